@@ -1,0 +1,31 @@
+# Everything a person needs: `make demo` and `make test` work on a machine with Python 3.11+, git and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test check bench real clean
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: $(VENV)/.ready            ## plan and run a real job; no model, no key, no network
+	$(BIN)/orch demo --yes
+
+check: $(VENV)/.ready           ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check                     ## lint, types and every test
+	$(BIN)/python -m pytest -q
+
+bench: $(VENV)/.ready           ## both sides measured in turn, one table
+	$(BIN)/python -m benchmarks
+
+real: $(VENV)/.ready            ## well-known projects from the package registry
+	$(BIN)/python -m benchmarks.real
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

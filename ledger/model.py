@@ -1,0 +1,192 @@
+"""The nouns: what is planned, what judges it, and what came of it. Pure values.
+
+Every class is frozen and refuses unknown keys, so a value that exists is well formed.
+Files that people write (plans, settings) are read into these by `orchestrator.planning`
+and `orchestrator.config`, which know lines and give hints; nothing here reads anything.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TASK_ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+TaskId = Annotated[str, Field(pattern=TASK_ID)]
+RunId = str
+"""For example `20261122-modernise-a1`: the date, words of the goal, a counter."""
+Sha = str
+"""A full object id of the repository, 40 or 64 hexadecimal digits."""
+
+
+class Value(BaseModel):
+    """A frozen value with no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- what is wanted -------------------------------------------------------------------------
+
+
+class Task(Value):
+    """One unit of work; it needs other tasks to have landed (or to be unchanged) first."""
+
+    id: TaskId
+    title: str = ""
+    prompt: str
+    needs: tuple[TaskId, ...] = ()
+    paths: tuple[str, ...] = ()
+    """What it may change, git wildmatch from the root; empty: anything."""
+    may_change: tuple[str, ...] = ()
+    """Protected paths that it may change after all."""
+    worker: str | None = None
+    gates: tuple[str, ...] = ()
+    """Gates that judge it beside the run's own."""
+
+
+class Plan(Value):
+    """A goal's tasks and their order."""
+
+    goal: str
+    base: str | None = None
+    """A revision; absent: what the user's checkout is on."""
+    tasks: tuple[Task, ...] = Field(min_length=1)
+
+    def task(self, task_id: TaskId) -> Task:
+        """The task of that id; KeyError where there is none."""
+        for task in self.tasks:
+            if task.id == task_id:
+                return task
+        raise KeyError(task_id)
+
+
+# --- who works, who judges, within what -----------------------------------------------------
+
+Stage = Literal["check", "land"]
+
+
+class Gate(Value):
+    """A command that judges a tree by its exit code."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+    command: str
+    stage: Stage = "land"
+    timeout_s: Annotated[float, Field(gt=0)] | None = None
+    """Absent: the larger of 600 and 4 times the baseline's duration."""
+    when: Literal["always", "named"] = "always"
+    """`named`: it judges only the work of tasks that name it."""
+
+
+class CommandWorker(Value):
+    """Any program as a worker, run by `sh -c` in the workspace."""
+
+    kind: Literal["command"]
+    command: str
+    timeout_s: Annotated[float, Field(gt=0)] | None = None
+    env: tuple[str, ...] = ()
+    """Names of variables of the user's environment that it may see."""
+
+
+WorkerSettings = Annotated[CommandWorker, Field()]
+"""A union by `kind` once there is a second kind."""
+
+
+class Limits(Value):
+    """What a run may use; the part of the settings that may change while it goes on."""
+
+    parallel: Annotated[int, Field(ge=1, le=256)] = 4
+    gates_parallel: Annotated[int, Field(ge=1, le=64)] = 1
+    attempts: Annotated[int, Field(ge=1, le=50)] = 3
+    rounds: Annotated[int, Field(ge=1, le=50)] = 3
+    timeout_s: Annotated[float, Field(gt=0)] = 1800.0
+    """One attempt's own working time: gates and sleep are not counted."""
+    min_free_gb: Annotated[float, Field(ge=0)] = 5.0
+    deadline: float | None = None
+    """Seconds since the epoch; past it nothing new starts and the run ends in order."""
+
+
+class Preparation(Value):
+    """How a workspace is made ready."""
+
+    setup: tuple[str, ...] = ()
+    setup_inputs: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    copy_files: tuple[str, ...] = ()
+    """Ignored files of the user's checkout that workspaces need (`copy` in the file)."""
+    copy_gates: tuple[str, ...] = ()
+    """The same, for gates only."""
+
+
+class Settings(Value):
+    """What `.agent/orch.toml` says, as it stood when the run started."""
+
+    limits: Limits = Limits()
+    preparation: Preparation = Preparation()
+    worker: str | None = None
+    """The default worker's name."""
+    fix: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    """Names of variables of the user's environment that gates and set-up may see."""
+    workspaces: str | None = None
+    """The folder that workspaces live in; absent: the user's state folder."""
+    gates: tuple[Gate, ...] = ()
+    workers: dict[str, WorkerSettings] = {}
+
+    def gate(self, name: str) -> Gate:
+        """The gate of that name; KeyError where there is none."""
+        for gate in self.gates:
+            if gate.name == name:
+                return gate
+        raise KeyError(name)
+
+
+class Identity(Value):
+    """Who commits."""
+
+    name: str
+    email: str
+
+
+# --- what came of it ------------------------------------------------------------------------
+
+Outcome = Literal["passed", "failed", "could-not-run"]
+
+
+class Verdict(Value):
+    """What a gate said of a tree."""
+
+    gate: str
+    tree: Sha
+    key: str
+    """Hash of all that the verdict depends on; equal keys may share a verdict."""
+    outcome: Outcome
+    exit_code: int | None = None
+    """None: it never ended by itself."""
+    why: str = ""
+    """For a person: why it could not run, or the one line that says what failed."""
+    lines: tuple[str, ...] = ()
+    """The lines of its output that matter, bounded, without terminal escapes."""
+    signature: str = ""
+    """Equal for equal failures: line numbers, times and paths of workspaces are left out."""
+    duration_s: float = 0.0
+    log: str | None = None
+    """The blob that holds its whole (bounded) output."""
+    reused: bool = False
+
+
+class Refusal(Value):
+    """A change that may not be committed as it is, and why."""
+
+    path: str
+    why: str
+
+
+class Usage(Value):
+    """What work cost."""
+
+    duration_s: float = 0.0
+    tokens: int = 0
+    cost_usd: float | None = 0.0
+    """None: not known, which is never zero."""
