@@ -23,7 +23,7 @@ Sha = str
 class Value(BaseModel):
     """A frozen value with no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 # --- what is wanted -------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class Settings(Value):
     workspaces: str | None = None
     """The folder that workspaces live in; absent: the user's state folder."""
     gates: tuple[Gate, ...] = ()
-    workers: dict[str, WorkerSettings] = {}
+    workers: dict[str, WorkerSettings] = Field(default_factory=dict)
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; KeyError where there is none."""

@@ -1,0 +1,536 @@
+"""The facts: one frozen class each, with a version, and their union.
+
+1. A fact is in the past tense and never taken back; a later fact may outweigh it.
+2. An intent (`...Started`, `...Intended`) is recorded before its effect, the fact after it, so
+   what a crash swallowed can be told from the ledger and the repository alone.
+3. Facts that a person causes are marked so (`PERSON_FACTS`); they may be appended while an
+   engine runs, and they reopen a finished run.
+4. A change of a class's meaning raises its `version` and adds an upgrade in `UPGRADES`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import Field
+
+from ledger.model import (
+    Identity,
+    Limits,
+    Outcome,
+    Plan,
+    Refusal,
+    RunId,
+    Settings,
+    Sha,
+    TaskId,
+    Value,
+    Verdict,
+)
+
+
+class Fact(Value):
+    """What every fact has: its kind in the body, its version beside it."""
+
+    version: ClassVar[int] = 1
+
+
+class HeadRef(Value):
+    """The head of one attempt at one task."""
+
+    task: TaskId
+    attempt: int
+
+
+class Estimates(Value):
+    """What the history of the ledger said when the run started."""
+
+    failure_rate: float = 0.1
+    """Share of queued heads that were blamed."""
+    attempt_s: float = 60.0
+    attempt_s_by_worker: dict[str, float] = Field(default_factory=dict)
+    gate_s: dict[str, float] = Field(default_factory=dict)
+
+
+# --- the run ----------------------------------------------------------------------------------
+
+
+class RunStarted(Fact):
+    """All that the run was told: nothing of it is read again later."""
+
+    kind: Literal["RunStarted"] = "RunStarted"
+    run: RunId
+    plan: Plan
+    settings: Settings
+    base: Sha
+    base_tree: Sha
+    target: str | None = None
+    """The branch that the run started from, absent for a detached HEAD."""
+    identity: Identity
+    signs: bool = False
+    rules: str = ""
+    excludes: str = ""
+    """The user's global excludes, as text."""
+    platform: str = ""
+    """What verdicts depend on beside the tree: operating system, machine, tools."""
+    estimates: Estimates = Estimates()
+    allow_red_base: bool = False
+    accept: bool = False
+    """Accept into the target when all landed."""
+    orch_version: str = ""
+
+
+class EngineStarted(Fact):
+    """An engine took the run's lock; what an earlier one had under way is lost."""
+
+    kind: Literal["EngineStarted"] = "EngineStarted"
+    pid: int
+    host: str
+
+
+class LimitsChanged(Fact):
+    """A person gave the run other limits."""
+
+    kind: Literal["LimitsChanged"] = "LimitsChanged"
+    limits: Limits
+
+
+class StopRequested(Fact):
+    """Somebody wants the run to end in order."""
+
+    kind: Literal["StopRequested"] = "StopRequested"
+    why: str = "a person asked"
+
+
+class RunFinished(Fact):
+    """Nothing is left to do, or nothing may be done."""
+
+    kind: Literal["RunFinished"] = "RunFinished"
+    outcome: Literal["complete", "stopped", "deadline", "red-base", "person-needed", "no-space"]
+    exit_code: int
+    why: str = ""
+
+
+class Noticed(Fact):
+    """Something a person should know; nothing depends on it."""
+
+    kind: Literal["Noticed"] = "Noticed"
+    what: str
+    hint: str = ""
+    task: TaskId | None = None
+
+
+# --- the baseline -----------------------------------------------------------------------------
+
+
+class BaselineStarted(Fact):
+    """Every gate is about to judge the base."""
+
+    kind: Literal["BaselineStarted"] = "BaselineStarted"
+
+
+class BaselineGateJudged(Fact):
+    """What one gate said of the base."""
+
+    kind: Literal["BaselineGateJudged"] = "BaselineGateJudged"
+    verdict: Verdict
+
+
+class BaselineFinished(Fact):
+    """Every gate has judged the base."""
+
+    kind: Literal["BaselineFinished"] = "BaselineFinished"
+
+
+class BaselineLost(Fact):
+    """The baseline did not end; it is to be run again."""
+
+    kind: Literal["BaselineLost"] = "BaselineLost"
+    why: str
+
+
+# --- attempts ---------------------------------------------------------------------------------
+
+
+class AttemptStarted(Fact):
+    """A worker is about to try a task, from a base."""
+
+    kind: Literal["AttemptStarted"] = "AttemptStarted"
+    task: TaskId
+    attempt: int
+    base: Sha
+    worker: str
+
+
+class AttemptPrepared(Fact):
+    """The workspace stands and the brief is written."""
+
+    kind: Literal["AttemptPrepared"] = "AttemptPrepared"
+    task: TaskId
+    attempt: int
+    workspace: str
+    reapplied: Literal["nothing", "clean", "conflict"] = "nothing"
+    """What became of the change of the attempt before."""
+    feedback: str | None = None
+    """The blob that holds what the worker was told of earlier tries."""
+    prepare_s: float = 0.0
+
+
+class RoundFinished(Fact):
+    """The worker ended a round and its change was committed."""
+
+    kind: Literal["RoundFinished"] = "RoundFinished"
+    task: TaskId
+    attempt: int
+    round: int
+    commit: Sha | None = None
+    """None: nothing changed, or nothing could be committed."""
+    tree: Sha | None = None
+    paths: tuple[str, ...] = ()
+    """The first of the changed paths."""
+    paths_count: int = 0
+    outside: tuple[str, ...] = ()
+    """Changed paths that the task may not change."""
+    refusals: tuple[Refusal, ...] = ()
+    worker_outcome: Literal["done", "failed", "timeout", "not-started"] = "done"
+    exit_code: int | None = None
+    why: str = ""
+    duration_s: float = 0.0
+    log: str | None = None
+
+
+class RoundGateJudged(Fact):
+    """What a check gate said of a round's commit."""
+
+    kind: Literal["RoundGateJudged"] = "RoundGateJudged"
+    task: TaskId
+    attempt: int
+    round: int
+    verdict: Verdict
+
+
+AttemptOutcome = Literal["green", "unchanged", "held", "failed", "lost"]
+Cause = Literal[
+    "worker",  # it exited with an error, or could not start
+    "timeout",
+    "check",  # a check gate stayed red
+    "outside",  # changes outside its paths stayed
+    "refused",  # content that may not be committed stayed
+    "red",  # a gate was red on the tip plus its head alone
+    "conflict",  # its head does not merge with what landed
+    "could-not-run",  # a gate could not run on its head, but can on the tip
+]
+
+
+class AttemptFinished(Fact):
+    """The attempt is over."""
+
+    kind: Literal["AttemptFinished"] = "AttemptFinished"
+    task: TaskId
+    attempt: int
+    outcome: AttemptOutcome
+    head: Sha | None = None
+    tree: Sha | None = None
+    cause: Cause | None = None
+    why: str = ""
+    signature: str = ""
+    held_paths: tuple[str, ...] = ()
+    """What a person must allow first."""
+    duration_s: float = 0.0
+
+
+# --- the queue --------------------------------------------------------------------------------
+
+
+class CandidateBuilt(Fact):
+    """Queued heads were merged onto the tip, or landed ones taken out of it."""
+
+    kind: Literal["CandidateBuilt"] = "CandidateBuilt"
+    candidate: int
+    base: Sha
+    heads: tuple[HeadRef, ...] = ()
+    removes: tuple[TaskId, ...] = ()
+    commit: Sha
+    tree: Sha
+
+
+class PrefixCut(Fact):
+    """The head at that place merges with what landed, but not with the heads before it."""
+
+    kind: Literal["PrefixCut"] = "PrefixCut"
+    length: int
+    paths: tuple[str, ...] = ()
+
+
+class JudgingStarted(Fact):
+    """Every gate is about to judge a candidate."""
+
+    kind: Literal["JudgingStarted"] = "JudgingStarted"
+    candidate: int
+    confirms: bool = False
+    """The red gate runs once more, whatever is known of the tree."""
+
+
+class CandidateGateJudged(Fact):
+    """What one gate said of a candidate."""
+
+    kind: Literal["CandidateGateJudged"] = "CandidateGateJudged"
+    candidate: int
+    verdict: Verdict
+
+
+class CandidateJudged(Fact):
+    """All gates passed, or the first that did not."""
+
+    kind: Literal["CandidateJudged"] = "CandidateJudged"
+    candidate: int
+    outcome: Outcome
+    gate: str | None = None
+
+
+class CandidateDropped(Fact):
+    """Its judging did not end, or nobody needs its answer any more."""
+
+    kind: Literal["CandidateDropped"] = "CandidateDropped"
+    candidate: int
+    why: str
+
+
+class LandingIntended(Fact):
+    """The tip is about to move to a candidate."""
+
+    kind: Literal["LandingIntended"] = "LandingIntended"
+    candidate: int
+
+
+class Landed(Fact):
+    """The tip moved to a judged candidate."""
+
+    kind: Literal["Landed"] = "Landed"
+    candidate: int
+
+
+class CandidateStale(Fact):
+    """The tip had moved: nobody's fault, build again."""
+
+    kind: Literal["CandidateStale"] = "CandidateStale"
+    candidate: int
+    tip: Sha
+    tip_tree: Sha
+
+
+class HeadSentBack(Fact):
+    """A queued head goes back to its worker, or to a person."""
+
+    kind: Literal["HeadSentBack"] = "HeadSentBack"
+    task: TaskId
+    attempt: int
+    cause: Cause
+    candidate: int | None = None
+    why: str = ""
+    paths: tuple[str, ...] = ()
+    signature: str = ""
+    charged: bool = True
+    """Whether it uses up an attempt."""
+
+
+class FlakeSeen(Fact):
+    """A gate was red, then green, on the same tree."""
+
+    kind: Literal["FlakeSeen"] = "FlakeSeen"
+    gate: str
+    tree: Sha
+    candidate: int | None = None
+    lines: tuple[str, ...] = ()
+
+
+# --- tasks and people -------------------------------------------------------------------------
+
+
+class TaskGivenUp(Fact):
+    """Its attempts are used up; what needs it is skipped."""
+
+    kind: Literal["TaskGivenUp"] = "TaskGivenUp"
+    task: TaskId
+    why: str
+
+
+class TaskHeld(Fact):
+    """A person must decide before it goes on."""
+
+    kind: Literal["TaskHeld"] = "TaskHeld"
+    task: TaskId
+    why: str
+
+
+class PathAllowed(Fact):
+    """A person lets a task change a protected path."""
+
+    kind: Literal["PathAllowed"] = "PathAllowed"
+    task: TaskId
+    path: str
+
+
+class RetryRequested(Fact):
+    """A person wants another try, with something to say about it."""
+
+    kind: Literal["RetryRequested"] = "RetryRequested"
+    task: TaskId
+    note: str = ""
+
+
+class TaskTaken(Fact):
+    """A person took a task's head as a branch."""
+
+    kind: Literal["TaskTaken"] = "TaskTaken"
+    task: TaskId
+    branch: str
+    head: Sha
+
+
+class HeadSubmitted(Fact):
+    """A person gives a head for a task; it is queued like any other."""
+
+    kind: Literal["HeadSubmitted"] = "HeadSubmitted"
+    task: TaskId
+    attempt: int
+    base: Sha
+    head: Sha
+    tree: Sha
+
+
+class RejectRequested(Fact):
+    """A person wants landed tasks out of the result again."""
+
+    kind: Literal["RejectRequested"] = "RejectRequested"
+    tasks: tuple[TaskId, ...]
+
+
+class RejectRefused(Fact):
+    """They could not be taken out: what stays depends on them."""
+
+    kind: Literal["RejectRefused"] = "RejectRefused"
+    tasks: tuple[TaskId, ...]
+    why: str
+
+
+class AcceptIntended(Fact):
+    """A branch of the user's is about to move to a judged commit."""
+
+    kind: Literal["AcceptIntended"] = "AcceptIntended"
+    target: str
+    before: Sha
+    commit: Sha
+    tree: Sha
+    tasks: tuple[TaskId, ...]
+
+
+class AcceptGateJudged(Fact):
+    """What one gate said of the tree that would be accepted."""
+
+    kind: Literal["AcceptGateJudged"] = "AcceptGateJudged"
+    verdict: Verdict
+
+
+class Accepted(Fact):
+    """A branch of the user's moved to a judged commit."""
+
+    kind: Literal["Accepted"] = "Accepted"
+    target: str
+    before: Sha
+    commit: Sha
+    tree: Sha
+    tasks: tuple[TaskId, ...]
+
+
+class RunCleaned(Fact):
+    """The run's refs were removed; what was not accepted is kept aside for a time."""
+
+    kind: Literal["RunCleaned"] = "RunCleaned"
+    kept: tuple[str, ...] = ()
+    kept_until: float | None = None
+
+
+Event = Annotated[
+    RunStarted
+    | EngineStarted
+    | LimitsChanged
+    | StopRequested
+    | RunFinished
+    | Noticed
+    | BaselineStarted
+    | BaselineGateJudged
+    | BaselineFinished
+    | BaselineLost
+    | AttemptStarted
+    | AttemptPrepared
+    | RoundFinished
+    | RoundGateJudged
+    | AttemptFinished
+    | CandidateBuilt
+    | PrefixCut
+    | JudgingStarted
+    | CandidateGateJudged
+    | CandidateJudged
+    | CandidateDropped
+    | LandingIntended
+    | Landed
+    | CandidateStale
+    | HeadSentBack
+    | FlakeSeen
+    | TaskGivenUp
+    | TaskHeld
+    | PathAllowed
+    | RetryRequested
+    | TaskTaken
+    | HeadSubmitted
+    | RejectRequested
+    | RejectRefused
+    | AcceptIntended
+    | AcceptGateJudged
+    | Accepted
+    | RunCleaned,
+    Field(discriminator="kind"),
+]
+
+EVENT_TYPES: dict[str, type[Fact]] = {
+    cls.model_fields["kind"].default: cls for cls in get_args(get_args(Event)[0])
+}
+
+PERSON_FACTS = (
+    LimitsChanged,
+    StopRequested,
+    PathAllowed,
+    RetryRequested,
+    TaskTaken,
+    HeadSubmitted,
+    RejectRequested,
+    AcceptIntended,
+    AcceptGateJudged,
+    Accepted,
+    RunCleaned,
+)
+
+UPGRADES: Mapping[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""(kind, version) -> a function that turns that version's body into the next one's."""
+
+
+def render_event(event: Event) -> tuple[str, int, str]:
+    """The kind, version and JSON body that the store keeps; defaults are left out."""
+    body = event.model_dump_json(exclude_defaults=True, exclude={"kind"})
+    return event.kind, event.version, body
+
+
+def parse_event(kind: str, version: int, body: str) -> Event:
+    """The fact that the store kept; ValueError for one that this version does not know."""
+    known = EVENT_TYPES.get(kind)
+    if known is None or version > known.version:
+        raise ValueError(f"event {kind} version {version} comes from a newer orch")
+    if version == known.version:
+        return known.model_validate_json(body)  # type: ignore[return-value]
+    fields = json.loads(body)
+    for step in range(version, known.version):
+        fields = UPGRADES[kind, step](fields)
+    return known.model_validate(fields)  # type: ignore[return-value]

@@ -1,0 +1,81 @@
+"""The merge queue: which prefixes of it to judge next. Adaptive prefix search.
+
+1. Keep the queue in order; judge prefixes of it, merged onto the tip.
+2. One slot judges the prefix whose chance of passing is nearest one half, by the rate at
+   which heads were blamed so far; k slots judge k nested prefixes, at equal steps of chance.
+3. What passed lands at once. Its landing shortens a longer prefix that is known to be red
+   (`suspects`) without changing its tree, so nothing is judged twice.
+4. When that prefix is down to one head, the head alone makes the tip red: it is judged once
+   more, and blamed if it is red again. Nobody is blamed for anything else.
+5. A head that does not merge with those before it cuts the search there (`cut`).
+6. Where heads fail as often as they pass, the prefix is one head: never worse than one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+PRIOR_WEIGHT = 8.0
+"""How many observed heads the history's rate counts for."""
+
+
+def failure_rate(prior: float, blamed: int, landed: int) -> float:
+    """The share of heads that will be blamed, from history and from what this run saw."""
+    seen = blamed + landed
+    rate = (prior * PRIOR_WEIGHT + blamed) / (PRIOR_WEIGHT + seen)
+    return min(0.95, max(0.005, rate))
+
+
+def chance(length: int, suspects: int, rate: float) -> float:
+    """The chance that a prefix passes, given that the prefix of `suspects` heads is red."""
+    clean = (1.0 - rate) ** length
+    if not suspects:
+        return clean
+    all_clean = (1.0 - rate) ** suspects
+    return (clean - all_clean) / (1.0 - all_clean)
+
+
+def next_lengths(
+    queued: int,
+    *,
+    suspects: int,
+    cut: int,
+    rate: float,
+    slots: int,
+    under_way: Collection[int],
+) -> tuple[int, ...]:
+    """The lengths to judge next beside those under way, at most one for each free slot."""
+    limit = queued
+    if cut:
+        limit = min(limit, cut)
+    if suspects:
+        limit = min(limit, suspects - 1)
+    free = slots - len(under_way)
+    if limit < 1 or free < 1:
+        return ()
+    lengths: list[int] = []
+    for step in range(1, slots + 1):
+        wanted = 1.0 - step / (slots + 1)
+        length = nearest_length(wanted, limit, suspects, rate)
+        if length not in lengths:
+            lengths.append(length)
+    return tuple(length for length in lengths if length not in under_way)[:free]
+
+
+def nearest_length(wanted: float, limit: int, suspects: int, rate: float) -> int:
+    """The length from 1 to `limit` whose chance of passing is nearest `wanted`.
+
+    The chance falls with the length, so a binary search finds the place where it crosses.
+    """
+    low, high = 1, limit
+    while low < high:
+        middle = (low + high) // 2
+        if chance(middle, suspects, rate) > wanted:
+            low = middle + 1
+        else:
+            high = middle
+    if low > 1:
+        shorter = abs(chance(low - 1, suspects, rate) - wanted)
+        if shorter <= abs(chance(low, suspects, rate) - wanted):
+            return low - 1
+    return low
