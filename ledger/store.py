@@ -1,0 +1,373 @@
+"""Events, snapshots and verdicts in one SQLite file; knows JSON text, not what it means.
+
+1. `append` compares and appends: it writes where the caller believes the run to be, or raises
+   `Moved` and writes nothing. All of it is on disk when it returns, or none of it.
+2. Nothing is ever changed or deleted, except a snapshot, which is only a shortcut.
+3. No reader holds a transaction between two calls, so nobody keeps the log from being folded.
+4. The database file is never opened but by SQLite: closing any other descriptor of it would
+   drop the locks that this process holds on it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from ledger.schema import (
+    LedgerError,
+    LedgerLocked,
+    LedgerUnwritable,
+    corrupt,
+    explained,
+    migrate,
+)
+
+PAGE_EVENTS = 500
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An event as the store keeps it."""
+
+    run: str
+    seq: int
+    at: float
+    kind: str
+    version: int
+    body: str
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run, with its newest number and when that was written."""
+
+    run: str
+    started: float
+    goal: str
+    newest: int
+    last_at: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run's state, folded up to a number by a version of the fold."""
+
+    seq: int
+    fold_version: int
+    body: bytes
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """A verdict that may be used again."""
+
+    key: str
+    tree: str
+    gate: str
+    outcome: Literal["passed", "failed"]
+    body: str
+
+
+@dataclass(frozen=True)
+class StoredVerdict(VerdictRow):
+    """A verdict as the store keeps it."""
+
+    run: str
+    at: float
+
+
+class Moved(LedgerError):
+    """Somebody else has written to the run; nothing was appended."""
+
+    def __init__(self, run: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"run {run} is at event {actual}, not at {expected}: something else wrote to it",
+            "try again",
+        )
+        self.run, self.expected, self.actual = run, expected, actual
+
+
+class Store:
+    """A ledger's database, open; may be used from several threads, one at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, timeout_s: float) -> None:
+        self.path = path
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._turns = threading.Lock()
+        self._appends = 0
+
+    @classmethod
+    def open(cls, path: Path, timeout_s: float = 10.0) -> Store:
+        """The ledger at that path, made or brought to the newest version where needed."""
+        _refuse_lone_log(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerUnwritable(
+                f"the folder {path.parent} cannot be made ({error.strerror})",
+                "set ORCH_STATE_DIR to a folder that may be written, or mend its permissions",
+            ) from error
+        return cls._connected(path, "rwc", timeout_s)
+
+    @classmethod
+    def open_existing(cls, path: Path, timeout_s: float = 10.0) -> Store | None:
+        """The ledger at that path for reading only; None, and nothing made, where there is none."""
+        _refuse_lone_log(path)
+        try:
+            if path.stat().st_size == 0:
+                return None
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise LedgerUnwritable(
+                f"the ledger {path} cannot be looked at ({error.strerror})",
+                f"see who owns it: `ls -la {path.parent}`",
+            ) from error
+        try:
+            store = cls._connected(path, "rw", timeout_s)
+        except LedgerUnwritable:
+            # A folder that may not be written has no room for SQLite's shared index. Without a
+            # log there is nobody writing either, so the file can be read as it is.
+            if _log_size(path):
+                raise
+            store = cls._connected(path, "ro&immutable=1", timeout_s)
+        store._connection.execute("PRAGMA query_only = ON")
+        return store
+
+    @classmethod
+    def _connected(cls, path: Path, mode: str, timeout_s: float) -> Store:
+        with explained(path):
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=timeout_s,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            try:
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA trusted_schema = OFF")
+                if sys.platform == "darwin":  # its fsync does not empty the disk's own cache
+                    connection.execute("PRAGMA fullfsync = ON")
+                migrate(connection, path, timeout_s)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(connection, path, timeout_s)
+
+    def close(self) -> None:
+        """Close it; a second time does nothing."""
+        with self._turn():
+            self._connection.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- writing --------------------------------------------------------------------------
+
+    def append(
+        self,
+        run: str,
+        expected: int,
+        rows: Sequence[tuple[str, int, str]],
+        at: float,
+        verdicts: Sequence[VerdictRow] = (),
+        *,
+        goal: str = "",
+    ) -> int:
+        """Add events (kind, version, body) after number `expected`; the run's new number.
+
+        Raises Moved when the run is elsewhere. With `expected` 0 the run begins; its goal is
+        kept for listings.
+        """
+        if not rows and not verdicts:
+            return expected
+        with self._turn() as connection, _transaction(connection):
+            actual = _newest(connection, run)
+            if actual != expected:
+                raise Moved(run, expected, actual)
+            if expected == 0:
+                connection.execute("INSERT INTO run VALUES (?, ?, ?)", (run, at, goal))
+            connection.executemany(
+                "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)",
+                [(run, expected + n, at, *row) for n, row in enumerate(rows, start=1)],
+            )
+            if verdicts:
+                connection.executemany(
+                    "INSERT INTO verdict (key, tree, gate, outcome, body, run, at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [(v.key, v.tree, v.gate, v.outcome, v.body, run, at) for v in verdicts],
+                )
+            self._appends += 1
+        return expected + len(rows)
+
+    def save_snapshot(self, run: str, snapshot: Snapshot) -> None:
+        """Keep a run's folded state, unless a later one of the same fold is there."""
+        with self._turn() as connection, _transaction(connection):
+            connection.execute(
+                "INSERT INTO snapshot VALUES (?, ?, ?, ?) ON CONFLICT (run) DO UPDATE"
+                " SET seq = excluded.seq, fold_version = excluded.fold_version,"
+                " body = excluded.body"
+                " WHERE excluded.seq > seq OR excluded.fold_version > fold_version",
+                (run, snapshot.seq, snapshot.fold_version, snapshot.body),
+            )
+
+    # --- reading --------------------------------------------------------------------------
+
+    def read(self, run: str, after: int = 0) -> Iterator[Stored]:
+        """The run's events after that number, in order."""
+        while True:
+            page = self._select(
+                "SELECT run, seq, at, kind, version, body FROM event"
+                f" WHERE run = ? AND seq > ? ORDER BY seq LIMIT {PAGE_EVENTS}",
+                (run, after),
+            )
+            for row in page:
+                yield Stored(*row)
+            if len(page) < PAGE_EVENTS:
+                return
+            after = page[-1][1]
+
+    def newest(self, run: str) -> int:
+        """The number of the run's newest event, 0 where there is no such run."""
+        with self._turn() as connection:
+            return _newest(connection, run)
+
+    def stamp(self) -> tuple[int, int]:
+        """A token that differs after anybody has written; cheap enough to poll."""
+        with self._turn() as connection:
+            # SQLite's own token leaves out what this very connection wrote.
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+            return version, self._appends
+
+    def runs(self, prefix: str = "") -> tuple[StoredRun, ...]:
+        """The runs whose id begins so, the newest first."""
+        rows = self._select(
+            "SELECT r.run, r.started, r.goal, e.seq, e.at FROM run r JOIN event e ON e.run = r.run"
+            " AND e.seq = (SELECT max(seq) FROM event WHERE run = r.run)"
+            " WHERE substr(r.run, 1, length(?1)) = ?1 ORDER BY r.started DESC, r.rowid DESC",
+            (prefix,),
+        )
+        return tuple(StoredRun(*row) for row in rows)
+
+    def recent(self, kind: str, limit: int) -> tuple[Stored, ...]:
+        """The newest events of a kind over all runs, the newest first."""
+        rows = self._select(
+            "SELECT run, seq, at, kind, version, body FROM event WHERE kind = ?"
+            " ORDER BY at DESC, run DESC, seq DESC LIMIT ?",
+            (kind, limit),
+        )
+        return tuple(Stored(*row) for row in rows)
+
+    def load_snapshot(self, run: str) -> Snapshot | None:
+        """The run's folded state; the caller says whether it knows that fold."""
+        rows = self._select("SELECT seq, fold_version, body FROM snapshot WHERE run = ?", (run,))
+        return Snapshot(*rows[0]) if rows else None
+
+    def verdict(self, key: str) -> str | None:
+        """The newest verdict with that key, as it was given."""
+        rows = self._select(
+            "SELECT body FROM verdict WHERE key = ? ORDER BY id DESC LIMIT 1", (key,)
+        )
+        return str(rows[0][0]) if rows else None
+
+    def verdicts(self, tree: str, gate: str | None = None) -> tuple[StoredVerdict, ...]:
+        """What gates, or that gate, said of a tree, the newest first."""
+        rows = self._select(
+            "SELECT key, tree, gate, outcome, body, run, at FROM verdict"
+            " WHERE tree = ?1 AND (?2 IS NULL OR gate = ?2) ORDER BY id DESC",
+            (tree, gate),
+        )
+        return tuple(StoredVerdict(*row) for row in rows)
+
+    def recent_verdicts(self, gate: str, limit: int) -> tuple[StoredVerdict, ...]:
+        """What that gate said last, over all runs, the newest first."""
+        rows = self._select(
+            "SELECT key, tree, gate, outcome, body, run, at FROM verdict"
+            " WHERE gate = ? ORDER BY id DESC LIMIT ?",
+            (gate, limit),
+        )
+        return tuple(StoredVerdict(*row) for row in rows)
+
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the file, found by reading all of it; empty when nothing is."""
+        damage = [row[0] for row in self._select("PRAGMA integrity_check(20)") if row[0] != "ok"]
+        gaps = self._select(
+            "SELECT run, count(*), max(seq) FROM event GROUP BY run"
+            " HAVING min(seq) <> 1 OR max(seq) <> count(*)"
+        )
+        return (
+            *damage,
+            *(f"run {run}: {count} events, numbered up to {top}" for run, count, top in gaps),
+        )
+
+    # --- inside ---------------------------------------------------------------------------
+
+    def _select(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._turn() as connection:
+            return connection.execute(statement, tuple(values)).fetchall()
+
+    @contextmanager
+    def _turn(self) -> Iterator[sqlite3.Connection]:
+        if not self._turns.acquire(timeout=self._timeout_s):
+            raise LedgerLocked(
+                f"the ledger {self.path} stayed in use by another thread", "try again"
+            )
+        try:
+            with explained(self.path):
+                yield self._connection
+        finally:
+            self._turns.release()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:  # an interrupt too must not leave the write lock behind
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _newest(connection: sqlite3.Connection, run: str) -> int:
+    (newest,) = connection.execute("SELECT max(seq) FROM event WHERE run = ?", (run,)).fetchone()
+    return newest or 0
+
+
+def _log_size(path: Path) -> int:
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size
+    except OSError:
+        return 0
+
+
+def _refuse_lone_log(path: Path) -> None:
+    """Stop before SQLite throws away a log whose database was emptied or removed."""
+    # The log first: one that appears later belongs to somebody who is making the ledger now.
+    log = _log_size(path)
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0
+    if log and not size:
+        raise corrupt(path, "its log is there, but the file itself is empty or gone")
