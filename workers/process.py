@@ -1,0 +1,218 @@
+"""One child process: its output bounded, its time bounded, and nothing of it left afterwards.
+
+1. It runs in a session of its own, reads nothing unless it is given something, and its output and
+   errors go into one log.
+2. Its time is monotonic time, which stands still while a laptop sleeps.
+3. When `run_process` returns, is cancelled or fails, the whole tree of the child is gone: also
+   after a success, for a daemon that a gate left behind would judge the next tree too.
+4. Failed work is a value. Only what the engine itself cannot do (write a log) is an exception.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal as signals
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+import anyio
+import anyio.to_thread
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+from workers.alive import open_pidfd
+from workers.capture import Capture
+from workers.text import clean_line, tail_lines
+from workers.tree import Tree, start
+
+LOG_LIMIT_BYTES = 8 * 1024 * 1024
+GRACE_S = 3.0
+
+_CHUNK_BYTES = 256 * 1024
+_F_SETPIPE_SZ = 1031
+_DRAIN_S = 1.0
+_TAIL_LINES = 40
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child came to its end."""
+
+    reason: Literal["exited", "timeout", "not-started"]
+    exit_code: int | None = None
+    """None: it did not end by itself. A signal of somebody else's counts as 128 plus its number."""
+    signal: str = ""
+    """The name of the signal that ended it, whoever sent it."""
+    why: str = ""
+    """For a person; empty where it exited with 0."""
+    duration_s: float = 0.0
+    output_bytes: int = 0
+    truncated: bool = False
+    """The log has a gap, and a line that says so."""
+    tail: tuple[str, ...] = ()
+    """The last lines of its output, cleaned."""
+    lost: str = ""
+    """Why the log is incomplete (a full disk); empty where it is not."""
+    survivors: tuple[int, ...] = ()
+    """Pids that could not be ended; to be said loudly."""
+
+
+async def run_process(
+    argv: tuple[str, ...],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    mark: str,
+    timeout_s: float,
+    log: Path,
+    log_limit_bytes: int = LOG_LIMIT_BYTES,
+    on_line: Callable[[str], None] | None = None,
+    grace_s: float = GRACE_S,
+    stdin: bytes | None = None,
+) -> Ended:
+    """Run one child to its end, or end it with all that came from it.
+
+    `on_line` is offered the newest line, cleaned, some ten times a second; it must not raise.
+    OSError where the log cannot be made. Cancelled, it takes at most `grace_s` and some seconds.
+    """
+    await checkpoint_if_cancelled()
+    capture = Capture(log, log_limit_bytes, on_line)
+    began = time.monotonic()
+    try:
+        tree, output = _start(argv, cwd, env, mark, stdin)
+    except (OSError, ValueError) as error:
+        capture.finish()
+        return Ended("not-started", why=_why_not_started(error, argv, cwd))
+    # Output is read until the tree is gone, whoever cancels: else a child that says goodbye blocks.
+    reading, drained = anyio.CancelScope(shield=True), anyio.Event()
+    survivors: tuple[int, ...] = ()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_drain, output, capture, reading, drained)
+            tasks.start_soon(tree.watch)
+            try:
+                with anyio.move_on_after(timeout_s) as deadline:
+                    await _exit_of(tree)
+            finally:
+                duration_s = time.monotonic() - began
+                with anyio.CancelScope(shield=True):
+                    survivors = tuple(left.pid for left in await tree.end(grace_s))
+                    # Somebody whom nothing gives away may hold the pipe open: do not wait for him.
+                    with anyio.move_on_after(_DRAIN_S):
+                        await drained.wait()
+                reading.cancel()
+                tasks.cancel_scope.cancel()
+    finally:
+        os.close(output)
+        returned = tree.reap()
+        if capture.truncated:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(capture.finish)
+        else:
+            capture.finish()
+    tail = tail_lines(log, _TAIL_LINES)
+    name = signals.Signals(-returned).name if returned is not None and returned < 0 else ""
+    if deadline.cancelled_caught:
+        exit_code, why = None, f"it was still running after {timeout_s:g} seconds"
+    else:
+        exit_code = returned if returned is None or returned >= 0 else 128 - returned
+        why = _why_failed(exit_code, name, tail)
+    return Ended(
+        reason="timeout" if deadline.cancelled_caught else "exited",
+        exit_code=exit_code,
+        signal=name,
+        why=why,
+        duration_s=duration_s,
+        output_bytes=capture.total_bytes,
+        truncated=capture.truncated,
+        tail=tail,
+        lost=capture.lost,
+        survivors=survivors,
+    )
+
+
+def _start(
+    argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], mark: str, stdin: bytes | None
+) -> tuple[Tree, int]:
+    """The child, and our end of its output."""
+    ours, theirs = os.pipe()
+    try:
+        os.set_blocking(ours, False)
+        if sys.platform == "linux":
+            import fcntl
+
+            with contextlib.suppress(OSError):  # over the user's allowance: the default will do
+                fcntl.fcntl(ours, _F_SETPIPE_SZ, 4 * _CHUNK_BYTES)
+        with contextlib.ExitStack() as stack:
+            given: IO[bytes] | int = subprocess.DEVNULL
+            if stdin is not None:
+                # A file rather than a pipe: a child that does not read it cannot block us.
+                given = stack.enter_context(tempfile.TemporaryFile())
+                given.write(stdin)
+                given.seek(0)
+            tree = start(argv, cwd=cwd, env=env, mark=mark, stdin=given, output=theirs)
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    return tree, ours
+
+
+async def _exit_of(tree: Tree) -> None:
+    """Return once the child has exited, without reaping it."""
+    descriptor = open_pidfd(tree.pid)
+    if descriptor is None:
+        pause_s = 0.002
+        while not tree.exited:
+            await anyio.sleep(pause_s)
+            pause_s = min(pause_s * 2, 0.05)
+        return
+    try:
+        await anyio.wait_readable(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _drain(
+    output: int, capture: Capture, reading: anyio.CancelScope, drained: anyio.Event
+) -> None:
+    """Read until nobody can write any more."""
+    with reading:
+        while True:
+            try:
+                chunk = os.read(output, _CHUNK_BYTES)
+            except BlockingIOError:
+                with anyio.move_on_after(capture.due_s):
+                    await anyio.wait_readable(output)
+                capture.offer()
+                continue
+            if not chunk:
+                break
+            capture.feed(chunk)
+            capture.offer()
+            await checkpoint()  # others want the loop, too
+    capture.offer(now=True)
+    drained.set()
+
+
+def _why_failed(exit_code: int | None, signal: str, tail: tuple[str, ...]) -> str:
+    if exit_code == 0:
+        return ""
+    last = f": {tail[-1]}" if tail else ""
+    if exit_code is None:
+        return "it could not be ended"
+    return f"ended by {signal}{last}" if signal else f"exit {exit_code}{last}"
+
+
+def _why_not_started(error: OSError | ValueError, argv: tuple[str, ...], cwd: Path) -> str:
+    if not cwd.is_dir():
+        return f"its folder {cwd} is gone"
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return clean_line(f"'{argv[0] if argv else ''}' could not be started: {reason}")

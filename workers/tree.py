@@ -1,0 +1,257 @@
+"""A child and everything that came from it: remembered while it runs, gone when it ends.
+
+1. A process belongs to the tree when it descends from the child or from one that belongs, is in
+   the child's session, carries its tag or its mark, or was seen to belong before.
+2. Nothing in our own session belongs, and no other child that was started here does: what cannot
+   be attributed is left alone.
+3. The child itself is reaped last. Until then its pid stays taken, so that its process group and
+   session mean this tree and no later one.
+4. Ending is a sequence of bounded stages: leave by yourself, SIGTERM, SIGKILL. What lives after
+   that (stuck in the kernel, another user's) is reported, never waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Literal
+
+import anyio
+
+from workers.alive import (
+    MARK_VARIABLE,
+    Process,
+    Seen,
+    Table,
+    is_subreaper,
+    is_tag_of_run,
+    is_within,
+    send,
+    system_table,
+    tag_of,
+    tagging,
+)
+
+PATIENCE_S = 0.2
+"""How long what a child left behind may take to leave by itself (a `tee` that still writes)."""
+FORCE_S = 5.0
+"""How long the kernel may take to end what was killed."""
+
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
+_LOOK_SHARE = 0.01  # of a core, for one tree, at most
+
+# Adoption is a matter of this process as a whole, and so is the list of who was started here.
+_started: dict[int, int] = {}  # pid of each running child -> its tag
+_serial = itertools.count()
+
+Asked = Literal["leave", "terminate", "kill"]
+
+
+class Tree:
+    """One running child with what descends from it. Made by `start`, left by `reap`."""
+
+    def __init__(self, child: subprocess.Popen[bytes], mark: str, tag: int, table: Table) -> None:
+        self.pid = child.pid
+        self._child = child
+        self._mark = mark
+        self._tag = tag
+        self._table = table
+        self._remembered: set[Process] = set()
+        _started[self.pid] = tag
+
+    def living(self, *, thoroughly: bool = True) -> tuple[Process, ...]:
+        """All that lives of the tree; adopted zombies are reaped on the way.
+
+        Not thoroughly: without the scan of all processes that a system without subreaper needs.
+        """
+        roots: dict[int, Seen] = {}
+        for process in (*self._remembered, Process(self.pid, 0)):
+            seen = self._table.see(process.pid)
+            if seen is not None and (seen.process == process or process.pid == self.pid):
+                roots[process.pid] = seen
+        for pid in self._lost(thoroughly):
+            if pid not in roots and (seen := self._table.see(pid)) and self._claims(seen):
+                roots[pid] = seen
+        for pid in self._table.below(roots):
+            if pid not in roots and (seen := self._table.see(pid)):
+                roots[pid] = seen
+        for seen in roots.values():
+            if seen.zombie and seen.parent == os.getpid() and seen.process.pid != self.pid:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(seen.process.pid, os.WNOHANG)
+        found = tuple(seen.process for seen in roots.values() if not seen.zombie)
+        self._remembered = {process for process in found if process.pid != self.pid}
+        return found
+
+    async def watch(self) -> None:
+        """Remember who belongs, until cancelled: often while the tree changes, seldom else."""
+        pause_s = _SHORTEST_PAUSE_S
+        while True:
+            await anyio.sleep(pause_s)
+            before, began = self._remembered, time.thread_time()
+            self.living(thoroughly=False)
+            cost_s = time.thread_time() - began
+            calm = before == self._remembered
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S) if calm else _SHORTEST_PAUSE_S
+            pause_s = max(pause_s, cost_s / _LOOK_SHARE)
+
+    @property
+    def exited(self) -> bool:
+        """Whether the child itself has exited."""
+        seen = self._table.see(self.pid)
+        return seen is None or seen.zombie
+
+    async def end(self, grace_s: float) -> tuple[Process, ...]:
+        """End all of it, a child that already exited included; what could not be ended."""
+        patience_s = PATIENCE_S if self.exited else 0
+        _, survivors = await _end(self.living, self._signal, patience_s=patience_s, grace_s=grace_s)
+        return survivors
+
+    def reap(self) -> int | None:
+        """The child's return code, negative for a signal; None where it could not be ended."""
+        _started.pop(self.pid, None)
+        return self._child.poll()
+
+    def _lost(self, thoroughly: bool) -> set[int]:
+        """Who may belong without descending from anybody who is still there."""
+        if is_subreaper():
+            me = os.getpid()
+            # Twice: the kernel's list may skip one while another thread reaps a child.
+            found = self._table.children(me) | self._table.children(me)
+        else:
+            found = set(self._table.mine()) if thoroughly else set()
+        return found - _started.keys()
+
+    def _claims(self, seen: Seen) -> bool:
+        if seen.session == os.getsid(0) or seen.process.pid == os.getpid():
+            return False
+        if seen.session == self.pid:
+            return True
+        tag = self._table.tag(seen.process.pid)
+        if tag in _started.values():
+            return tag == self._tag
+        return self._table.mark(seen.process.pid) == self._mark
+
+    def _signal(self, process: Process, number: signal.Signals) -> None:
+        if number == signal.SIGKILL:
+            # At once for the whole group, so that nothing in it forks away in between.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+        send(self._table, process, number)
+
+
+def start(
+    argv: tuple[str, ...],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    mark: str,
+    stdin: IO[bytes] | int,
+    output: int,
+) -> Tree:
+    """Start a child in a session of its own. OSError or ValueError where it cannot start.
+
+    On the caller's thread, which must be the event loop's: sandboxes that die with their parent
+    mean the thread that started them.
+    """
+    tag = tag_of(mark, next(_serial))
+    with tagging(tag):
+        child = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env={**env, MARK_VARIABLE: mark},
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return Tree(child, mark, tag, system_table())
+
+
+async def end_marked(prefix: str, grace_s: float = 3.0) -> tuple[int, ...]:
+    """End what carries a mark at or below the prefix, and its descendants; nothing else.
+
+    For what a killed engine left behind. `run/a/1` means `run/a/1/...` and never `run/a/10/...`.
+    A whole run as prefix also finds daemons that wiped their environment. Ourselves and our
+    ancestors are spared: a run may be resumed from a shell that a run started.
+    """
+    if not prefix.strip("/"):
+        raise ValueError("an empty prefix would mean every process")
+    table = system_table()
+    ended, _ = await _end(
+        lambda: _marked(table, prefix.rstrip("/")),
+        lambda process, number: send(table, process, number),
+        patience_s=0,
+        grace_s=grace_s,
+    )
+    return tuple(sorted(process.pid for process in ended))
+
+
+def _marked(table: Table, prefix: str) -> tuple[Process, ...]:
+    spared = _ourselves(table)
+    roots = set()
+    for pid in table.mine():
+        mark, tag = table.mark(pid), None
+        if mark is None and "/" not in prefix:
+            tag = table.tag(pid)
+        if (mark is not None and is_within(mark, prefix)) or (
+            tag is not None and is_tag_of_run(tag, prefix)
+        ):
+            roots.add(pid)
+    roots -= spared
+    every = (table.see(pid) for pid in (roots | table.below(roots)) - spared)
+    return tuple(seen.process for seen in every if seen is not None and not seen.zombie)
+
+
+def _ourselves(table: Table) -> set[int]:
+    spared: set[int] = set()
+    pid = os.getpid()
+    while pid > 0 and pid not in spared:
+        spared.add(pid)
+        seen = table.see(pid)
+        pid = seen.parent if seen is not None else 0
+    return spared
+
+
+async def _end(
+    living: Callable[[], tuple[Process, ...]],
+    signal_one: Callable[[Process, signal.Signals], None],
+    *,
+    patience_s: float,
+    grace_s: float,
+) -> tuple[set[Process], tuple[Process, ...]]:
+    """Who was ended, and who lives on after all stages."""
+    stages: tuple[tuple[Asked, float], ...] = (
+        ("leave", patience_s),
+        ("terminate", grace_s),
+        ("kill", FORCE_S),
+    )
+    ended: set[Process] = set()
+    remaining = living()
+    for asked, bound_s in stages:
+        if not remaining or (asked == "leave" and bound_s <= 0):
+            continue
+        ended.update(remaining)
+        until = time.monotonic() + bound_s
+        if asked == "terminate":
+            for process in remaining:
+                signal_one(process, signal.SIGTERM)
+                signal_one(process, signal.SIGCONT)  # a stopped process takes no SIGTERM
+        pause_s = 0.002
+        while True:
+            if asked == "kill":
+                ended.update(remaining)
+                for process in remaining:
+                    signal_one(process, signal.SIGKILL)
+            await anyio.sleep(pause_s)
+            remaining = living()
+            if not remaining or time.monotonic() >= until:
+                break
+            pause_s = min(pause_s * 2, 0.05, max(until - time.monotonic(), 0.001))
+    return ended - set(remaining), remaining
