@@ -1,0 +1,278 @@
+"""Git in one repository: refs, objects and differences, as values.
+
+1. Content (trees, files, an index, merges) is worked on in the sealed folder, where revisions
+   are full object ids and the repository's configuration does not exist.
+2. Refs are read and moved in the repository itself, by one transaction that compares and swaps.
+   Symbolic refs are never followed: the ref that is named is the ref that moves.
+3. What a person typed is resolved in one place, `resolve`, in the user's own checkout.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from worktree.door import CLOSED, FSYNC, OVERRIDES, TIMEOUT_S, call, checked, overrides
+from worktree.door import strip_environment as strip_environment
+from worktree.names import check_ref, quoted
+from worktree.sealed import Sealed
+from worktree.values import Answer as Answer
+from worktree.values import Change as Change
+from worktree.values import Commit as Commit
+from worktree.values import GitError as GitError
+from worktree.values import Person as Person
+from worktree.values import RefMoved as RefMoved
+from worktree.values import RefUpdate as RefUpdate
+from worktree.values import Repository as Repository
+from worktree.values import Signing as Signing
+from worktree.values import check_id, is_id, parse_raw
+
+
+class Git:
+    """Git in one repository. Safe to use from many threads at once."""
+
+    def __init__(self, repository: Repository, *, mark: str = "") -> None:
+        self.repository = repository
+        self.state_folder = repository.common_dir / "orch"
+        """Where the sealed folder and locks are kept."""
+        self._sealed = Sealed(self.state_folder / "sealed", repository.object_format)
+        base = dict(CLOSED)
+        if mark:
+            base["ORCH_MARK"] = mark
+        # History that a shallow clone does not have ends where the user's git says it ends.
+        shallow = {"GIT_SHALLOW_FILE": str(repository.common_dir / "shallow")}
+        objects = {"GIT_OBJECT_DIRECTORY": str(repository.common_dir / "objects")}
+        shared = (("core.sharedRepository", repository.shared),) if repository.shared else ()
+        self._pairs = (*OVERRIDES, *shared)
+        durable = overrides((*self._pairs, FSYNC))
+        passing = overrides((*self._pairs, ("core.fsync", "none")))
+        self._content = {
+            True: base | shallow | objects | durable,
+            False: base | shallow | objects | passing,
+        }
+        self._refs = base | durable
+
+    # --- calls ------------------------------------------------------------------------------
+
+    def run(self, *args: str, **how: Any) -> bytes:
+        """What git says on stdout when it works on content; see `answer` for the keywords."""
+        return self.answer(*args, **how).out
+
+    def answer(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        tree: Path | None = None,
+        index: Path | None = None,
+        folder: Path | None = None,
+        extra: Mapping[str, str] | None = None,
+        durable: bool = True,
+        timeout_s: float = TIMEOUT_S,
+        ok: tuple[int, ...] = (0,),
+        limit_bytes: int | None = None,
+    ) -> Answer:
+        """Runs git on content, in the sealed folder; GitError unless it exits as `ok` says."""
+        env = dict(self._content[durable])
+        env["GIT_DIR"] = str(self._sealed.ready())
+        if tree is not None:
+            env["GIT_WORK_TREE"] = str(tree)
+        if index is not None:
+            env["GIT_INDEX_FILE"] = str(index)
+        if extra:
+            env.update(extra)
+        return checked(
+            args,
+            call(
+                args,
+                folder=folder or self.repository.common_dir,
+                env=env,
+                stdin=stdin,
+                timeout_s=timeout_s,
+                limit_bytes=limit_bytes,
+            ),
+            ok,
+        )
+
+    def run_refs(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        git_dir: Path | None = None,
+        extra: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S,
+        ok: tuple[int, ...] = (0,),
+    ) -> Answer:
+        """Runs git in the repository itself: only for what reads or moves refs."""
+        common = self.repository.common_dir
+        env = self._refs | {"GIT_DIR": str(git_dir or common), "GIT_COMMON_DIR": str(common)}
+        if extra:
+            env.update(extra)
+        return checked(
+            args, call(args, folder=common, env=env, stdin=stdin, timeout_s=timeout_s), ok
+        )
+
+    # --- refs -------------------------------------------------------------------------------
+
+    def read_ref(self, ref: str) -> str | None:
+        """The commit that a ref names; None where there is no such ref."""
+        return self.list_refs(check_ref(ref)).get(ref)
+
+    def list_refs(self, prefix: str) -> dict[str, str]:
+        """Refs and what they name, below a prefix that ends in `/` or is a ref itself."""
+        check_ref(prefix.rstrip("/"))
+        out = self.run_refs("for-each-ref", "--format=%(refname) %(objectname)", "--", prefix).out
+        pairs = (line.partition(" ")[::2] for line in _text(out).splitlines())
+        return dict(pairs)
+
+    def resolve(self, revision: str) -> str:
+        """The commit that a person's revision means in their checkout."""
+        said = self.run_refs(
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            f"{revision}^{{commit}}",
+            git_dir=self.repository.git_dir,
+            ok=(0, 1, 128),
+        )
+        found = _text(said.out).strip()
+        if said.exit_code or not is_id(found):
+            raise GitError(
+                f"no commit is named {quoted(revision)!r}",
+                kind="no-such-revision",
+                hint="make a first commit: git add -A && git commit"
+                if revision == "HEAD"
+                else "list what there is: git branch --all",
+            )
+        return found
+
+    def update_refs(self, updates: Iterable[RefUpdate]) -> None:
+        """Moves all of these refs or none; RefMoved where one does not stand where expected."""
+        lines = []
+        for one in updates:
+            check_ref(one.ref)
+            old = "" if one.old == "any" else self._id_or_zeros(one.old)
+            if one.new is None:
+                lines.append(f"delete {one.ref}\0{old}\0")
+            else:
+                lines.append(f"update {one.ref}\0{check_id(one.new)}\0{old}\0")
+        if lines:
+            # --no-deref: somebody may have made one of our refs a symbolic one to theirs.
+            self.run_refs(
+                "update-ref", "--no-deref", "--stdin", "-z", stdin="".join(lines).encode()
+            )
+
+    def _id_or_zeros(self, value: str | None) -> str:
+        if value is None:
+            return "0" * (40 if self.repository.object_format == "sha1" else 64)
+        return check_id(value)
+
+    # --- objects ----------------------------------------------------------------------------
+
+    def tree_of(self, commit: str) -> str:
+        """The tree of a commit."""
+        return _text(self.run("rev-parse", "--verify", f"{check_id(commit)}^{{tree}}")).strip()
+
+    def is_ancestor(self, ancestor: str, commit: str) -> bool:
+        """Whether a commit's history holds another; a commit's own does."""
+        ids = (check_id(ancestor), check_id(commit))
+        return self.answer("merge-base", "--is-ancestor", *ids, ok=(0, 1)).exit_code == 0
+
+    def changed_paths(self, base: str, tree: str) -> tuple[Change, ...]:
+        """What differs between two trees or commits; a rename is a deletion and an addition."""
+        ids = (check_id(base), check_id(tree))
+        out = self.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", *ids)
+        return parse_raw(out)
+
+    def commit_tree(
+        self,
+        tree: str,
+        parents: tuple[str, ...],
+        message: str,
+        author: Person,
+        *,
+        signing: Signing | None = None,
+        durable: bool = True,
+    ) -> str:
+        """Makes a commit of a tree; nothing refers to it yet."""
+        args = ["commit-tree"]
+        for parent in parents:
+            args += ["-p", check_id(parent)]
+        extra = {
+            "GIT_AUTHOR_NAME": author.name,
+            "GIT_AUTHOR_EMAIL": author.email,
+            "GIT_COMMITTER_NAME": author.name,
+            "GIT_COMMITTER_EMAIL": author.email,
+        }
+        if signing is not None:
+            args.append(f"-S{signing.key}")
+            extra |= {"HOME": signing.home}
+            extra |= overrides((*self._pairs, FSYNC, *signing.config))
+        args += ["-F", "-", check_id(tree)]
+        out = self.run(*args, stdin=message.encode(), extra=extra, durable=durable)
+        return check_id(_text(out).strip())
+
+    def read_commit(self, commit: str) -> Commit:
+        """A commit, with its message."""
+        raw = self.run("cat-file", "commit", check_id(commit))
+        head, _, message = raw.decode("utf-8", "replace").partition("\n\n")
+        fields = [line.split(" ", 1) for line in head.splitlines() if not line.startswith(" ")]
+        author = re.match(r"(.*?) ?<(.*)> (\d+)", next(v for k, v in fields if k == "author"))
+        name, email, at = author.groups() if author else ("", "", "0")
+        return Commit(
+            id=commit,
+            tree=next(v for k, v in fields if k == "tree"),
+            parents=tuple(v for k, v in fields if k == "parent"),
+            author=Person(name, email),
+            at_s=int(at),
+            message=message,
+        )
+
+    def first_parents(self, tip: str, until: str | None = None) -> tuple[tuple[str, str], ...]:
+        """Commits and their trees from a tip along first parents, newest first, up to `until`."""
+        stop = () if until is None else (f"^{check_id(until)}",)
+        form = ("--no-commit-header", "--format=%H %T")
+        out = self.run("rev-list", "--first-parent", *form, check_id(tip), *stop)
+        return tuple((line[0], line[1]) for line in map(str.split, _text(out).splitlines()))
+
+    def diff(
+        self,
+        base: str,
+        head: str,
+        *,
+        form: Literal["patch", "stat", "names"] = "patch",
+        paths: tuple[str, ...] = (),
+        limit_bytes: int = 8 << 20,
+    ) -> tuple[bytes, bool]:
+        """A change for reading, and whether it was cut at the limit."""
+        forms = {"patch": ("-p",), "stat": ("--stat=100", "--summary"), "names": ("--name-status",)}
+        said = self.answer(
+            "diff-tree",
+            "-r",
+            "-M",
+            *forms[form],
+            "--no-ext-diff",
+            "--no-textconv",
+            "--no-color",
+            "--ignore-submodules=all",
+            check_id(base),
+            check_id(head),
+            "--",
+            *paths,
+            limit_bytes=limit_bytes,
+        )
+        return said.out, said.truncated
+
+    def show_file(self, commit: str, path: str, limit_bytes: int = 8 << 20) -> bytes | None:
+        """A file as a commit has it, cut at the limit; None where it has no such file."""
+        name = f"{check_id(commit)}:{path}"
+        if not path or path.startswith(("/", "./", "../")) or "\0" in path:
+            return None
+        said = self.answer("cat-file", "blob", name, ok=(0, 128), limit_bytes=limit_bytes)
+        return None if said.exit_code else said.out
+
+
+def _text(out: bytes) -> str:
+    return out.decode("utf-8", "surrogateescape")
