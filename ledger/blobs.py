@@ -62,10 +62,11 @@ class Blobs:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             raise LedgerError(f"{path} cannot be kept as a blob ({error.strerror})") from error
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise LedgerError(f"{path} cannot be kept as a blob (not a regular file)")
         with open(descriptor, "rb", buffering=0) as source:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise LedgerError(f"{path} cannot be kept as a blob (not a regular file)")
             # As long as it was when it was opened: somebody may still be writing.
             chunks = _chunks(source, status.st_size)
             return self._put(chunks, status.st_size >= COMPRESS_FROM_BYTES, durable)

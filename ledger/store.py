@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from ledger.schema import (
+    LedgerCorrupt,
     LedgerError,
     LedgerLocked,
     LedgerUnwritable,
@@ -308,13 +309,16 @@ class Store:
 
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the file, found by reading all of it; empty when nothing is."""
-        damage = [row[0] for row in self._select("PRAGMA integrity_check(20)") if row[0] != "ok"]
-        gaps = self._select(
-            "SELECT run, count(*), max(seq) FROM event GROUP BY run"
-            " HAVING min(seq) <> 1 OR max(seq) <> count(*)"
-        )
+        try:
+            damage = [row[0] for row in self._select("PRAGMA integrity_check(20)")]
+            gaps = self._select(
+                "SELECT run, count(*), max(seq) FROM event GROUP BY run"
+                " HAVING min(seq) <> 1 OR max(seq) <> count(*)"
+            )
+        except LedgerCorrupt as error:
+            return (str(error),)
         return (
-            *damage,
+            *(what for what in damage if what != "ok"),
             *(f"run {run}: {count} events, numbered up to {top}" for run, count, top in gaps),
         )
 
