@@ -169,6 +169,7 @@ def system_table() -> Table:
         from workers.alive_linux import LinuxTable
 
         return LinuxTable()
-    from workers.alive_portable import PortableTable
+    else:
+        from workers.alive_portable import PortableTable
 
-    return PortableTable()
+        return PortableTable()

@@ -1,0 +1,74 @@
+"""What a worker is: given a brief and its surroundings, it changes a tree and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from ledger.model import Identity, RunId, Sha, Task, Usage
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What is asked of it in this round."""
+
+    run: RunId
+    task: Task
+    attempt: int
+    round: int
+    base: Sha
+    prompt: str
+    """The task's prompt as written."""
+    rules: str = ""
+    """Guard rails for every worker."""
+    feedback: str | None = None
+    """What failed before; None at the first round of the first attempt."""
+    note: str = ""
+    """What a person said when they asked for another try."""
+    ledger_json: str = "{}"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where it works and what it may use."""
+
+    tree: Path
+    """The workspace's files, which it may change."""
+    folder: Path
+    """Outside the tree: what it reads (`brief/`) and its temporary files (`tmp/`)."""
+    environ: Mapping[str, str]
+    """A snapshot of the user's environment, from which a child's is built."""
+    mark: str
+    """run/task/attempt/nonce, by which its processes are found."""
+    log: Path
+    """Becomes its output, bounded."""
+    port: int | None = None
+    person: Identity | None = None
+    """Whose name its own commits carry."""
+    on_line: Callable[[str], None] | None = None
+    """Is offered the newest line of its output."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of the round. Whether the tree changed is not the worker's to say."""
+
+    outcome: Literal["done", "failed", "timeout", "not-started"]
+    exit_code: int | None = None
+    why: str = ""
+    """For a person; empty where it is done."""
+    duration_s: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+    note: str = ""
+    """What a person should know beside it: an incomplete log, processes that would not end."""
+    tail: tuple[str, ...] = ()
+    """The last lines of its output, cleaned."""
+
+
+class Worker(Protocol):
+    """Who does tasks."""
+
+    async def run(self, brief: Brief, surroundings: Surroundings, timeout_s: float) -> Report:
+        """Work for one round. Failed work is a value; cancelled, it leaves no process."""

@@ -1,0 +1,14 @@
+"""From a worker's settings to the worker, by kind."""
+
+from __future__ import annotations
+
+from ledger.model import CommandWorker, WorkerSettings
+from workers.base import Worker
+from workers.command import ShellWorker
+
+
+def make_worker(settings: WorkerSettings) -> Worker:
+    """The worker that these settings describe."""
+    match settings:
+        case CommandWorker():
+            return ShellWorker(settings)
