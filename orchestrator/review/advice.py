@@ -1,0 +1,111 @@
+"""What to type next, from where a run stands. Pure.
+
+1. What a person must decide comes before what they may do.
+2. One command for each kind of thing, for the first task that it fits; the rest is in `orch show`.
+3. Where the run is not the newest, the commands name it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ledger.state import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command, and what it is for."""
+
+    command: str
+    why: str
+
+
+def next_steps(state: RunState, alive: bool, named: bool = False) -> tuple[Step, ...]:
+    """The commands that make sense now; `named`: they must say which run they mean."""
+    of_run = f" {state.run}" if named else ""
+    run = f" --run {state.run}" if named else ""
+    if alive and state.finished is None:
+        return (
+            Step(f"orch status{of_run} --watch", "follow it"),
+            Step(f"orch stop{of_run}", "end it in order"),
+        )
+    if state.cleaned:
+        return ()
+    if state.finished is None:
+        return (Step(f"orch resume{of_run}", "no engine drives it: go on where it stopped"),)
+    steps = [*_ended(state, of_run, run), *_tasks(state, run)]
+    waiting = unaccepted(state)
+    if waiting:
+        steps.append(Step(f"orch diff{run}", "read what landed"))
+        if state.started.target or state.accepted:
+            steps.append(Step(f"orch accept{of_run}", f"bring it into {state.started.target}"))
+        else:
+            steps.append(Step(f"orch accept{of_run} --to BRANCH", "bring it into a branch"))
+    elif not steps:
+        steps.append(Step(f"orch clean{of_run}", "give back its refs and workspaces"))
+    return tuple(steps)
+
+
+def unaccepted(state: RunState) -> tuple[str, ...]:
+    """The landed tasks that no branch of the user's has yet, in plan order."""
+    accepted = {task for fact in state.accepted for task in fact.tasks}
+    landed = state.by_status.get("landed", {})
+    return tuple(
+        task.id for task in state.plan.tasks if task.id in landed and task.id not in accepted
+    )
+
+
+def _ended(state: RunState, of_run: str, run: str) -> list[Step]:
+    assert state.finished is not None
+    match state.finished.outcome:
+        case "stopped":
+            return [Step(f"orch resume{of_run}", "go on where it stopped")]
+        case "deadline":
+            return [Step(f"orch resume{of_run} --deadline 2h", "go on for two hours")]
+        case "no-space":
+            return [
+                Step("orch clean", "give back workspaces of earlier runs"),
+                Step(f"orch resume{of_run}", "go on when there is room"),
+            ]
+        case "red-base":
+            red = next(
+                (v.gate for v in state.baseline_verdicts.values() if v.outcome != "passed"), ""
+            )
+            return [
+                Step(f"orch log --gate {red}{run}", "what the gate printed on the base"),
+                Step(f"orch resume{of_run}", "judge the base once more"),
+                Step("orch run --allow-red-base", "go on without that gate's word"),
+            ]
+        case _:
+            return []
+
+
+def _tasks(state: RunState, run: str) -> list[Step]:
+    steps: list[Step] = []
+    for task_id in state.with_status("held")[:1]:
+        task = state.tasks[task_id]
+        finished = task.last.finished if task.last else None
+        missing = [p for p in finished.held_paths if p not in task.allowed] if finished else []
+        if missing:
+            steps.append(Step(f"orch diff {task_id}{run}", "what it changes"))
+            steps.append(
+                Step(f"orch allow {task_id} {quoted(missing[0])}{run}", "let it change that")
+            )
+        else:
+            steps.append(Step(f"orch show {task_id} --log{run}", "why it waits for you"))
+        steps.append(Step(f'orch retry {task_id} --note "..."{run}', "try again, with your advice"))
+    for task_id in state.with_status("failed")[:1]:
+        steps.append(Step(f"orch show {task_id} --log{run}", "what failed, and why"))
+        steps.append(Step(f'orch retry {task_id} --note "..."{run}', "try again, with your advice"))
+        if any(attempt.head for attempt in state.tasks[task_id].attempts):
+            steps.append(Step(f"orch take {task_id}{run}", "finish it by hand, from its last head"))
+    return steps
+
+
+def quoted(path: str) -> str:
+    """A path as a shell takes it."""
+    import shlex
+
+    return shlex.quote(path)

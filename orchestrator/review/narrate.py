@@ -1,0 +1,212 @@
+"""One line for each fact that matters to somebody who watches. Pure.
+
+1. A fact that only prepares another (`CandidateBuilt`, `LandingIntended`) says nothing.
+2. A line begins with what it is about: a task's id, or `run`, `base`, `queue`, `result`.
+3. Foreign text is cut to one clean line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ledger import events as e
+from ledger.model import Verdict
+from orchestrator.review.words import Style, branch, count, duration, foreign, listed, short
+
+if TYPE_CHECKING:
+    from ledger.state import RunState
+
+Line = tuple[str, Style]
+
+
+def narrate(event: e.Event, state: RunState) -> Line | None:
+    """What to say of a fact; `state` is what stands after it. None: nothing."""
+    match event:
+        case e.BaselineStarted() | e.BaselineGateJudged() | e.BaselineFinished() | e.BaselineLost():
+            return _baseline(event, state)
+        case (
+            e.AttemptStarted()
+            | e.AttemptPrepared()
+            | e.RoundFinished()
+            | e.RoundGateJudged()
+            | e.AttemptFinished()
+        ):
+            return _attempt(event, state)
+        case (
+            e.CandidateBuilt()
+            | e.PrefixCut()
+            | e.JudgingStarted()
+            | e.CandidateGateJudged()
+            | e.CandidateJudged()
+            | e.CandidateDropped()
+            | e.LandingIntended()
+            | e.Landed()
+            | e.CandidateStale()
+            | e.HeadSentBack()
+            | e.FlakeSeen()
+        ):
+            return _queue(event, state)
+        case (
+            e.RunStarted()
+            | e.EngineStarted()
+            | e.LimitsChanged()
+            | e.StopRequested()
+            | e.RunFinished()
+            | e.Noticed()
+            | e.RunCleaned()
+        ):
+            return _run(event, state)
+        case _:
+            return _person(event)
+
+
+def narrate_all(
+    facts: Iterable[tuple[e.Event, float]], state: RunState
+) -> list[tuple[float, Line]]:
+    """The lines of several facts, with their times."""
+    return [(at, line) for event, at in facts if (line := narrate(event, state))]
+
+
+def said_of(verdict: Verdict) -> str:
+    """`gate 'unit' failed in 12 s: 2 tests failed`."""
+    word = "could not run" if verdict.outcome == "could-not-run" else verdict.outcome
+    took = " (known of this tree)" if verdict.reused else f" in {duration(verdict.duration_s)}"
+    why = f": {foreign(verdict.why)}" if verdict.why else ""
+    return f"gate '{verdict.gate}' {word}{took}{why}"
+
+
+def _run(event: e.Event, state: RunState) -> Line | None:
+    match event:
+        case e.RunStarted():
+            tasks = count(len(event.plan.tasks), "task")
+            return f"run   {event.run}: {tasks}, from {short(event.base)}", "strong"
+        case e.EngineStarted():
+            return ("run   goes on", "strong") if state.engines > 1 else None
+        case e.LimitsChanged():
+            return "run   has other limits now", "plain"
+        case e.StopRequested():
+            return f"run   is ending: {foreign(event.why)}", "ask"
+        case e.RunFinished():
+            why = f": {foreign(event.why)}" if event.why else ""
+            return f"run   {event.outcome.replace('-', ' ')}{why}", (
+                "good" if event.exit_code == 0 else "bad"
+            )
+        case e.Noticed():
+            about = event.task or "run  "
+            hint = f" (hint: {foreign(event.hint)})" if event.hint else ""
+            return f"{about} {foreign(event.what)}{hint}", "ask"
+        case e.RunCleaned():
+            return "run   cleaned", "plain"
+        case _:
+            return None
+
+
+def _baseline(event: e.Event, state: RunState) -> Line | None:
+    match event:
+        case e.BaselineGateJudged():
+            passed = event.verdict.outcome == "passed"
+            return f"base  {said_of(event.verdict)}", "good" if passed else "bad"
+        case e.BaselineFinished():
+            if state.baseline == "advisory":
+                return "base  is not green; its red gates do not judge this run", "ask"
+            if state.baseline == "red":
+                return "base  is not green: nothing can land", "bad"
+            return None
+        case e.BaselineLost():
+            return f"base  is judged again: {foreign(event.why)}", "ask"
+        case _:
+            return None
+
+
+def _attempt(event: e.Event, state: RunState) -> Line | None:
+    match event:
+        case e.AttemptStarted():
+            tries = f"attempt {event.attempt}" if event.attempt > 1 else "started"
+            return f"{event.task}  {tries}, by {foreign(event.worker)}", "busy"
+        case e.RoundFinished() if event.worker_outcome != "done":
+            why = foreign(event.why) or event.worker_outcome
+            return f"{event.task}  round {event.round}: {why}", "bad"
+        case e.RoundFinished() if event.refusals:
+            paths = listed((foreign(r.path, 60) for r in event.refusals), 3)
+            return f"{event.task}  round {event.round}: may not be committed: {paths}", "bad"
+        case e.RoundFinished() if event.outside:
+            paths = listed((foreign(path, 60) for path in event.outside), 3)
+            return f"{event.task}  round {event.round}: changed what it may not: {paths}", "bad"
+        case e.RoundGateJudged() if event.verdict.outcome != "passed":
+            return f"{event.task}  round {event.round}: {said_of(event.verdict)}", "bad"
+        case e.AttemptFinished():
+            return _attempt_finished(event, state)
+        case _:
+            return None
+
+
+def _attempt_finished(event: e.AttemptFinished, state: RunState) -> Line:
+    took = duration(event.duration_s)
+    match event.outcome:
+        case "green":
+            rounds = len(state.tasks[event.task].attempts[event.attempt - 1].rounds)
+            after = f" after {rounds} rounds" if rounds > 1 else ""
+            return f"{event.task}  ready to land{after} ({took})", "plain"
+        case "unchanged":
+            return f"{event.task}  unchanged: its worker had nothing to do ({took})", "good"
+        case "held":
+            return f"{event.task}  waits for you: {foreign(event.why)}", "ask"
+        case "lost":
+            return f"{event.task}  attempt {event.attempt} lost: {foreign(event.why)}", "ask"
+        case "failed":
+            return f"{event.task}  attempt {event.attempt} failed: {foreign(event.why)}", "bad"
+
+
+def _queue(event: e.Event, state: RunState) -> Line | None:
+    match event:
+        case e.JudgingStarted():
+            candidate = state.candidates[event.candidate].built
+            again = " once more" if event.confirms else ""
+            if candidate.removes:
+                return f"queue judging the result without {listed(candidate.removes)}", "plain"
+            return f"queue judging {listed(ref.task for ref in candidate.heads)}{again}", "plain"
+        case e.CandidateGateJudged() if event.verdict.outcome != "passed":
+            return f"queue {said_of(event.verdict)}", "bad"
+        case e.Landed():
+            built = state.candidates[event.candidate].built
+            if built.removes:
+                return f"result is without {listed(built.removes)} now", "good"
+            landed = len(state.by_status.get("landed", ()))
+            total = f"({landed} of {len(state.tasks)})"
+            return f"result landed {listed(ref.task for ref in built.heads)} {total}", "good"
+        case e.CandidateStale():
+            return "result had moved; building on it again, nobody is to blame", "ask"
+        case e.HeadSentBack():
+            return f"{event.task}  sent back: {foreign(event.why) or event.cause}", "bad"
+        case e.FlakeSeen():
+            return f"queue gate '{event.gate}' is flaky: red, then green, on one tree", "ask"
+        case _:
+            return None
+
+
+def _person(event: e.Event) -> Line | None:
+    match event:
+        case e.TaskGivenUp():
+            return f"{event.task}  {foreign(event.why)}", "bad"
+        case e.TaskHeld():
+            return f"{event.task}  waits for you: {foreign(event.why)}", "ask"
+        case e.PathAllowed():
+            return f"{event.task}  may change {foreign(event.path)}", "plain"
+        case e.RetryRequested():
+            note = f": {foreign(event.note)}" if event.note else ""
+            return f"{event.task}  to be tried again{note}", "plain"
+        case e.TaskTaken():
+            return f"{event.task}  taken as {branch(event.branch)}", "plain"
+        case e.HeadSubmitted():
+            return f"{event.task}  submitted by a person", "plain"
+        case e.RejectRequested():
+            return f"result to be without {listed(event.tasks)}", "plain"
+        case e.RejectRefused():
+            return f"result keeps {listed(event.tasks)}: {foreign(event.why)}", "bad"
+        case e.AcceptGateJudged() if event.verdict.outcome != "passed":
+            return f"accept {said_of(event.verdict)}", "bad"
+        case e.Accepted():
+            return f"accept {branch(event.target)} is at {short(event.commit)} now", "good"
+        case _:
+            return None

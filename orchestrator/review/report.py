@@ -1,0 +1,216 @@
+"""The report of a run, in Markdown: for a person in the morning, or a pull request. Pure.
+
+1. What failed or waits is told before what went well: nobody reads past good news.
+2. All text that somebody else wrote is escaped: a task's title cannot make a heading or a link.
+3. A base that was not green, a flaky gate and lost time are said each time.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ledger.model import Verdict
+from ledger.state import RunState, TaskState
+from orchestrator.review.advice import next_steps
+from orchestrator.review.narrate import said_of
+from orchestrator.review.status import why_so
+from orchestrator.review.words import (
+    branch,
+    count,
+    day,
+    duration,
+    foreign,
+    listed,
+    result_branch,
+    short,
+)
+
+LINES_SHOWN = 10
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~$&]")
+
+
+def escaped(text: str, limit: int = 200) -> str:
+    """Foreign text as Markdown that shows it and does nothing."""
+    # Forges look for @names in the text that is shown: only a character between helps.
+    return _SPECIAL.sub(r"\\\g<0>", foreign(text, limit)).replace("@", "@\u200b")
+
+
+def code(text: str, limit: int = 200) -> str:
+    """Foreign text as a code span, with a fence longer than any run of backticks in it."""
+    clean = foreign(text, limit)
+    longest = max((len(run) for run in re.findall("`+", clean)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if clean.startswith("`") or clean.endswith("`") else ""
+    return f"{fence}{pad}{clean}{pad}{fence}" if clean else ""
+
+
+def render_report(state: RunState, alive: bool, now: float, named: bool = False) -> str:
+    """The whole report."""
+    parts = [
+        f"# {escaped(state.plan.goal)}",
+        _summary(state, alive, now),
+        _warnings(state),
+        _section("Waiting for you", [_waiting(state, t) for t in _tasks(state, "held")]),
+        _section("Failed", [_failed(t) for t in _tasks(state, "failed")]),
+        _section(
+            "Not tried",
+            [_line(t, why_so(state, t)) for t in _tasks(state, "skipped", "waiting", "ready")],
+        ),
+        _section(
+            "Under way",
+            [_line(t, t.status) for t in _tasks(state, "working", "queued")],
+        ),
+        _section("Landed", _landed(state)),
+        _section("Unchanged", [_line(t, "nothing to do") for t in _tasks(state, "unchanged")]),
+        _section("Taken out again", [_line(t, "") for t in _tasks(state, "rejected")]),
+        _time(state, now),
+        _next(state, alive, named),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _tasks(state: RunState, *statuses: str) -> list[TaskState]:
+    return [task for task in state.tasks.values() if task.status in statuses]
+
+
+def _section(title: str, entries: list[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(entries) if entries else ""
+
+
+def _summary(state: RunState, alive: bool, now: float) -> str:
+    finished = state.finished
+    if finished:
+        phase = finished.outcome.replace("-", " ") + (f": {finished.why}" if finished.why else "")
+        phase += f" (exit code {finished.exit_code})"
+    else:
+        phase = "going on" if alive else "interrupted: no engine drives it"
+    counts = ", ".join(
+        f"{len(ids)} {status}"
+        for status, ids in sorted(state.by_status.items(), key=lambda pair: -len(pair[1]))
+        if ids
+    )
+    took = duration((state.finished_at or now) - state.started_at)
+    base = f"{code(short(state.started.base))}"
+    if state.started.target:
+        base += f" of {code(state.started.target)}"
+    rows = [
+        f"- Run {code(state.run)}, {escaped(phase, 300)}",
+        f"- {count(len(state.tasks), 'task')}: {counts}",
+        f"- From {base}, started {day(state.started_at)}, took {took}",
+    ]
+    if state.landings:
+        where = f"{code(result_branch(state.run))} at {code(short(state.tip))}"
+        rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
+    rows += [
+        f"- Accepted into {code(branch(fact.target))} at {code(short(fact.commit))}:"
+        f" {listed(fact.tasks)}"
+        for fact in state.accepted
+    ]
+    return "\n".join(rows)
+
+
+def _warnings(state: RunState) -> str:
+    rows = []
+    red = [v for v in state.baseline_verdicts.values() if v.outcome != "passed"]
+    if red and state.baseline == "advisory":
+        rows.append(
+            "The base was not green, and the run was told to go on: these gates judged nothing."
+        )
+    elif red:
+        rows.append("The base was not green: nothing landed.")
+    rows += [f"- {escaped(said_of(verdict), 300)}" for verdict in red]
+    for flake in {flake.gate: flake for flake in state.flakes}.values():
+        rows.append(f"- Gate {code(flake.gate)} is flaky: red, then green, on one tree")
+    rows += [f"- {escaped(notice.what, 300)}" for notice in state.notices]
+    return "## Read this first\n\n" + "\n".join(rows) if rows else ""
+
+
+def _line(task: TaskState, what: str) -> str:
+    title = f" {escaped(task.task.title, 80)}" if task.task.title else ""
+    return f"- {code(task.task.id)}{title}" + (f": {escaped(what)}" if what else "")
+
+
+def _waiting(state: RunState, task: TaskState) -> str:
+    rows = [_line(task, why_so(state, task))]
+    finished = task.last.finished if task.last else None
+    if finished:
+        rows += [f"  - {code(path)}" for path in finished.held_paths[:LINES_SHOWN]]
+    return "\n".join(rows)
+
+
+def _failed(task: TaskState) -> str:
+    rows = [_line(task, task.note)]
+    for attempt in task.attempts:
+        finished = attempt.finished
+        why = attempt.sent_back.why if attempt.sent_back else finished.why if finished else ""
+        outcome = (
+            "sent back" if attempt.sent_back else finished.outcome if finished else "under way"
+        )
+        took = duration(finished.duration_s) if finished else ""
+        rows.append(
+            f"  - attempt {attempt.number}, {count(len(attempt.rounds), 'round')},"
+            f" {took}: {outcome}" + (f", {escaped(why)}" if why else "")
+        )
+    last = task.last
+    if last and last.rounds:
+        red = [v for v in last.rounds[-1].verdicts if v.outcome != "passed"]
+        rows += [f"    {code(line)}" for v in red for line in v.lines[:LINES_SHOWN]]
+    if last and last.head:
+        rows.append(f"  - its last head is kept: {code(short(last.head))}")
+    return "\n".join(rows)
+
+
+def _landed(state: RunState) -> list[str]:
+    rows = []
+    for task in _tasks(state, "landed"):
+        tries = len(task.attempts)
+        landing = next((la for la in state.landings if la.candidate == task.landed_by), None)
+        what = f"{code(short(landing.commit))}" if landing else ""
+        what += f", {count(tries, 'attempt')}" if tries > 1 else ""
+        rows.append(_line(task, "") + (f": {what}" if what else ""))
+    return rows
+
+
+def _time(state: RunState, now: float) -> str:
+    work = sum(
+        a.finished.duration_s for t in state.tasks.values() for a in t.attempts if a.finished
+    )
+    gates: dict[str, tuple[int, int, float]] = {}
+    for verdict in _verdicts(state):
+        runs, reused, seconds = gates.get(verdict.gate, (0, 0, 0.0))
+        new = (
+            (runs, reused + 1, seconds)
+            if verdict.reused
+            else (runs + 1, reused, seconds + verdict.duration_s)
+        )
+        gates[verdict.gate] = new
+    if not gates and not work:
+        return ""
+    rows = ["## Time", "", "| what | times | took |", "| --- | ---: | ---: |"]
+    attempts = sum(len(task.attempts) for task in state.tasks.values())
+    rows.append(f"| attempts | {attempts} | {duration(work)} |")
+    for name, (runs, reused, seconds) in gates.items():
+        known = f" ({reused} known already)" if reused else ""
+        rows.append(f"| gate {code(name)} | {runs}{known} | {duration(seconds)} |")
+    whole = duration((state.finished_at or now) - state.started_at)
+    rows.append(f"| the run, from start to end | | {whole} |")
+    return "\n".join(rows)
+
+
+def _verdicts(state: RunState) -> list[Verdict]:
+    found = list(state.baseline_verdicts.values())
+    for task in state.tasks.values():
+        for attempt in task.attempts:
+            for round_state in attempt.rounds:
+                found += round_state.verdicts
+    for candidate in state.candidates.values():
+        found += candidate.verdicts
+    return found
+
+
+def _next(state: RunState, alive: bool, named: bool) -> str:
+    steps = next_steps(state, alive, named)
+    if not steps:
+        return ""
+    rows = [f"{step.command}    # {step.why}" for step in steps]
+    return "## Type next\n\n```sh\n" + "\n".join(rows) + "\n```"

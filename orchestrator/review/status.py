@@ -1,0 +1,269 @@
+"""Where a run stands, as a plain value that can be kept, printed or given as JSON.
+
+1. The value needs no model and no database: a finished run's is kept beside the ledger, so that
+   asking for it again costs neither.
+2. It is never the truth: it says up to which fact it was made, and another fact outdates it.
+3. What needs a person comes first, what is under way next, what is done last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from orchestrator.review.words import (
+    STATUS_STYLE,
+    Paint,
+    Style,
+    count,
+    day,
+    duration,
+    foreign,
+    listed,
+    result_branch,
+    short,
+    unpainted,
+)
+
+if TYPE_CHECKING:
+    from ledger.state import RunState, Status, TaskState
+
+VIEW_VERSION = 1
+"""Raised when the value's shape or wording changes, so that a kept one is made anew."""
+
+RunPhase = Literal["going-on", "interrupted", "finished"]
+ORDER: tuple[Status, ...] = (
+    *("held", "failed", "working", "queued", "ready", "waiting"),
+    *("skipped", "rejected", "unchanged", "landed"),
+)
+LINES_AT_MOST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLine:
+    """One task in a line."""
+
+    id: str
+    title: str
+    status: str
+    attempts: int
+    round: int
+    note: str
+    head: str | None
+    working_since: float | None
+    worked_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """Where a run stands after its fact number `seq`."""
+
+    view: int
+    run: str
+    seq: int
+    goal: str
+    phase: RunPhase
+    outcome: str | None
+    exit_code: int | None
+    why: str
+    started_at: float
+    ended_at: float | None
+    base: str
+    target: str | None
+    result: str
+    tip: str
+    counts: dict[str, int]
+    landings: int
+    baseline: str
+    red_gates: tuple[str, ...]
+    queue: tuple[str, ...]
+    judging: tuple[str, ...]
+    accepted_into: tuple[str, ...]
+    flaky_gates: tuple[str, ...]
+    notices: tuple[str, ...]
+    tasks: tuple[TaskLine, ...]
+    next: tuple[tuple[str, str], ...]
+
+
+def status_of(state: RunState, alive: bool, named: bool = False) -> StatusView:
+    """The view of a state; `alive`: an engine drives it now."""
+    from orchestrator.review.advice import next_steps
+
+    finished = state.finished
+    phase: RunPhase = "finished" if finished else "going-on" if alive else "interrupted"
+    judging = [
+        ref.task
+        for number in state.open_candidates
+        if state.candidates[number].status == "judging"
+        for ref in state.candidates[number].built.heads
+    ]
+    red = [v.gate for v in state.baseline_verdicts.values() if v.outcome != "passed"]
+    order = {status: place for place, status in enumerate(ORDER)}
+    tasks = sorted(state.tasks.values(), key=lambda task: (order[task.status], task.place))
+    return StatusView(
+        view=VIEW_VERSION,
+        run=state.run,
+        seq=state.seq,
+        goal=foreign(state.plan.goal),
+        phase=phase,
+        outcome=finished.outcome if finished else None,
+        exit_code=finished.exit_code if finished else None,
+        why=foreign(finished.why) if finished else "",
+        started_at=state.started_at,
+        ended_at=state.finished_at,
+        base=state.started.base,
+        target=state.started.target,
+        result=result_branch(state.run),
+        tip=state.tip,
+        counts={name: len(ids) for name in ORDER if (ids := state.by_status.get(name))},
+        landings=len(state.landings),
+        baseline=state.baseline,
+        red_gates=tuple(red),
+        queue=tuple(ref.task for ref in state.queue),
+        judging=tuple(dict.fromkeys(judging)),
+        accepted_into=tuple(dict.fromkeys(fact.target for fact in state.accepted)),
+        flaky_gates=tuple(dict.fromkeys(flake.gate for flake in state.flakes)),
+        notices=tuple(foreign(notice.what) for notice in state.notices[-5:]),
+        tasks=tuple(_task_line(state, task) for task in tasks),
+        next=tuple((s.command, s.why) for s in next_steps(state, alive, named)),
+    )
+
+
+def _task_line(state: RunState, task: TaskState) -> TaskLine:
+    last = task.last
+    worked = sum(a.finished.duration_s for a in task.attempts if a.finished)
+    return TaskLine(
+        id=task.task.id,
+        title=foreign(task.task.title, 80),
+        status=task.status,
+        attempts=len(task.attempts),
+        round=len(last.rounds) + 1 if last and task.status == "working" else 0,
+        note=why_so(state, task),
+        head=last.head if last else None,
+        working_since=last.started_at if last and task.status == "working" else None,
+        worked_s=round(worked, 3),
+    )
+
+
+def why_so(state: RunState, task: TaskState) -> str:
+    """Why a task stands where it stands, in a few words."""
+    match task.status:
+        case "waiting" | "skipped":
+            done = ("landed", "unchanged")
+            open_needs = [n for n in task.task.needs if state.tasks[n].status not in done]
+            return f"needs {listed(open_needs, 3)}"
+        case "landed" | "unchanged":
+            return ""
+        case _:
+            return foreign(task.note)
+
+
+# --- kept -----------------------------------------------------------------------------------
+
+
+def status_as_json(status: StatusView) -> dict[str, Any]:
+    """The view as plain lists, tables and values."""
+    return asdict(status)
+
+
+def status_from_json(body: Any) -> StatusView | None:
+    """The view that was kept; None where another version of orch kept it."""
+    names = {field.name for field in fields(StatusView)}
+    if not isinstance(body, dict) or body.get("view") != VIEW_VERSION or set(body) != names:
+        return None
+    try:
+        body["tasks"] = tuple(TaskLine(**task) for task in body["tasks"])
+        body["next"] = tuple((command, why) for command, why in body["next"])
+    except (TypeError, ValueError):
+        return None
+    return StatusView(**body)
+
+
+# --- said -----------------------------------------------------------------------------------
+
+
+def render_status(
+    status: StatusView, now: float, paint: Paint = unpainted, everything: bool = False
+) -> list[str]:
+    """The view in lines for a terminal."""
+    lines = [
+        f"{paint(status.run, 'strong')}  {status.goal}",
+        _phase(status, now, paint),
+        f"base {short(status.base)}"
+        + (f" of {status.target}" if status.target else "")
+        + (f"  ->  {status.result} {short(status.tip)}" if status.landings else ""),
+        "  ".join(paint(f"{n} {name}", STATUS_STYLE[name]) for name, n in status.counts.items()),
+        *_warnings(status, paint),
+        "",
+    ]
+    width = max((len(task.id) for task in status.tasks), default=0)
+    quiet = ("landed", "unchanged", "skipped", "waiting", "ready")
+    loud = [task for task in status.tasks if task.status not in quiet]
+    rest = [task for task in status.tasks if task.status in quiet]
+    shown = (
+        status.tasks if everything else [*loud[:LINES_AT_MOST], *rest[: LINES_AT_MOST - len(loud)]]
+    )
+    lines += [_line(task, now, width, paint) for task in shown]
+    if left := len(status.tasks) - len(shown):
+        lines.append(f"... and {count(left, 'more task')} (orch status --all)")
+    return [*lines, *render_next(status.next, paint)]
+
+
+def render_next(steps: tuple[tuple[str, str], ...], paint: Paint = unpainted) -> list[str]:
+    """What to type next, in lines."""
+    if not steps:
+        return []
+    width = max(len(command) for command, _ in steps)
+    return [
+        "",
+        "next:",
+        *(f"  {command:<{width}}  {paint(why, 'faint')}" for command, why in steps),
+    ]
+
+
+def _phase(status: StatusView, now: float, paint: Paint) -> str:
+    took = duration((status.ended_at or now) - status.started_at)
+    match status.phase:
+        case "going-on":
+            judging = f", judging {listed(status.judging, 3)}" if status.judging else ""
+            return f"{paint('going on', 'busy')} for {took}{judging}"
+        case "interrupted":
+            since = day(status.started_at)
+            return f"{paint('interrupted', 'bad')}: no engine drives it; started {since}"
+        case "finished":
+            style: Style = (
+                "good" if status.exit_code == 0 else "ask" if status.exit_code == 5 else "bad"
+            )
+            word = paint(str(status.outcome).replace("-", " "), style)
+            why = f": {status.why}" if status.why else ""
+            return f"{word}{why}  ({took}, exit code {status.exit_code})"
+
+
+def _warnings(status: StatusView, paint: Paint) -> list[str]:
+    lines = []
+    if status.baseline == "advisory":
+        said = f"the base was not green: {listed(status.red_gates)} did not judge this run"
+        lines.append(paint(said, "ask"))
+    if status.flaky_gates:
+        lines.append(
+            paint(f"flaky: {listed(status.flaky_gates)} (red, then green, on one tree)", "ask")
+        )
+    if status.accepted_into:
+        lines.append(f"accepted into {listed(status.accepted_into)}")
+    lines += [paint(f"note: {notice}", "faint") for notice in status.notices]
+    return lines
+
+
+def _line(task: TaskLine, now: float, width: int, paint: Paint) -> str:
+    word = paint(f"{task.status:<9}", STATUS_STYLE[task.status])
+    parts = []
+    if task.status == "working" and task.working_since is not None:
+        tries = f"attempt {task.attempts}, round {task.round}"
+        parts.append(f"{tries}, {duration(now - task.working_since)}")
+    elif task.attempts > 1:
+        parts.append(count(task.attempts, "attempt"))
+    if task.note:
+        parts.append(task.note)
+    elif task.title and not parts:
+        parts.append(paint(task.title, "faint"))
+    return f"{word} {task.id:<{width}}  {'  '.join(parts)}".rstrip()

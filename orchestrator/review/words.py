@@ -1,0 +1,91 @@
+"""How numbers, times and foreign text are put for a person. Light: every view imports it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+Style = Literal["good", "bad", "busy", "ask", "faint", "strong", "plain"]
+Paint = Callable[[str, Style], str]
+"""Colours a text, or gives it back as it is."""
+
+STATUS_STYLE: dict[str, Style] = {
+    "waiting": "faint",
+    "ready": "plain",
+    "working": "busy",
+    "queued": "busy",
+    "landed": "good",
+    "unchanged": "good",
+    "held": "ask",
+    "failed": "bad",
+    "skipped": "faint",
+    "rejected": "faint",
+}
+
+
+def unpainted(text: str, style: Style) -> str:
+    """The text as it is: for pipes, files and tests."""
+    return text
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds < 0.05:
+        return "0 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = whole // 60
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def clock(at: float) -> str:
+    """The time of day of a moment, where the reader is."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def day(at: float) -> str:
+    """The date and time of a moment, where the reader is."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def short(sha: str) -> str:
+    """The beginning of an object id, enough to type."""
+    return sha[:10]
+
+
+def branch(ref: str) -> str:
+    """The name that people type for a branch's ref."""
+    return ref.removeprefix("refs/heads/")
+
+
+def foreign(text: str, limit: int = 200) -> str:
+    """Text that somebody else wrote, as one line that no terminal obeys."""
+    from workers.text import clean_line
+
+    return clean_line(" ".join(text.split()), limit)
+
+
+def listed(names: Iterable[str], at_most: int = 5) -> str:
+    """`a, b, c and 4 more`."""
+    every = list(names)
+    if len(every) <= at_most + 1:
+        return ", ".join(every)
+    return ", ".join(every[:at_most]) + f" and {len(every) - at_most} more"
+
+
+def result_branch(run: str) -> str:
+    """The run's own branch, as people type it."""
+    return f"orch/{run}/result"
