@@ -8,11 +8,28 @@ import pytest
 from orchestrator.policy.paths import matches
 from orchestrator.policy.pattern import escape, pattern_problem
 
-FILES = (
-    "a a.py ab ba/a ba/b.py src/a.py src/b.md src/core/a.py src/core/b.py src/core/deep/c.py "
-    "src/corex/a.py docs/a.md docs/x/y.md tests/test_a.py tests/unit/test_b.py x[1].py -dash "
-    "src/a*b.py é.py sp/with"
-).split()
+FILES = [
+    "a",
+    "a.py",
+    "ab",
+    "ba/a",
+    "ba/b.py",
+    "src/a.py",
+    "src/b.md",
+    "src/core/a.py",
+    "src/core/b.py",
+    "src/core/deep/c.py",
+    "src/corex/a.py",
+    "docs/a.md",
+    "docs/x/y.md",
+    "tests/test_a.py",
+    "tests/unit/test_b.py",
+    "x[1].py",
+    "-dash",
+    "src/a*b.py",
+    "é.py",
+    "sp/with",
+]
 NAMES = ["a", "a.py", "src", "core", "*", "**", "?", "*.py", "a*", "*b*", "[ab]*", "[!a]*"]
 NAMES += ["test_?.py", "x\\[1\\].py", "*a*.*", "[[:alpha:]]*", "[a-c]", "docs", "tests", "*/"]
 

@@ -1,0 +1,136 @@
+"""Settings: what `.agent/orch.toml` says, and what a person's own files say over it.
+
+1. Three files, each over the one before: `.agent/orch.toml`, shared by the team and the only
+   one that must exist; `orch.toml` in the user's configuration folder; `.agent/orch.local.toml`.
+   A key replaces the key; a `[worker.NAME]` replaces the whole worker.
+2. Every error of every file is told at once, with its line; what a file may say is in
+   `settings_rules`.
+3. What files say of each other is looked at when each is right on its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ledger.model import CommandWorker, Gate, Limits, Preparation, Settings
+from orchestrator.errors import OrchError, Problem, Problems, in_file_order
+from orchestrator.policy.nearest import listed, nearest
+from orchestrator.settings_rules import (
+    PLAIN_KEYS,
+    PREPARATION_KEYS,
+    SHARED_FILE,
+    problems_of_file,
+    split_run,
+)
+from orchestrator.shape import frozen
+from orchestrator.toml_lines import Document, load_document
+
+LOCAL_FILE = ".agent/orch.local.toml"
+USER_FILE = "orch.toml"
+SIZE_LIMIT_BYTES = 1024 * 1024
+
+
+def load_settings(checkout: Path, user_config_folder: Path | None = None) -> Settings:
+    """The settings of a checkout; Problems with every error of every file."""
+    shared = checkout / SHARED_FILE
+    if not shared.is_file():
+        raise OrchError(f"no {SHARED_FILE} in {checkout}", hint="orch init")
+    candidates = [(shared, SHARED_FILE)]
+    if user_config_folder is not None:
+        candidates.append((user_config_folder / USER_FILE, str(user_config_folder / USER_FILE)))
+    candidates.append((checkout / LOCAL_FILE, LOCAL_FILE))
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    for path, name in candidates:
+        if path is shared or path.exists():
+            try:
+                documents.append(load_document(path, name, size_limit_bytes=SIZE_LIMIT_BYTES))
+            except Problems as error:
+                problems += error.problems
+    problems += [one for document in documents for one in problems_of_file(document)]
+    if problems:
+        raise Problems(in_file_order(problems))
+    settings, merged = _merge(documents)
+    problems += _problems_between(settings, merged, documents, checkout)
+    if problems:
+        raise Problems(in_file_order(problems))
+    return settings
+
+
+def settings_fingerprint(settings: Settings) -> str:
+    """The same for equal settings, whatever the files look like."""
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
+
+
+def settings_differences(before: Settings, now: Settings) -> tuple[str, ...]:
+    """The keys whose values differ, by the names that they have in the file."""
+    old, new = dict(_flat(before)), dict(_flat(now))
+    return tuple(key for key in {**old, **new} if old.get(key) != new.get(key))
+
+
+def _flat(settings: Settings) -> Iterator[tuple[str, Any]]:
+    words = {field: key for key, field in PREPARATION_KEYS.items()}
+    for name, value in settings.limits:
+        yield f"run.{name}", value
+    for name, value in settings.preparation:
+        yield f"run.{words[name]}", value
+    for name in PLAIN_KEYS:
+        yield f"run.{name}", getattr(settings, name)
+    for gate in settings.gates:
+        yield f"gate {gate.name}", gate
+    for name, worker in settings.workers.items():
+        yield f"worker.{name}", worker
+
+
+# --- all files together ----------------------------------------------------------------------
+
+
+def _merge(documents: Sequence[Document]) -> tuple[Settings, dict[str, Document]]:
+    """The settings, and which document each key of `[run]` came from."""
+    run: dict[str, Any] = {}
+    origin: dict[str, Document] = {}
+    workers: dict[str, Any] = {}
+    for document in documents:
+        table = document.data.get("run", {})
+        run.update(table)
+        origin.update(dict.fromkeys(table, document))
+        workers.update(document.data.get("worker", {}))
+    limits, preparation, plain = (frozen(table) for table in split_run(run))
+    folder = plain.get("workspaces")
+    if folder is not None:
+        plain["workspaces"] = str(Path(folder).expanduser())
+    settings = Settings.model_validate(
+        {
+            **plain,
+            "limits": Limits(**limits),
+            "preparation": Preparation(**preparation),
+            "gates": tuple(Gate(**frozen(one)) for one in documents[0].data.get("gate", ())),
+            "workers": {name: CommandWorker(**frozen(one)) for name, one in workers.items()},
+        }
+    )
+    return settings, origin
+
+
+def _problems_between(
+    settings: Settings,
+    origin: Mapping[str, Document],
+    documents: Sequence[Document],
+    checkout: Path,
+) -> Iterator[Problem]:
+    if settings.worker is not None and settings.worker not in settings.workers:
+        close = nearest(settings.worker, settings.workers)
+        hint = f"did you mean '{close}'?" if close else f"add a table [worker.{settings.worker}]"
+        what = f"there is no worker '{settings.worker}'; known: {listed(settings.workers)}"
+        yield origin["worker"].problem(("run", "worker"), what, hint)
+    if settings.workspaces is not None:
+        folder = Path(settings.workspaces)
+        at = ("run", "workspaces")
+        if not folder.is_absolute():
+            what = f"'workspaces' must be a whole path, not {settings.workspaces!r}"
+            yield origin["workspaces"].problem(at, what, 'write: workspaces = "~/..." or "/..."')
+        elif folder.resolve().is_relative_to(checkout.resolve()):
+            what = "'workspaces' lies in the repository, where tools would find it"
+            yield origin["workspaces"].problem(at, what, "choose a folder outside")

@@ -1,0 +1,195 @@
+"""What one settings file may say, and how a person hears what is wrong in it.
+
+1. `[run]`, `[[gate]]` and `[worker.NAME]`, with the keys below and no others.
+2. A person's own files may only say how much and with whom (`OWN_KEYS`, workers), never what
+   judges: gates, set-up and protected paths are the team's.
+3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
+   that is silently ignored would be worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from ledger.model import CommandWorker, Gate, Limits, Preparation, Settings
+from orchestrator.errors import Problem
+from orchestrator.policy.nearest import listed, nearest
+from orchestrator.policy.pattern import pattern_problem
+from orchestrator.shape import shape_problems, type_in_words, unknown_key
+from orchestrator.toml_lines import Document, KeyPath
+
+SHARED_FILE = ".agent/orch.toml"
+
+LIMIT_KEYS = tuple(name for name in Limits.model_fields if name != "deadline")
+PREPARATION_KEYS = {
+    "setup": "setup",
+    "setup_inputs": "setup_inputs",
+    "keep": "keep",
+    "copy": "copy_files",
+    "copy_gates": "copy_gates",
+}
+"""The file's words and the model's."""
+PLAIN_KEYS = ("worker", "fix", "protected", "env", "workspaces")
+RUN_KEYS = (*LIMIT_KEYS, *PREPARATION_KEYS, *PLAIN_KEYS)
+OWN_KEYS = ("parallel", "gates_parallel", "worker", "workspaces", "min_free_gb")
+TABLES = ("run", "gate", "worker")
+
+LATER_TABLES = ("sandbox", "automation", "mcp")
+LATER_RUN_KEYS = ("checker", "budget_usd", "budget_tokens")
+LATER_GATE_KEYS = ("network", "pass_if", "junit")
+LATER_KINDS = ("model", "acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
+_PATTERN_KEYS = ("setup_inputs", "keep", "copy", "copy_gates", "protected")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def split_run(
+    run: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The keys of `[run]` as those of Limits, Preparation and Settings."""
+    return (
+        {key: run[key] for key in LIMIT_KEYS if key in run},
+        {field: run[key] for key, field in PREPARATION_KEYS.items() if key in run},
+        {key: run[key] for key in PLAIN_KEYS if key in run},
+    )
+
+
+def problems_of_file(document: Document) -> Iterator[Problem]:
+    """Everything that is wrong in one file, seen on its own."""
+    own = document.name != SHARED_FILE
+    for key, value in document.data.items():
+        if key in LATER_TABLES:
+            yield _not_yet(document, (key,), f"[{key}]")
+        elif key not in TABLES:
+            what, hint = unknown_key(key, TABLES)
+            if key in RUN_KEYS or key in LATER_RUN_KEYS:
+                hint = f"it belongs below [run]: {key} = ..."
+            yield document.problem((key,), what, hint)
+        elif key == "gate":
+            if own:
+                what = "gates are the team's: they judge everybody's work"
+                yield document.problem(("gate",), what, f"write them in {SHARED_FILE}")
+            elif isinstance(value, list) and all(isinstance(one, dict) for one in value):
+                yield from _gate_problems(document, value)
+            else:
+                yield _wrong_table(document, key, value, '[[gate]] with name = "..."')
+        elif not isinstance(value, dict):
+            example = "[run]" if key == "run" else "[worker.NAME]"
+            yield _wrong_table(document, key, value, example)
+        elif key == "run":
+            yield from _run_problems(document, value, own)
+        else:
+            yield from _worker_problems(document, value)
+
+
+def _wrong_table(document: Document, key: str, value: Any, example: str) -> Problem:
+    return document.problem((key,), f"'{key}' is {type_in_words(value)}", f"write: {example}")
+
+
+def _not_yet(document: Document, at: KeyPath, name: str) -> Problem:
+    what = f"{name} is not in this version of orch yet"
+    return document.problem(at, what, "take it out until then: it would have no effect")
+
+
+def _run_problems(document: Document, run: Mapping[str, Any], own: bool) -> Iterator[Problem]:
+    known: dict[str, Any] = {}
+    for key, value in run.items():
+        if key in LATER_RUN_KEYS:
+            yield _not_yet(document, ("run", key), f"'{key}'")
+        elif key == "deadline":
+            what = "'deadline' belongs to one run, not to the settings"
+            yield document.problem(("run", key), what, "orch run --deadline 07:00")
+        elif key not in RUN_KEYS:
+            what, hint = unknown_key(key, OWN_KEYS if own else RUN_KEYS)
+            yield document.problem(("run", key), what, hint)
+        elif own and key not in OWN_KEYS:
+            what = f"'{key}' is the team's to say; your own files may say {listed(OWN_KEYS)}"
+            yield document.problem(("run", key), what, f"write it in {SHARED_FILE}")
+        else:
+            known[key] = value
+    names = {field: key for key, field in PREPARATION_KEYS.items()}
+    models: tuple[type[BaseModel], ...] = (Limits, Preparation, Settings)
+    for model, table in zip(models, split_run(known), strict=True):
+        yield from shape_problems(model, table, document, ("run",), names=names)
+    for key in _PATTERN_KEYS:
+        for position, text in _texts(known.get(key)):
+            if (why := pattern_problem(text)) is not None:
+                at = ("run", key, position)
+                yield document.problem(at, f"'{key}': {text!r} is refused: {why}")
+    for key in ("fix", "setup"):
+        for position, text in _texts(known.get(key)):
+            if not text.strip():
+                yield document.problem(("run", key, position), f"an empty command in '{key}'")
+    yield from _variable_problems(document, ("run",), known.get("env"))
+
+
+def _gate_problems(document: Document, gates: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for position, gate in enumerate(gates):
+        at: KeyPath = ("gate", position)
+        for key in LATER_GATE_KEYS:
+            if key in gate:
+                yield _not_yet(document, (*at, key), f"'{key}'")
+        table = {key: value for key, value in gate.items() if key not in LATER_GATE_KEYS}
+        yield from shape_problems(Gate, table, document, at)
+        yield from _command_problems(document, at, gate)
+        name = gate.get("name")
+        if isinstance(name, str) and seen.setdefault(name, position) != position:
+            first = document.line(("gate", seen[name]))
+            what = f"a second gate is called '{name}'; the first is in line {first}"
+            yield document.problem((*at, "name"), what, "give it a name of its own")
+
+
+def _worker_problems(document: Document, workers: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, worker in workers.items():
+        at: KeyPath = ("worker", name)
+        if not isinstance(worker, dict):
+            hint = "write: [worker.NAME], and below it kind and command"
+            yield document.problem(at, f"'worker.{name}' is {type_in_words(worker)}", hint)
+            continue
+        if not _NAME.fullmatch(name):
+            hint = "up to 63 small letters, digits, -, _ and ., first a letter or digit"
+            yield document.problem(at, f"'{name}' is no legal name of a worker", hint)
+        kind = worker.get("kind")
+        if kind in LATER_KINDS:
+            what = f"worker '{name}': kind '{kind}' is not in this version of orch yet"
+            hint = 'kind = "command" runs any program, that of an agent too'
+            yield document.problem((*at, "kind"), what, hint)
+        elif kind is None:
+            yield document.problem(at, f"worker '{name}' has no kind", 'add: kind = "command"')
+        elif kind != "command":
+            close = nearest(str(kind), ("command", *LATER_KINDS))
+            what = f"worker '{name}': unknown kind {kind!r}"
+            hint = 'did you mean "command"?' if close == "command" else 'write: kind = "command"'
+            yield document.problem((*at, "kind"), what, hint)
+        else:
+            yield from shape_problems(CommandWorker, worker, document, at)
+            yield from _command_problems(document, at, worker)
+            yield from _variable_problems(document, at, worker.get("env"))
+
+
+def _command_problems(
+    document: Document, at: KeyPath, table: Mapping[str, Any]
+) -> Iterator[Problem]:
+    command = table.get("command")
+    if isinstance(command, str) and not command.strip():
+        yield document.problem((*at, "command"), "'command' is empty", "write what sh -c shall run")
+    elif isinstance(command, str) and "\0" in command:
+        yield document.problem((*at, "command"), "'command' holds a NUL character")
+
+
+def _variable_problems(document: Document, at: KeyPath, names: Any) -> Iterator[Problem]:
+    for position, name in _texts(names):
+        if not _VARIABLE.fullmatch(name):
+            what = f"'env': {name!r} is no name of a variable"
+            hint = "names only; the values come from your environment" if "=" in name else ""
+            yield document.problem((*at, "env", position), what, hint)
+
+
+def _texts(values: Any) -> Iterator[tuple[int, str]]:
+    if isinstance(values, list):
+        yield from ((at, one) for at, one in enumerate(values) if isinstance(one, str))

@@ -1,0 +1,240 @@
+"""Settings are read from real files; whatever is wrong is told at once, with its line."""
+
+import pytest
+
+from orchestrator.config import load_settings, settings_differences, settings_fingerprint
+from orchestrator.errors import OrchError, Problems
+
+WHOLE = """
+[run]
+parallel = 6
+gates_parallel = 2
+attempts = 4
+rounds = 2
+timeout_s = 900
+worker = "codemod"
+fix = ["ruff check --fix ."]
+setup = ["uv sync"]
+setup_inputs = ["pyproject.toml"]
+keep = [".venv"]
+copy = [".env.test"]
+copy_gates = [".env"]
+protected = ["schemas/**"]
+env = ["DATABASE_URL"]
+min_free_gb = 1.5
+
+[[gate]]
+name = "lint"
+command = "ruff check ."
+stage = "check"
+
+[[gate]]
+name = "unit"
+command = "python -m pytest -q"
+timeout_s = 600
+
+[worker.codemod]
+kind = "command"
+command = "ruff check --fix ."
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    folder = tmp_path / "project"
+    (folder / ".agent").mkdir(parents=True)
+    return folder
+
+
+def say(checkout, text, name="orch.toml"):
+    (checkout / ".agent" / name).write_text(text)
+
+
+def problems_of(checkout, *, user=None):
+    with pytest.raises(Problems) as raised:
+        load_settings(checkout, user)
+    assert raised.value.exit_code == 2
+    return {(one.file, one.line): (one.what, one.hint) for one in raised.value.problems}
+
+
+def test_every_key_of_the_file_reaches_the_settings(checkout):
+    say(checkout, WHOLE)
+    settings = load_settings(checkout)
+    assert settings.limits.parallel == 6
+    assert settings.limits.gates_parallel == 2
+    assert settings.limits.timeout_s == 900.0
+    assert settings.limits.min_free_gb == 1.5
+    assert settings.worker == "codemod"
+    assert settings.fix == ("ruff check --fix .",)
+    assert settings.preparation.setup == ("uv sync",)
+    assert settings.preparation.setup_inputs == ("pyproject.toml",)
+    assert settings.preparation.keep == (".venv",)
+    assert settings.preparation.copy_files == (".env.test",)
+    assert settings.preparation.copy_gates == (".env",)
+    assert settings.protected == ("schemas/**",)
+    assert settings.env == ("DATABASE_URL",)
+    assert [(gate.name, gate.stage) for gate in settings.gates] == [
+        ("lint", "check"),
+        ("unit", "land"),
+    ]
+    assert settings.workers["codemod"].command == "ruff check --fix ."
+
+
+def test_without_a_settings_file_the_way_on_is_named(checkout):
+    with pytest.raises(OrchError) as raised:
+        load_settings(checkout)
+    assert raised.value.hint == "orch init"
+    assert raised.value.exit_code == 2
+
+
+def test_an_empty_file_gives_the_defaults(checkout):
+    say(checkout, "")
+    settings = load_settings(checkout)
+    assert settings.limits.parallel == 4
+    assert settings.gates == ()
+
+
+def test_every_error_is_told_at_once_with_its_line_and_what_to_write(checkout):
+    say(
+        checkout,
+        """[run]
+paralel = 4
+parallel = "4"
+attempts = 0
+rounds = 2.5
+timeout_s = true
+fix = "ruff"
+setup = ["ok", 3]
+keep = ["../up"]
+worker = 7
+env = ["A=b"]
+deadline = 5
+budget_usd = 5.0
+
+[[gate]]
+name = "Unit"
+command = ""
+stage = "lnd"
+[[gate]]
+name = "x"
+[[gate]]
+name = "x"
+command = "true"
+tiemout_s = 4
+
+[worker.one]
+kind = "comand"
+[worker.two]
+kind = "model"
+[worker.three]
+command = "x"
+[worker.four]
+kind = "command"
+timeout_s = -1
+[sandbox]
+[gates]
+""",
+    )
+    found = problems_of(checkout)
+    name = ".agent/orch.toml"
+
+    def at(line):
+        return " / ".join(found[name, line])
+
+    assert "unknown key 'paralel'" in at(2)
+    assert "did you mean 'parallel'?" in at(2)
+    assert "'parallel' must be a whole number, not text" in at(3)
+    assert "'attempts' must be at least 1, not 0" in at(4)
+    assert "'rounds' must be a whole number" in at(5)
+    assert "'timeout_s' must be a number, not true" in at(6)
+    assert "'fix' must be a list, not text" in at(7)
+    assert "element 2 of 'setup' must be text in quotes, not a whole number" in at(8)
+    assert "'..' is not a name" in at(9)
+    assert "'worker' must be text" in at(10)
+    assert "no name of a variable" in at(11)
+    assert "orch run --deadline" in at(12)
+    assert "'budget_usd' is not in this version of orch yet" in at(13)
+    assert "no legal name: 'Unit'" in at(16)
+    assert "'command' is empty" in at(17)
+    assert "must be one of check, land, not 'lnd' / did you mean \"land\"?" in at(18)
+    assert "'command' is missing" in at(19)
+    assert "a second gate is called 'x'; the first is in line 19" in at(22)
+    assert "did you mean 'timeout_s'?" in at(24)
+    assert 'did you mean "command"?' in at(27)
+    assert "kind 'model' is not in this version" in at(29)
+    assert "has no kind" in at(30)
+    assert "more than 0" in at(34)
+    assert "[sandbox] is not in this version" in at(35)
+    assert "did you mean 'gate'?" in at(36)
+    assert len(found) == 25
+
+
+def test_a_key_above_the_table_it_belongs_to_is_sent_there(checkout):
+    say(checkout, "parallel = 4\n[gate]\nname = 'x'\n")
+    found = problems_of(checkout)
+    assert "[run]" in found[".agent/orch.toml", 1][1]
+    assert "[[gate]]" in found[".agent/orch.toml", 2][1]
+
+
+def test_a_persons_own_files_lie_over_the_teams(checkout, tmp_path):
+    user = tmp_path / "config"
+    user.mkdir()
+    say(checkout, WHOLE)
+    (user / "orch.toml").write_text('[run]\nparallel = 8\nworker = "mine"\n[worker.mine]\n')
+    (user / "orch.toml").write_text(
+        '[run]\nparallel = 8\nworker = "mine"\n[worker.mine]\nkind = "command"\ncommand = "agent"\n'
+    )
+    say(checkout, "[run]\nparallel = 2\nworkspaces = '~/spaces'\n", "orch.local.toml")
+    settings = load_settings(checkout, user)
+    assert settings.limits.parallel == 2
+    assert settings.worker == "mine"
+    assert set(settings.workers) == {"codemod", "mine"}
+    assert settings.workspaces is not None
+    assert settings.workspaces.endswith("/spaces")
+    assert "~" not in settings.workspaces
+
+
+def test_what_judges_cannot_be_changed_from_a_persons_own_file(checkout):
+    say(checkout, WHOLE)
+    say(
+        checkout,
+        '[run]\nattempts = 9\nprotected = []\n[[gate]]\nname = "unit"\ncommand = "true"\n',
+        "orch.local.toml",
+    )
+    found = problems_of(checkout)
+    assert "team's to say" in found[".agent/orch.local.toml", 2][0]
+    assert "team's to say" in found[".agent/orch.local.toml", 3][0]
+    assert "gates are the team's" in found[".agent/orch.local.toml", 4][0]
+
+
+def test_errors_of_both_files_come_in_one_answer(checkout):
+    say(checkout, "[run]\nx = = 1\n")
+    say(checkout, "[run]\nparallel = 0\n", "orch.local.toml")
+    assert set(problems_of(checkout)) == {(".agent/orch.toml", 2), (".agent/orch.local.toml", 2)}
+
+
+def test_a_default_worker_that_does_not_exist_is_named_where_it_was_said(checkout):
+    say(checkout, WHOLE)
+    say(checkout, '\n[run]\nworker = "codmod"\n', "orch.local.toml")
+    ((place, (what, hint)),) = problems_of(checkout).items()
+    assert place == (".agent/orch.local.toml", 3)
+    assert "no worker 'codmod'; known: codemod" in what
+    assert "did you mean 'codemod'" in hint
+
+
+def test_workspaces_lie_outside_the_repository(checkout):
+    say(checkout, f"[run]\nworkspaces = '{checkout}/spaces'\n")
+    assert "in the repository" in problems_of(checkout)[".agent/orch.toml", 2][0]
+    say(checkout, "[run]\nworkspaces = 'spaces'\n")
+    assert "whole path" in problems_of(checkout)[".agent/orch.toml", 2][0]
+
+
+def test_the_fingerprint_follows_the_meaning_not_the_text(checkout):
+    say(checkout, WHOLE)
+    before = load_settings(checkout)
+    say(checkout, "# a comment\n" + WHOLE.replace("parallel = 6", "parallel   = 6"))
+    assert settings_fingerprint(load_settings(checkout)) == settings_fingerprint(before)
+    say(checkout, WHOLE.replace("= 6", "= 7").replace("-q", "-qq").replace('"uv sync"', '"make"'))
+    now = load_settings(checkout)
+    assert settings_fingerprint(now) != settings_fingerprint(before)
+    assert settings_differences(before, now) == ("run.parallel", "run.setup", "gate unit")
