@@ -16,6 +16,7 @@ from ledger.events import HeadRef
 from ledger.model import Outcome, TaskId, Verdict
 from ledger.state import RunState, begin, evolve
 from orchestrator.policy.decide import Now, decide
+from orchestrator.policy.lost import lost_facts
 from orchestrator.policy.orders import (
     BuildCandidate,
     EndAll,
@@ -31,15 +32,16 @@ from orchestrator.policy.readiness import Guide
 
 Heads = frozenset[HeadRef]
 """A tree, in a simulation: what it is made of."""
+OUTSIDER = "outsider"
+"""The task that commits which somebody else pushed count as."""
+AttemptOutcome = Literal["green", "unchanged", "failed", "held", "lost"]
 
 
 class World(Protocol):
     """What would happen."""
 
-    def attempt(
-        self, task: TaskId, attempt: int
-    ) -> tuple[float, Literal["green", "unchanged", "failed", "held", "lost"]]:
-        """Seconds and outcome of one attempt, its check gates included."""
+    def attempt(self, task: TaskId, attempt: int, base: Heads) -> tuple[float, AttemptOutcome]:
+        """Seconds and outcome of one attempt from that tree, its check gates included."""
 
     def judge(self, heads: Heads) -> tuple[float, Outcome]:
         """Seconds and outcome of all gates on a tree."""
@@ -59,17 +61,25 @@ class Simulation:
     confirmations: int = 0
     makespan_s: float = 0.0
     crashes: int = 0
+    trees: dict[str, Heads] = field(default_factory=dict)
+    """What each commit and each tree is made of."""
 
 
-Interruption = Callable[[int], Literal["nothing", "crash", "push"]]
-"""Asked after each fact, by its number, what else happens."""
+Happening = (
+    Literal["nothing", "crash", "crash-after-landing", "push", "touch"] | tuple[e.Event, ...]
+)
+"""What else happens: the engine dies (just before or just after the tip moved, where it was about
+to); somebody moves the tip, to other or to equal content; facts that somebody else appends."""
+
+Interruption = Callable[[Simulation], Happening]
+"""Asked after each fact what else happens."""
 
 
 def simulate(
     started: e.RunStarted,
     world: World,
     guide: Guide,
-    interruption: Interruption = lambda seq: "nothing",
+    interruption: Interruption = lambda simulation: "nothing",
     facts_at_most: int = 1_000_000,
 ) -> Simulation:
     """Drive a run to its end; RuntimeError when it stalls or does not end."""
@@ -85,22 +95,26 @@ class _Engine:
         self.order = 0
         self.pending: list[tuple[float, int, int, Callable[[], None]]] = []
         self.epoch = 0
-        self.trees: dict[str, Heads] = {started.base: frozenset()}
+        self.disturbed = False
         self.known: dict[str, Outcome] = {}
+        self.names: dict[Heads, str] = {}
+        self.pushed: list[Literal["push", "touch"]] = []
         self.pushes = 0
         self.result = Simulation(begin(started, 0.0), [(started, 0.0)])
         self.state = self.result.state
+        self.trees = self.result.trees
+        self.trees[started.base] = frozenset()
 
     def drive(self, facts_at_most: int) -> Simulation:
         while not self.state.finished:
             if len(self.result.facts) > facts_at_most:
                 raise RuntimeError(f"no end after {facts_at_most} facts")
             orders = decide(self.state, self.guide, Now(self.clock))
-            epoch = self.epoch
+            epoch, self.disturbed = self.epoch, False
             for order in orders:
                 self.act(order)
-                if self.epoch != epoch or self.state.finished:
-                    break
+                if self.epoch != epoch or self.disturbed or self.state.finished:
+                    break  # what is left was decided on a state that is no more
             if not orders:
                 self.wait()
         self.result.makespan_s = self.clock
@@ -123,27 +137,39 @@ class _Engine:
     def append(self, *facts: e.Event) -> bool:
         """Fold facts; False when the engine died after one of them."""
         for fact in facts:
-            evolve(self.state, fact, self.clock)
-            self.result.facts.append((fact, self.clock))
-            match self.interruption(self.state.seq):
-                case "crash":
-                    self.crash()
-                    return False
-                case "push":
-                    self.pushes += 1
+            self.fold(fact)
+            match self.interruption(self.result):
                 case "nothing":
                     pass
+                case "crash":
+                    self.crash(landed=False)
+                    return False
+                case "crash-after-landing":
+                    self.crash(landed=True)
+                    return False
+                case "push" | "touch" as pushed:
+                    self.pushed.append(pushed)
+                case others:
+                    self.disturbed = True
+                    for other in others:
+                        self.fold(other)
         return True
 
-    def crash(self) -> None:
+    def fold(self, fact: e.Event) -> None:
+        evolve(self.state, fact, self.clock)
+        self.result.facts.append((fact, self.clock))
+
+    def crash(self, *, landed: bool) -> None:
         """The engine dies; the next one reconciles what was under way."""
         self.result.crashes += 1
         self.epoch += 1
         self.clock += 1.0
-        lost = [*reconcile_facts(self.state), e.EngineStarted(pid=1, host="simulated")]
-        for fact in lost:
-            evolve(self.state, fact, self.clock)
-            self.result.facts.append((fact, self.clock))
+        if landed:
+            for number in list(self.state.open_candidates):
+                if self.state.candidates[number].status == "landing":
+                    self.fold(e.Landed(candidate=number))
+        for fact in (*reconcile_facts(self.state), e.EngineStarted(pid=1, host="simulated")):
+            self.fold(fact)
 
     def act(self, order: Order) -> None:
         match order:
@@ -188,7 +214,7 @@ class _Engine:
         )
         if not self.append(started):
             return
-        seconds, outcome = self.world.attempt(order.task, order.attempt)
+        seconds, outcome = self.world.attempt(order.task, order.attempt, self.trees[order.base])
         head = f"h:{order.task}:{order.attempt}" if outcome in ("green", "held") else None
 
         def end() -> None:
@@ -222,9 +248,9 @@ class _Engine:
                 )
             return
         parts = {head for head in parts if head.task not in order.removes}
-        tree = "t:" + ",".join(sorted(f"{h.task}.{h.attempt}" for h in parts))
+        tree = self.name(frozenset(parts))
         commit = f"c{order.candidate}:{tree}"
-        self.trees[commit] = self.trees[tree] = frozenset(parts)
+        self.trees[commit] = self.trees[tree]
         self.append(
             e.CandidateBuilt(
                 candidate=order.candidate,
@@ -236,12 +262,19 @@ class _Engine:
             )
         )
 
+    def name(self, heads: Heads) -> str:
+        """The tree's id: equal for equal content."""
+        tree = self.names.setdefault(heads, f"t{len(self.names)}")
+        self.trees[tree] = heads
+        return tree
+
     def judge(self, number: int, confirms: bool) -> None:
         if not self.append(e.JudgingStarted(candidate=number, confirms=confirms)):
             return
         tree = self.state.candidates[number].built.tree
         known = self.known.get(tree)
-        if known and not confirms:
+        reused = known is not None and not confirms
+        if known is not None and not confirms:
             seconds, outcome = 0.0, known
         else:
             seconds, outcome = self.world.judge(self.trees[tree])
@@ -254,48 +287,34 @@ class _Engine:
             if outcome != "could-not-run":
                 self.known[tree] = outcome
             gate = None if outcome == "passed" else "all"
-            self.append(e.CandidateJudged(candidate=number, outcome=outcome, gate=gate))
+            verdict = Verdict(gate="all", tree=tree, key="", outcome=outcome, reused=reused)
+            if self.append(e.CandidateGateJudged(candidate=number, verdict=verdict)):
+                self.append(e.CandidateJudged(candidate=number, outcome=outcome, gate=gate))
 
         self.later(seconds, end)
 
     def land(self, number: int) -> None:
         if not self.append(e.LandingIntended(candidate=number)):
             return
-        if self.pushes:
-            self.pushes = 0
-            commit = f"{self.state.tip}+push"
-            self.trees[commit] = self.trees[self.state.tip]
-            self.append(e.CandidateStale(candidate=number, tip=commit, tip_tree=commit))
+        if self.pushed:
+            self.pushes += 1
+            heads = self.trees[self.state.tip]
+            if "push" in self.pushed:
+                heads |= {HeadRef(task=OUTSIDER, attempt=self.pushes)}
+            self.pushed.clear()
+            commit = f"pushed{self.pushes}"
+            self.trees[commit] = heads
+            self.append(e.CandidateStale(candidate=number, tip=commit, tip_tree=self.name(heads)))
         else:
             self.append(e.Landed(candidate=number))
 
 
 def reconcile_facts(state: RunState) -> list[e.Event]:
-    """What is lost when an engine ends without having ended what was under way.
-
-    A landing that was intended is not among them: only the repository knows what became of
-    it. A simulation never crashes between the two.
-    """
-    why = "the engine ended"
-    facts: list[e.Event] = [
-        e.AttemptFinished(
-            task=task_id,
-            attempt=len(state.tasks[task_id].attempts),
-            outcome="lost",
-            why=why,
-        )
-        for task_id in state.with_status("working")
-    ]
-    facts += [
-        e.CandidateDropped(candidate=number, why=why)
-        for number in state.open_candidates
-        if state.candidates[number].status == "judging"
-    ]
+    """What the next engine records; a simulated landing is never half done."""
+    facts = lost_facts(state, "the engine ended")
     facts += [
         e.CandidateStale(candidate=number, tip=state.tip, tip_tree=state.tip_tree)
         for number in state.open_candidates
         if state.candidates[number].status == "landing"
     ]
-    if state.baseline == "running":
-        facts.append(e.BaselineLost(why=why))
     return facts

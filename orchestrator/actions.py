@@ -1,0 +1,236 @@
+"""One function for each order that reaches the repository: baseline, build, judge, land."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ledger import events as e
+from ledger.events import HeadRef
+from ledger.model import Gate, Sha, TaskId, Verdict
+from ledger.state import head_commits
+from orchestrator.policy.orders import BuildCandidate, JudgeCandidate, LandCandidate
+from orchestrator.scene import Scene, gates_of
+from orchestrator.verification.gates import order_by_cost
+from worktree.candidate import Built, Conflict, build_candidate, build_removal
+from worktree.git import Person
+from worktree.landing import land
+from worktree.names import tip_ref
+
+
+class TipRewound(Exception):
+    """Somebody moved the run's tip to a commit that lacks what has landed."""
+
+
+# --- the baseline -----------------------------------------------------------------------------
+
+
+async def run_baseline(scene: Scene) -> None:
+    """Let every gate that may judge in this run judge the base; all of them, red or not."""
+    started = scene.state.started
+    named = {name for task in started.plan.tasks for name in task.gates}
+    gates = [g for g in started.settings.gates if g.when == "always" or g.name in named]
+    async with scene.judge.bench(started.base, started.base_tree, mark=scene.mark("base")) as bench:
+        for gate in order_by_cost(gates, started.estimates.gate_s):
+            where = f"base/{gate.name}"
+            with scene.log(where) as log:
+                verdict = await bench.judge(
+                    gate, log=log, on_line=lambda t, w=where: scene.line(w, t), reuse_failed=False
+                )
+            scene.append(e.BaselineGateJudged(verdict=verdict))
+    scene.append(e.BaselineFinished())
+
+
+# --- building ---------------------------------------------------------------------------------
+
+
+async def build(scene: Scene, order: BuildCandidate) -> None:
+    """Merge heads onto the tip, or take landed ones out of it, in the object store."""
+    if order.removes:
+        await _build_removal(scene, order)
+        return
+    state, git = scene.state, scene.workplace.git
+    identity = state.started.identity
+    author = Person(identity.name, identity.email)
+    commits = tuple(head_commits(state, order.heads))
+    built = await scene.git(
+        build_candidate,
+        git,
+        order.base,
+        commits,
+        landing_message(scene, order.heads),
+        author,
+        sign=state.started.signs,
+    )
+    if isinstance(built, Built):
+        scene.append(
+            e.CandidateBuilt(
+                candidate=order.candidate,
+                base=order.base,
+                heads=order.heads,
+                commit=built.commit,
+                tree=built.tree,
+            )
+        )
+        return
+    head = order.heads[built.index]
+    alone: Built | Conflict = built
+    if built.index:
+        alone = await scene.git(
+            build_candidate, git, order.base, (commits[built.index],), "probe", author
+        )
+    if isinstance(alone, Built):
+        scene.append(e.PrefixCut(length=built.index, paths=built.paths[:50]))
+        return
+    names = ", ".join(alone.paths[:3])
+    scene.append(
+        e.HeadSentBack(
+            task=head.task,
+            attempt=head.attempt,
+            cause="conflict",
+            why=f"it does not merge with what landed meanwhile: {names}",
+            paths=alone.paths[:50],
+            signature="conflict",
+            charged=False,
+        )
+    )
+
+
+async def _build_removal(scene: Scene, order: BuildCandidate) -> None:
+    state, git = scene.state, scene.workplace.git
+    identity = state.started.identity
+    landed = sorted(order.removes, key=lambda t: state.tasks[t].landed_by or 0, reverse=True)
+    steps: list[tuple[Sha, Sha]] = []
+    for task_id in landed:
+        ref = landed_head(scene, task_id)
+        attempt = state.attempt(ref)
+        assert attempt.head is not None
+        steps.append((attempt.started.base, attempt.head))
+    titles = "\n".join(f"Orch-Rejected: {task_id}" for task_id in order.removes)
+    message = f"Take out {', '.join(order.removes)}\n\nOrch-Run: {scene.run}\n{titles}\n"
+    built = await scene.git(
+        build_removal,
+        git,
+        order.base,
+        tuple(steps),
+        message,
+        Person(identity.name, identity.email),
+        sign=state.started.signs,
+    )
+    if isinstance(built, Conflict):
+        paths = ", ".join(built.paths[:3])
+        why = f"what landed later changes the same lines: {paths}"
+        scene.append(e.RejectRefused(tasks=order.removes, why=why))
+        return
+    scene.append(
+        e.CandidateBuilt(
+            candidate=order.candidate,
+            base=order.base,
+            removes=order.removes,
+            commit=built.commit,
+            tree=built.tree,
+        )
+    )
+
+
+def landed_head(scene: Scene, task_id: TaskId) -> HeadRef:
+    """The head by which a task landed."""
+    for landing in reversed(scene.state.landings):
+        for ref in landing.heads:
+            if ref.task == task_id:
+                return ref
+    raise KeyError(task_id)
+
+
+def landing_message(scene: Scene, heads: Iterable[HeadRef]) -> str:
+    """The message of a landing commit: titles, then trailers that name what landed and by what."""
+    state = scene.state
+    refs = tuple(heads)
+    tasks = [state.tasks[ref.task].task for ref in refs]
+    titles = [task.title or task.id for task in tasks]
+    subject = titles[0] if len(refs) == 1 else f"Land {len(refs)} tasks"
+    body = "" if len(refs) == 1 else "\n".join(f"- {title}" for title in titles) + "\n\n"
+    trailers = [f"Orch-Run: {state.run}"]
+    trailers += [f"Orch-Task: {ref.task}" for ref in refs]
+    trailers += [f"Orch-Attempt: {ref.task}/{ref.attempt}" for ref in refs]
+    gates = gates_of(state, tuple(ref.task for ref in refs))
+    trailers.append("Orch-Gates: " + " ".join(definition_hash(gate) for gate in gates))
+    return f"{subject}\n\n{body}" + "\n".join(trailers) + "\n"
+
+
+def definition_hash(gate: Gate) -> str:
+    """A gate's name and a short hash of its definition."""
+    import hashlib
+
+    text = gate.model_dump_json()
+    return f"{gate.name}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+# --- judging ----------------------------------------------------------------------------------
+
+
+async def judge(scene: Scene, order: JudgeCandidate) -> None:
+    """Run the gates on a candidate, cheapest first, stopping at the first that did not pass."""
+    state = scene.state
+    candidate = state.candidates[order.candidate]
+    built = candidate.built
+    record = state.trees.get(built.tree)
+    again = record.red_gate if order.confirms and record else None
+    gates = order_by_cost(
+        gates_of(state, tuple(ref.task for ref in built.heads)), state.started.estimates.gate_s
+    )
+    stopped: Verdict | None = None
+    async with scene.judge.bench(
+        built.commit, built.tree, mark=scene.mark("candidate", order.candidate)
+    ) as bench:
+        for gate in gates:
+            where = f"candidate-{order.candidate}/{gate.name}"
+            baseline = state.baseline_verdicts.get(gate.name)
+            with scene.log(where) as log:
+                verdict = await bench.judge(
+                    gate,
+                    log=log,
+                    on_line=lambda t, w=where: scene.line(w, t),
+                    fresh=gate.name == again,
+                    baseline=baseline,
+                )
+            scene.append(e.CandidateGateJudged(candidate=order.candidate, verdict=verdict))
+            if verdict.outcome != "passed":
+                stopped = verdict
+                break
+    scene.append(
+        e.CandidateJudged(
+            candidate=order.candidate,
+            outcome=stopped.outcome if stopped else "passed",
+            gate=stopped.gate if stopped else None,
+        )
+    )
+
+
+# --- landing ----------------------------------------------------------------------------------
+
+
+async def land_candidate(scene: Scene, order: LandCandidate) -> None:
+    """Move the tip by compare-and-swap; a tip that moved means build again and blame nobody."""
+    git, run = scene.workplace.git, scene.run
+    built = scene.state.candidates[order.candidate].built
+    scene.append(e.LandingIntended(candidate=order.candidate))
+    if await scene.git(land, git, run, built.commit, built.base):
+        scene.append(e.Landed(candidate=order.candidate))
+        return
+    scene.append(await scene.git(after_a_moved_tip, scene, order.candidate))
+
+
+def after_a_moved_tip(scene: Scene, candidate: int) -> e.Landed | e.CandidateStale:
+    """What became of an intended landing, told from the repository. Blocking."""
+    git, state = scene.workplace.git, scene.state
+    built = state.candidates[candidate].built
+    tip = git.read_ref(tip_ref(scene.run))
+    if tip is None:
+        git.update_refs(((tip_ref(scene.run), state.tip, None),))
+        tip = state.tip
+    # Equal is not the question: somebody may have built on it since.
+    if git.is_ancestor(built.commit, tip):
+        return e.Landed(candidate=candidate)
+    if not git.is_ancestor(state.tip, tip):
+        raise TipRewound(tip_ref(scene.run))
+    return e.CandidateStale(candidate=candidate, tip=tip, tip_tree=git.tree_of(tip))

@@ -1,0 +1,397 @@
+"""One attempt: workspace, brief, rounds of work and check, one head.
+
+1. The attempt's start is recorded before anything of it exists.
+2. A round: the worker, the fix commands, a commit whose ref exists before the ledger speaks
+   of it, then the check gates, in a workspace of their own.
+3. A red check, a change outside the task's paths or content that may not be committed goes
+   back into the same workspace as feedback, for at most `rounds` rounds.
+4. The worker's own time is counted against its limit; gates, git and sleep are not.
+5. A head that changes something protected is held, however green it is.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ledger import events as e
+from ledger.export import task_ledger
+from ledger.model import Refusal, Sha, Task, Verdict
+from orchestrator.feedback import landed_since, render_feedback
+from orchestrator.policy.orders import StartAttempt
+from orchestrator.scene import Scene, gates_of
+from orchestrator.verification.boundaries import outside
+from orchestrator.verification.preparation import prepare
+from orchestrator.verification.protected import held_paths
+from workers.base import Brief, Report, Surroundings
+from workers.command import run_command
+from workers.environment import free_port
+from workers.registry import make_worker
+from worktree.candidate import reapply
+from worktree.commit import Committed, Refusals, Unchanged, commit_workspace
+from worktree.git import Person
+from worktree.names import attempt_ref, round_ref
+from worktree.workspace import Workspace
+
+PATHS_KEPT = 200
+"""How many changed paths a fact names."""
+FIX_TIMEOUT_S = 600.0
+PATCH_LIMIT_BYTES = 24_000
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What the workspace begins with."""
+
+    commit: Sha
+    reapplied: Literal["nothing", "clean", "conflict"] = "nothing"
+    patch: str | None = None
+
+
+@dataclass
+class _Progress:
+    """What an attempt has come to so far."""
+
+    scene: Scene
+    order: StartAttempt
+    task: Task
+    workspace: Workspace
+    start: _Start
+    port: int
+    began: float
+    worked_s: float = 0.0
+    number: int = 0
+    head: Sha | None = None
+    tree: Sha | None = None
+    refusals: tuple[Refusal, ...] = ()
+    outside: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    changes: tuple[object, ...] = field(default=())
+
+    @property
+    def where(self) -> str:
+        return f"{self.task.id}/{self.order.attempt}/{self.number}"
+
+
+async def run_attempt(scene: Scene, order: StartAttempt) -> None:
+    """Do the attempt and record its end; an exception means that it was lost."""
+    task = scene.state.tasks[order.task].task
+    began = time.monotonic()
+    start = await _start(scene, order)
+    workspace = await scene.git(scene.workers.take, start.commit)
+    try:
+        with free_port() as port:
+            progress = _Progress(scene, order, task, workspace, start, port, began)
+            await _prepare(progress)
+            ended = await _rounds(progress)
+            scene.append(
+                ended.model_copy(update={"duration_s": round(time.monotonic() - began, 3)})
+            )
+    finally:
+        await scene.give_back(scene.workers, workspace)
+
+
+async def _start(scene: Scene, order: StartAttempt) -> _Start:
+    """The commit to start from: the base, with the change of the attempt before where it merges."""
+    if order.reapply is None:
+        return _Start(order.base)
+    git = scene.workplace.git
+    before = scene.state.tasks[order.task].attempts[-2].started.base
+    merged = await scene.git(reapply, git, order.base, before, order.reapply)
+    if isinstance(merged, str):
+        identity = scene.state.started.identity
+        commit = await scene.git(
+            git.commit_tree,
+            merged,
+            (order.base,),
+            f"{order.task}: the change of the attempt before",
+            Person(identity.name, identity.email),
+        )
+        return _Start(commit, "clean")
+    patch = await scene.git(git.diff, before, order.reapply, limit_bytes=PATCH_LIMIT_BYTES)
+    return _Start(order.base, "conflict", patch.decode("utf-8", "replace"))
+
+
+async def _prepare(progress: _Progress) -> None:
+    scene, order = progress.scene, progress.order
+    began = time.monotonic()
+    with scene.log(f"{progress.task.id}/{order.attempt}/setup") as log:
+        trouble = await prepare(
+            progress.workspace,
+            scene.settings.preparation,
+            kind="worker",
+            checkout=scene.workplace.checkout,
+            environ=scene.workplace.environ,
+            allowed=scene.settings.env,
+            mark=scene.mark(order.task, order.attempt),
+            log=log,
+        )
+    if trouble:
+        raise PreparationFailed(trouble)
+    feedback = _feedback(progress)
+    scene.append(
+        e.AttemptPrepared(
+            task=order.task,
+            attempt=order.attempt,
+            workspace=progress.workspace.name,
+            reapplied=progress.start.reapplied,
+            feedback=scene.workplace.blobs.put(feedback.encode()) if feedback else None,
+            prepare_s=round(time.monotonic() - began, 3),
+        )
+    )
+
+
+class PreparationFailed(Exception):
+    """A workspace could not be made ready; nobody's fault."""
+
+
+def _feedback(progress: _Progress) -> str | None:
+    """What the worker must know of this round's trouble and of earlier attempts."""
+    state, task_id = progress.scene.state, progress.task.id
+    task = state.tasks[task_id]
+    if progress.number == 0 and progress.order.attempt == 1 and not task.note:
+        return None
+    return render_feedback(
+        state,
+        task_id,
+        verdicts=tuple(v for v in progress.verdicts if v.outcome != "passed"),
+        outside=progress.outside,
+        refusals=progress.refusals,
+        landed=landed_since(state, task_id),
+        reapplied=progress.start.reapplied,
+        patch=progress.start.patch,
+        read_log=progress.scene.read_log,
+    )
+
+
+async def _rounds(progress: _Progress) -> e.AttemptFinished:
+    scene, order = progress.scene, progress.order
+    limits = scene.state.limits
+    while True:
+        feedback = _feedback(progress)
+        progress.number += 1
+        report = await _work(progress, feedback)
+        committed = await _commit(progress)
+        log = scene.keep_log(progress.where)
+        scene.append(_round_finished(progress, report, committed, log))
+        if report.outcome != "done":
+            cause: e.Cause = "timeout" if report.outcome == "timeout" else "worker"
+            return _failed(progress, cause, report.why, signature=f"{cause}:{report.exit_code}")
+        if isinstance(committed, Unchanged):
+            return e.AttemptFinished(task=order.task, attempt=order.attempt, outcome="unchanged")
+        if isinstance(committed, Committed):
+            await _check(progress, committed)
+        unable = next((v for v in progress.verdicts if v.outcome == "could-not-run"), None)
+        red = next((v for v in progress.verdicts if v.outcome == "failed"), None)
+        if not (progress.outside or progress.refusals or unable or red):
+            return await _green(progress)
+        if progress.number < limits.rounds:
+            continue
+        if progress.refusals:
+            first = progress.refusals[0]
+            return _failed(progress, "refused", f"{first.path}: {first.why}")
+        if progress.outside:
+            names = ", ".join(progress.outside[:3])
+            return _failed(progress, "outside", f"it changed what it may not: {names}")
+        if red:
+            why = f"gate '{red.gate}' failed" + (f": {red.why}" if red.why else "")
+            return _failed(progress, "check", why, red.signature)
+        assert unable is not None
+        why = f"gate '{unable.gate}' could not run on it: {unable.why}"
+        return _finished(progress, "held", cause="could-not-run", why=why)
+
+
+async def _work(progress: _Progress, feedback: str | None) -> Report:
+    """One round of the worker, then the fix commands."""
+    scene, order, task = progress.scene, progress.order, progress.task
+    state = scene.state
+    settings = scene.settings
+    worker = make_worker(settings.workers[order.worker])
+    where = progress.where
+    surroundings = Surroundings(
+        tree=progress.workspace.path,
+        folder=progress.workspace.folder,
+        environ=scene.workplace.environ,
+        allowed=settings.env,
+        identity=(state.started.identity.name, state.started.identity.email),
+        port=progress.port,
+        mark=scene.mark(order.task, order.attempt),
+        log=scene.live(where),
+        on_line=lambda text: scene.line(where, text),
+    )
+    brief = Brief(
+        run=scene.run,
+        task=task,
+        attempt=order.attempt,
+        round=progress.number,
+        base=order.base,
+        goal=state.plan.goal,
+        rules=state.started.rules,
+        feedback=feedback,
+        ledger_json=json.dumps(task_ledger(state, task.id), indent=2),
+    )
+    timeout_s = state.limits.timeout_s - progress.worked_s
+    report = await worker.run(brief, surroundings, max(timeout_s, 0.001))
+    progress.worked_s += report.duration_s
+    if report.outcome != "done":
+        return report
+    for command in settings.fix:
+        ended = await run_command(
+            command,
+            surroundings=replace(surroundings, log=scene.live(f"{where}/fix")),
+            variables={"ORCH_RUN": scene.run, "ORCH_TASK": task.id},
+            timeout_s=FIX_TIMEOUT_S,
+        )
+        scene.live(f"{where}/fix").unlink(missing_ok=True)
+        # A fixer that found what it could not fix says so by its exit code; the gates judge that.
+        if ended.exit_code in (126, 127) or ended.exit_code is None:
+            why = f"fix command `{command}` did not run (exit {ended.exit_code})"
+            scene.append(e.Noticed(what=why, hint="orch gate", task=task.id))
+    return report
+
+
+async def _commit(progress: _Progress) -> Committed | Unchanged | Refusals:
+    """Commit what changed; its ref exists when this returns."""
+    scene, order = progress.scene, progress.order
+    git, run = scene.workplace.git, scene.run
+    identity = scene.state.started.identity
+    if progress.head and progress.number > 1:
+        kept = round_ref(run, order.task, order.attempt, progress.number - 1)
+        await scene.git(git.update_refs, ((kept, progress.head, None),))
+    committed = await scene.git(
+        commit_workspace,
+        git,
+        progress.workspace,
+        parent=order.base,
+        ref=attempt_ref(run, order.task, order.attempt),
+        message=_message(progress),
+        author=Person(identity.name, identity.email),
+        excludes=scene.state.started.excludes,
+    )
+    progress.outside, progress.refusals, progress.verdicts = (), (), ()
+    match committed:
+        case Committed():
+            progress.head, progress.tree = committed.commit, committed.tree
+            changed = tuple(change.path for change in committed.changes)
+            progress.changes = committed.changes
+            may = (*progress.task.paths, *progress.task.may_change) if progress.task.paths else ()
+            progress.outside = outside(changed, may)
+        case Refusals():
+            progress.refusals = tuple(
+                Refusal(path=refused.path, why=refused.why) for refused in committed.refused
+            )
+        case Unchanged():
+            pass
+    return committed
+
+
+def _message(progress: _Progress) -> str:
+    task, order = progress.task, progress.order
+    title = task.title or task.prompt.strip().splitlines()[0][:72]
+    trailers = (
+        f"Orch-Run: {progress.scene.run}",
+        f"Orch-Task: {task.id}",
+        f"Orch-Attempt: {order.attempt}",
+    )
+    return f"{title}\n\n" + "\n".join(trailers) + "\n"
+
+
+def _round_finished(
+    progress: _Progress, report: Report, committed: object, log: str | None
+) -> e.RoundFinished:
+    changed = committed.changes if isinstance(committed, Committed) else ()
+    return e.RoundFinished(
+        task=progress.order.task,
+        attempt=progress.order.attempt,
+        round=progress.number,
+        commit=committed.commit if isinstance(committed, Committed) else None,
+        tree=committed.tree if isinstance(committed, Committed) else None,
+        paths=tuple(change.path for change in changed[:PATHS_KEPT]),
+        paths_count=len(changed),
+        outside=progress.outside[:PATHS_KEPT],
+        refusals=progress.refusals[:PATHS_KEPT],
+        worker_outcome=report.outcome,
+        exit_code=report.exit_code,
+        why=report.why,
+        duration_s=round(report.duration_s, 3),
+        log=log,
+    )
+
+
+async def _check(progress: _Progress, committed: Committed) -> None:
+    """Let the check gates judge the round's commit, all of them: one feedback for one round."""
+    scene, order = progress.scene, progress.order
+    gates = [g for g in gates_of(scene.state, (order.task,)) if g.stage == "check"]
+    verdicts: list[Verdict] = []
+    async with scene.judge.bench(
+        committed.commit, committed.tree, mark=scene.mark(order.task, order.attempt)
+    ) as bench:
+        for gate in gates:
+            where = f"{progress.where}/{gate.name}"
+            with scene.log(where) as log:
+                verdict = await bench.judge(
+                    gate, log=log, on_line=lambda text, where=where: scene.line(where, text)
+                )
+            scene.append(
+                e.RoundGateJudged(
+                    task=order.task,
+                    attempt=order.attempt,
+                    round=progress.number,
+                    verdict=verdict,
+                )
+            )
+            verdicts.append(verdict)
+    progress.verdicts = tuple(verdicts)
+
+
+async def _green(progress: _Progress) -> e.AttemptFinished:
+    """The checks passed: queued, or held where it changes something protected."""
+    scene, task = progress.scene, progress.task
+    git, base, head = scene.workplace.git, progress.order.base, progress.head
+    assert head is not None
+
+    def look() -> tuple[str, ...]:
+        return held_paths(
+            progress.changes,
+            read_before=lambda path: git.show_file(base, path),
+            read_after=lambda path: git.show_file(head, path),
+            settings=scene.settings,
+            may_change=task.may_change,
+            allowed=tuple(scene.state.tasks[task.id].allowed),
+        )
+
+    held = await scene.git(look)
+    if held:
+        why = f"it changes what is protected: {', '.join(held[:3])}"
+        return _finished(progress, "held", why=why, held=held)
+    return _finished(progress, "green")
+
+
+def _finished(
+    progress: _Progress,
+    outcome: Literal["green", "held", "failed"],
+    *,
+    cause: e.Cause | None = None,
+    why: str = "",
+    signature: str = "",
+    held: tuple[str, ...] = (),
+) -> e.AttemptFinished:
+    return e.AttemptFinished(
+        task=progress.order.task,
+        attempt=progress.order.attempt,
+        outcome=outcome,
+        head=progress.head,
+        tree=progress.tree,
+        cause=cause,
+        why=why,
+        signature=signature,
+        held_paths=held,
+    )
+
+
+def _failed(
+    progress: _Progress, cause: e.Cause, why: str, signature: str = ""
+) -> e.AttemptFinished:
+    return _finished(progress, "failed", cause=cause, why=why, signature=signature or cause)

@@ -1,0 +1,230 @@
+"""The engine turns the crank: decide, act, record, evolve, until the run is finished.
+
+1. One engine drives a run, by a kernel lock held for the engine's life.
+2. Quick orders (record, build, land) are done at once; what takes long (the baseline, an
+   attempt, a judging) becomes a job of its own whose facts are recorded as they come.
+3. A job that is ended, or that the world failed, records what was lost; it is nobody's fault.
+4. A resumed run is the same engine on a ledger that already has facts: there is no second path.
+5. When the engine ends, however it ends, its workspaces and its children are gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+
+from ledger import events as e
+from ledger.lock import EngineLock
+from ledger.state import RunState
+from ledger.store import Store
+from orchestrator import actions
+from orchestrator.attempt import run_attempt
+from orchestrator.errors import OrchError
+from orchestrator.journal import Journal, Observer
+from orchestrator.policy.decide import Now, decide
+from orchestrator.policy.lost import lost_attempt
+from orchestrator.policy.orders import (
+    BuildCandidate,
+    EndAll,
+    EndJudging,
+    JudgeCandidate,
+    LandCandidate,
+    Order,
+    Record,
+    RunBaseline,
+    StartAttempt,
+)
+from orchestrator.reconcile import reconcile
+from orchestrator.scene import open_scene
+from orchestrator.workplace import Workplace
+
+LOOK_EVERY_S = 0.25
+"""How often the engine looks for a person's word, the clock and the disk."""
+TROUBLES_AT_MOST = 25
+"""Jobs that the world failed before the engine gives up driving; the run can be resumed."""
+
+Lost = Callable[[str], Sequence[e.Event]]
+
+
+async def drive(
+    workplace: Workplace, store: Store, run: str, observers: Sequence[Observer] = ()
+) -> RunState:
+    """Drive a recorded run to its end; the state that it ends in.
+
+    Raises EngineRunning when another engine drives it. Cancelling ends every child and leaves
+    the run to be resumed.
+    """
+    with EngineLock.take(workplace.place.lock(run)):
+        journal = Journal.load(store, run)
+        journal.observers.extend(observers)
+        engine = Engine(workplace, journal)
+        try:
+            await engine.run()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await engine.close()
+        return journal.state
+
+
+class Engine:
+    """One engine at one run."""
+
+    def __init__(self, workplace: Workplace, journal: Journal) -> None:
+        self.workplace, self.journal = workplace, journal
+        self.jobs: dict[str, anyio.CancelScope] = {}
+        self.woken = anyio.Event()
+        self.troubles = 0
+        self.full = False
+        self.scene = open_scene(workplace, journal, self.wake)
+
+    @property
+    def state(self) -> RunState:
+        return self.journal.state
+
+    def wake(self) -> None:
+        """Something happened: look what follows."""
+        self.woken.set()
+
+    # --- the loop -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        await reconcile(self.scene)
+        self.scene.append(e.EngineStarted(pid=os.getpid(), host=socket.gethostname()))
+        async with anyio.create_task_group() as group:
+            while self.state.finished is None:
+                self.woken = anyio.Event()
+                orders = decide(self.state, self.scene.guide, self._now())
+                acted = False
+                for order in orders:
+                    acted |= await self._act(order, group)
+                if not acted:
+                    with anyio.move_on_after(LOOK_EVERY_S):
+                        await self.woken.wait()
+                    self.journal.catch_up()
+
+    def _now(self) -> Now:
+        if self.full:
+            return Now(time.time(), free_gb=-1.0)
+        root = self.scene.workers.root
+        while not root.exists():
+            root = root.parent
+        usage = shutil.disk_usage(root)
+        return Now(time.time(), free_gb=usage.free / 1e9)
+
+    async def _act(self, order: Order, group: anyio.abc.TaskGroup) -> bool:
+        """Carry out one order; False when it was under way already."""
+        scene = self.scene
+        match order:
+            case Record(event):
+                scene.append(event)
+            case BuildCandidate():
+                await actions.build(scene, order)
+            case LandCandidate():
+                await actions.land_candidate(scene, order)
+            case RunBaseline():
+                scene.append(e.BaselineStarted())
+                self._start(group, "base", lambda: actions.run_baseline(scene), self._base_lost)
+            case StartAttempt(task, attempt, base, worker):
+                scene.append(e.AttemptStarted(task=task, attempt=attempt, base=base, worker=worker))
+                self._start(
+                    group, task, lambda: run_attempt(scene, order), self._attempt_lost(order)
+                )
+            case JudgeCandidate(candidate, confirms):
+                scene.append(e.JudgingStarted(candidate=candidate, confirms=confirms))
+                self._start(
+                    group,
+                    f"candidate {candidate}",
+                    lambda: actions.judge(scene, order),
+                    self._judging_lost(candidate),
+                )
+            case EndJudging(candidate, _):
+                return self._end(f"candidate {candidate}")
+            case EndAll():
+                ended = [self._end(name) for name in list(self.jobs)]
+                return any(ended)
+        return True
+
+    # --- jobs ---------------------------------------------------------------------------------
+
+    def _start(
+        self,
+        group: anyio.abc.TaskGroup,
+        name: str,
+        work: Callable[[], Awaitable[None]],
+        lost: Lost,
+    ) -> None:
+        self.jobs[name] = anyio.CancelScope()
+        group.start_soon(self._job, name, self.jobs[name], work, lost, name=name)
+
+    async def _job(
+        self,
+        name: str,
+        scope: anyio.CancelScope,
+        work: Callable[[], Awaitable[None]],
+        lost: Lost,
+    ) -> None:
+        from worktree.git import GitError
+
+        why = ""
+        try:
+            with scope:
+                await work()
+            if scope.cancelled_caught:
+                why = "it was ended"
+        except (GitError, OSError, OrchError) as error:
+            why = f"{error}"
+            self.troubles += 1
+            self.full = self.full or is_no_space(error)
+            if self.troubles > TROUBLES_AT_MOST:
+                raise
+        finally:
+            del self.jobs[name]
+        if why:
+            self.scene.append(*lost(why))
+        self.wake()
+
+    def _end(self, name: str) -> bool:
+        scope = self.jobs.get(name)
+        if scope is None or scope.cancel_called:
+            return False
+        scope.cancel()
+        return True
+
+    def _base_lost(self, why: str) -> Sequence[e.Event]:
+        return (e.BaselineLost(why=why),) if self.state.baseline == "running" else ()
+
+    def _attempt_lost(self, order: StartAttempt) -> Lost:
+        def lost(why: str) -> Sequence[e.Event]:
+            last = self.state.tasks[order.task].last
+            if last is None or last.number != order.attempt or last.finished:
+                return ()
+            return (lost_attempt(last, why),)
+
+        return lost
+
+    def _judging_lost(self, candidate: int) -> Lost:
+        def lost(why: str) -> Sequence[e.Event]:
+            if self.state.candidates[candidate].status != "judging":
+                return ()
+            return (e.CandidateDropped(candidate=candidate, why=why),)
+
+        return lost
+
+    # --- the end ------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Give everything back: workspaces, and the files of what was under way."""
+        await self.scene.close()
+
+
+def is_no_space(error: BaseException) -> bool:
+    """Whether an error says that the disk is full."""
+    if getattr(error, "kind", None) == "no-space":
+        return True
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,0 +1,127 @@
+"""A run's ledger and its state, kept in step: facts are folded, then written, then shown.
+
+1. A fact is folded before it is written: an illegal one never reaches the ledger.
+2. When somebody else wrote meanwhile (a person's command), what they wrote is folded first and
+   ours is tried again on top.
+3. Observers are told after the ledger has it, and cannot stop it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from ledger.events import (
+    AcceptGateJudged,
+    BaselineGateJudged,
+    CandidateGateJudged,
+    Event,
+    RoundGateJudged,
+    parse_event,
+    render_event,
+)
+from ledger.model import RunId
+from ledger.state import RunState, begin, evolve, fold
+from ledger.store import Moved, Store, VerdictRow
+from orchestrator.errors import OrchError
+
+TRIES = 20
+
+
+class Observer(Protocol):
+    """Somebody who follows a run."""
+
+    def on_facts(self, state: RunState, facts: Sequence[tuple[Event, float]]) -> None:
+        """These facts were recorded; `state` is what stands after them."""
+
+    def on_line(self, where: str, text: str) -> None:
+        """A worker or a gate printed this line, cleaned."""
+
+
+class Journal:
+    """The facts of one run, and the state that they make."""
+
+    def __init__(self, store: Store, run: RunId, state: RunState) -> None:
+        self.store, self.run, self.state = store, run, state
+        self.observers: list[Observer] = []
+
+    @classmethod
+    def load(cls, store: Store, run: RunId) -> Journal:
+        """The journal of a recorded run."""
+        return cls(store, run, load_state(store, run))
+
+    @classmethod
+    def begin(cls, store: Store, started: Event) -> Journal:
+        """Record the start of a new run; Moved when one of that id exists."""
+        assert started.kind == "RunStarted"
+        at = time.time()
+        store.append(started.run, 0, [render_event(started)], at, goal=started.plan.goal)
+        return cls(store, started.run, begin(started, at))
+
+    def append(self, *facts: Event) -> None:
+        """Fold and record facts, all of them or none."""
+        if not facts:
+            return
+        rows = [render_event(fact) for fact in facts]
+        verdicts = [row for fact in facts if (row := _verdict_row(fact))]
+        for _ in range(TRIES):
+            expected, at = self.state.seq, time.time()
+            if self.store.newest(self.run) != expected:
+                self.catch_up()
+                continue
+            for fact in facts:
+                evolve(self.state, fact, at)
+            try:
+                self.store.append(self.run, expected, rows, at, verdicts)
+            except Moved:
+                # Folded too early: the state is made anew from what the ledger holds.
+                self.state = load_state(self.store, self.run)
+                continue
+            self._show([(fact, at) for fact in facts])
+            return
+        raise OrchError(
+            f"run {self.run}: somebody else writes to it all the time",
+            hint="see who with `orch ledger events`",
+        )
+
+    def catch_up(self) -> bool:
+        """Fold what others have written since; whether there was anything."""
+        new = [(fact, at) for _, at, fact in read_facts(self.store, self.run, self.state.seq)]
+        for fact, at in new:
+            evolve(self.state, fact, at)
+        if new:
+            self._show(new)
+        return bool(new)
+
+    def _show(self, facts: Sequence[tuple[Event, float]]) -> None:
+        for observer in self.observers:
+            observer.on_facts(self.state, facts)
+
+
+def read_facts(store: Store, run: RunId, after: int = 0) -> Iterator[tuple[int, float, Event]]:
+    """The run's facts after that number: number, seconds since the epoch, fact."""
+    for row in store.read(run, after):
+        try:
+            yield row.seq, row.at, parse_event(row.kind, row.version, row.body)
+        except ValueError as error:
+            raise OrchError(
+                f"run {run}, event {row.seq}: {error}",
+                hint="use the version of orch that wrote it, or a newer one",
+            ) from error
+
+
+def load_state(store: Store, run: RunId) -> RunState:
+    """The state that a recorded run stands in."""
+    return fold((fact, at) for _, at, fact in read_facts(store, run))
+
+
+def _verdict_row(fact: Event) -> VerdictRow | None:
+    judged = (BaselineGateJudged, RoundGateJudged, CandidateGateJudged, AcceptGateJudged)
+    if not isinstance(fact, judged):
+        return None
+    verdict = fact.verdict
+    if verdict.reused or verdict.outcome == "could-not-run":
+        return None
+    body = verdict.model_dump_json(exclude_defaults=True)
+    return VerdictRow(verdict.key, verdict.tree, verdict.gate, verdict.outcome, body)

@@ -1,0 +1,181 @@
+"""What a person may say to a run: stop, retry, take, submit, allow, reject.
+
+1. Each is one fact, appended whether or not an engine runs; a running one sees it at once.
+2. Each reopens a finished run, but for `stop` and `take`: driving it on is the caller's part.
+3. What cannot be done is refused before anything is written, with what to type instead.
+(`accept` has a file of its own.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger import events as e
+from ledger.model import Limits, TaskId
+from ledger.state import RunState, TaskState
+from ledger.store import Store
+from orchestrator.errors import OrchError
+from orchestrator.journal import Journal
+from orchestrator.policy.nearest import nearest
+from orchestrator.workplace import Workplace
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was recorded, for the person who said it."""
+
+    what: str
+    hint: str = ""
+    tasks: tuple[TaskId, ...] = ()
+
+
+def request_stop(store: Store, run: str, why: str = "a person asked") -> Said:
+    """Ask a run to end in order."""
+    journal = Journal.load(store, run)
+    if journal.state.finished:
+        raise OrchError(f"run {run} has finished already", hint=f"orch status {run}")
+    journal.append(e.StopRequested(why=why))
+    return Said(f"run {run} is asked to end", f"orch resume {run} goes on with it")
+
+
+def change_limits(store: Store, run: str, limits: Limits) -> None:
+    """Give a run other limits; nothing is recorded where they are the same."""
+    journal = Journal.load(store, run)
+    if journal.state.limits != limits:
+        journal.append(e.LimitsChanged(limits=limits))
+
+
+def retry(store: Store, run: str, task_id: TaskId, note: str = "") -> Said:
+    """Let a task be tried again, with something to say to its worker."""
+    journal = Journal.load(store, run)
+    task = find_task(journal.state, task_id)
+    if task.status in ("working", "queued", "ready", "waiting"):
+        raise OrchError(f"{task_id} is {task.status}: it goes on by itself", hint="orch resume")
+    if task.status == "landed":
+        raise OrchError(
+            f"{task_id} has landed", hint=f"orch reject {task_id} takes it out of the result first"
+        )
+    journal.append(e.RetryRequested(task=task_id, note=note))
+    return Said(f"{task_id} will be tried again", tasks=(task_id,))
+
+
+def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
+    """Let a held task change a protected path."""
+    journal = Journal.load(store, run)
+    task = find_task(journal.state, task_id)
+    last = task.last
+    held = last.finished.held_paths if last and last.finished else ()
+    if task.status != "held" or not held:
+        raise OrchError(f"{task_id} is {task.status}: it waits for no path", hint="orch status")
+    if path not in held:
+        raise OrchError(f"{task_id} did not change '{path}'", hint=f"it did: {', '.join(held)}")
+    journal.append(e.PathAllowed(task=task_id, path=path))
+    missing = [p for p in held if p not in journal.state.tasks[task_id].allowed]
+    if missing:
+        return Said(f"{path} is allowed; still to allow: {', '.join(missing)}", tasks=(task_id,))
+    return Said(f"{path} is allowed: {task_id} is queued", tasks=(task_id,))
+
+
+def reject(store: Store, run: str, task_ids: tuple[TaskId, ...]) -> Said:
+    """Ask for landed tasks, and what needs them, to be taken out of the result again."""
+    journal = Journal.load(store, run)
+    state = journal.state
+    for task_id in task_ids:
+        task = find_task(state, task_id)
+        if task.status != "landed":
+            raise OrchError(
+                f"{task_id} is {task.status}, not landed: there is nothing to take out",
+                hint=f"orch show {task_id}",
+            )
+    chosen = with_dependents(state, task_ids)
+    journal.append(e.RejectRequested(tasks=chosen))
+    extra = [task_id for task_id in chosen if task_id not in task_ids]
+    beside = f" and what needs them: {', '.join(extra)}" if extra else ""
+    return Said(f"to be taken out: {', '.join(task_ids)}{beside}", tasks=chosen)
+
+
+def take(workplace: Workplace, store: Store, run: str, task_id: TaskId) -> Said:
+    """Make a branch of a task's last head, for a person to finish by hand."""
+    from worktree.names import take_branch
+
+    journal = Journal.load(store, run)
+    task = find_task(journal.state, task_id)
+    head = next((a.head for a in reversed(task.attempts) if a.head), None)
+    if head is None:
+        raise OrchError(
+            f"{task_id} has no head: no attempt of it has changed anything",
+            hint=f"orch show {task_id}",
+        )
+    ref = take_branch(run, task_id)
+    branch = ref.removeprefix("refs/heads/")
+    if workplace.git.read_ref(ref) is not None:
+        raise OrchError(f"the branch {branch} is there already", hint=f"git switch {branch}")
+    workplace.git.update_refs(((ref, head, None),))
+    journal.append(e.TaskTaken(task=task_id, branch=branch, head=head))
+    return Said(
+        f"{branch} holds the last head of {task_id}",
+        f"git switch {branch}; commit what is missing; then: orch submit {task_id}",
+        (task_id,),
+    )
+
+
+def submit(
+    workplace: Workplace, store: Store, run: str, task_id: TaskId, revision: str | None = None
+) -> Said:
+    """Queue a person's head for a task; the gates judge it like any other."""
+    from worktree.names import attempt_ref, take_branch
+
+    git = workplace.git
+    journal = Journal.load(store, run)
+    task = find_task(journal.state, task_id)
+    if task.status in ("working", "queued", "landed"):
+        raise OrchError(f"{task_id} is {task.status}", hint=f"orch show {task_id}")
+    taken = take_branch(run, task_id)
+    if revision is None and git.read_ref(taken) is None:
+        raise OrchError(
+            f"there is no branch {taken.removeprefix('refs/heads/')}",
+            hint=f"orch take {task_id}, or say which commit: orch submit {task_id} REVISION",
+        )
+    head = git.resolve(revision or taken)
+    base = git.merge_base(head, journal.state.tip)
+    if base is None:
+        raise OrchError(f"{head[:12]} shares no history with run {run}", hint="git log --graph")
+    tree = git.tree_of(head)
+    if tree == git.tree_of(base):
+        raise OrchError(f"{head[:12]} changes nothing that is not in the result", hint="git status")
+    number = len(task.attempts) + 1
+    git.update_refs(((attempt_ref(run, task_id, number), head, None),))
+    journal.append(e.HeadSubmitted(task=task_id, attempt=number, base=base, head=head, tree=tree))
+    return Said(f"{task_id}: {head[:12]} is queued", tasks=(task_id,))
+
+
+def find_task(state: RunState, task_id: TaskId) -> TaskState:
+    """The task of that id; OrchError that names the nearest one."""
+    task = state.tasks.get(task_id)
+    if task is None:
+        near = nearest(task_id, state.tasks)
+        hint = f"did you mean {near}?" if near else "orch status names the tasks"
+        raise OrchError(f"run {state.run} has no task '{task_id}'", hint=hint)
+    return task
+
+
+def with_dependents(state: RunState, task_ids: tuple[TaskId, ...]) -> tuple[TaskId, ...]:
+    """Landed tasks and the landed ones that need them, in the plan's order."""
+    chosen, pending = set(task_ids), list(task_ids)
+    while pending:
+        for task_id in state.dependents[pending.pop()]:
+            if task_id not in chosen and state.tasks[task_id].status in ("landed", "unchanged"):
+                chosen.add(task_id)
+                pending.append(task_id)
+    return tuple(t for t in state.tasks if t in chosen and state.tasks[t].status == "landed")
+
+
+def with_needs(state: RunState, task_ids: tuple[TaskId, ...]) -> tuple[TaskId, ...]:
+    """Tasks and all that they need, directly or not, in the plan's order."""
+    chosen, pending = set(task_ids), list(task_ids)
+    while pending:
+        for need in state.tasks[pending.pop()].task.needs:
+            if need not in chosen:
+                chosen.add(need)
+                pending.append(need)
+    return tuple(t for t in state.tasks if t in chosen)

@@ -1,0 +1,54 @@
+"""Which runs there are, and where their things lie."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ledger.lock import is_held
+from ledger.model import RunId
+from ledger.place import Place
+from ledger.state import RunState
+from ledger.store import Store
+from orchestrator.errors import OrchError
+from orchestrator.journal import load_state, read_facts
+
+__all__ = ["engine_alive", "live_log", "load_state", "pick_run", "read_facts", "unfinished"]
+
+
+def pick_run(store: Store | None, wanted: str | None = None) -> RunId:
+    """The run of that id or of that beginning; the newest where none is named."""
+    runs = store.runs(wanted or "") if store else ()
+    if not runs:
+        if store and wanted and (all_runs := store.runs()):
+            known = ", ".join(run.run for run in all_runs[:5])
+            raise OrchError(f"no run '{wanted}'", hint=f"there are: {known}")
+        raise OrchError("there is no run in this repository yet", hint="orch plan, then orch run")
+    if wanted is None or len(runs) == 1 or runs[0].run == wanted:
+        return runs[0].run
+    exact = [run.run for run in runs if run.run == wanted]
+    if exact:
+        return exact[0]
+    known = ", ".join(run.run for run in runs[:5])
+    raise OrchError(f"'{wanted}' may mean several runs", hint=f"one of: {known}")
+
+
+def engine_alive(place: Place, run: RunId) -> bool:
+    """Whether an engine drives the run right now."""
+    return is_held(place.lock(run))
+
+
+def unfinished(store: Store, place: Place) -> tuple[RunState, ...]:
+    """The newest runs that no engine drives and that are not finished."""
+    states = (load_state(store, run.run) for run in store.runs()[:10])
+    return tuple(s for s in states if s.finished is None and not engine_alive(place, s.run))
+
+
+def run_folder(place: Place, run: RunId) -> Path:
+    """Where the files of a run that goes on lie; gone when it is finished."""
+    return place.runs / run
+
+
+def live_log(place: Place, run: RunId, where: str) -> Path:
+    """The output of what is under way: `task/attempt/round`, or `gate/...`."""
+    return run_folder(place, run) / "live" / (re.sub(r"[^A-Za-z0-9._-]+", "-", where) + ".log")

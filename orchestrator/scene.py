@@ -1,0 +1,185 @@
+"""What every action of a run needs at hand, made once when its engine starts."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from ledger.events import Event
+from ledger.model import Gate, Settings, TaskId, Verdict
+from ledger.state import RunState
+from orchestrator.journal import Journal
+from orchestrator.policy.paths import PathIndex
+from orchestrator.policy.readiness import Guide
+from orchestrator.runs import live_log, run_folder
+from orchestrator.workplace import Workplace
+
+if TYPE_CHECKING:
+    from orchestrator.verification.gates import Judge
+    from worktree.workspace import Pool, Workspace
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GIT_THREADS = 8
+LOG_TEXT_BYTES = 200_000
+
+
+@dataclass
+class Scene:
+    """The rooms, opened for one run."""
+
+    workplace: Workplace
+    journal: Journal
+    workers: Pool
+    judge: Judge
+    guide: Guide
+    git_threads: anyio.CapacityLimiter
+    wake: Callable[[], None]
+
+    @property
+    def state(self) -> RunState:
+        return self.journal.state
+
+    @property
+    def run(self) -> str:
+        return self.journal.run
+
+    @property
+    def settings(self) -> Settings:
+        return self.state.started.settings
+
+    def append(self, *facts: Event) -> None:
+        """Record facts, and let the engine look what follows from them."""
+        self.journal.append(*facts)
+        self.wake()
+
+    async def git(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A blocking call of `worktree`, in one of the run's few threads for it."""
+        return await anyio.to_thread.run_sync(
+            partial(call, *args, **kwargs), limiter=self.git_threads
+        )
+
+    def line(self, where: str, text: str) -> None:
+        """Show a line that a worker or a gate printed."""
+        for observer in self.journal.observers:
+            observer.on_line(where, text)
+
+    def mark(self, *parts: object) -> str:
+        """A mark for a child: the run, what it works on, and a nonce."""
+        return "/".join([self.run, *map(str, parts), secrets.token_hex(4)])
+
+    def live(self, where: str) -> Path:
+        """The file for the output of something under way; others may read along."""
+        path = live_log(self.workplace.place, self.run, where)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @contextmanager
+    def log(self, where: str) -> Iterator[Path]:
+        """The same, gone when it is over: whoever needs it has kept it."""
+        path = self.live(where)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def keep_log(self, where: str) -> str | None:
+        """Make a blob of what was printed; None where nothing was."""
+        path = self.live(where)
+        try:
+            return self.workplace.blobs.put_file(path) if path.stat().st_size else None
+        except FileNotFoundError:
+            return None
+        finally:
+            path.unlink(missing_ok=True)
+
+    def read_log(self, blob: str) -> str:
+        """The text of a kept log, bounded; a lost one says so."""
+        return str(self.workplace.blobs.text(blob, LOG_TEXT_BYTES))
+
+    async def give_back(self, pool: Pool, workspace: Workspace) -> None:
+        """Return a workspace, even while everything is being ended."""
+        with anyio.CancelScope(shield=True):
+            await self.git(pool.give_back, workspace)
+
+    async def close(self) -> None:
+        """Give everything back: workspaces, and the files of what was under way."""
+        for pool in (self.workers, self.judge.pool):
+            await self.git(pool.remove_all)
+        shutil.rmtree(run_folder(self.workplace.place, self.run), ignore_errors=True)
+        with suppress(OSError):
+            self.workers.root.rmdir()
+
+
+def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None]) -> Scene:
+    """The scene of a run; nothing is made until it is needed."""
+    from orchestrator.verification.gates import Judge
+    from worktree.workspace import Pool
+
+    started = journal.state.started
+    settings = started.settings
+    root = workplace.workspaces(settings.workspaces) / started.run
+    keep = settings.preparation.keep
+
+    def known(key: str) -> Verdict | None:
+        body = journal.store.verdict(key)
+        return Verdict.model_validate_json(body) if body else None
+
+    git_threads = anyio.CapacityLimiter(GIT_THREADS)
+    return Scene(
+        workplace=workplace,
+        journal=journal,
+        workers=Pool(workplace.git, root, f"orch-{started.run}-worker", keep),
+        judge=Judge(
+            workplace=workplace,
+            pool=Pool(workplace.git, root, f"orch-{started.run}-gate", keep),
+            started=started,
+            known=known,
+            git_threads=git_threads,
+        ),
+        guide=make_guide(journal.state),
+        git_threads=git_threads,
+        wake=wake,
+    )
+
+
+def run_gates(state: RunState) -> tuple[Gate, ...]:
+    """The gates that judge every tree of the run, but those that were red on the base."""
+    red = advisory(state)
+    return tuple(
+        g for g in state.started.settings.gates if g.when == "always" and g.name not in red
+    )
+
+
+def advisory(state: RunState) -> frozenset[str]:
+    """The gates that were red on the base, where the person allowed that."""
+    if state.baseline != "advisory":
+        return frozenset()
+    return frozenset(n for n, v in state.baseline_verdicts.items() if v.outcome != "passed")
+
+
+def gates_of(state: RunState, tasks: Iterator[TaskId] | tuple[TaskId, ...]) -> tuple[Gate, ...]:
+    """The run's gates and those that these tasks name."""
+    named = {name for task_id in tasks for name in state.tasks[task_id].task.gates}
+    red = advisory(state)
+    return tuple(
+        g
+        for g in state.started.settings.gates
+        if (g.when == "always" or g.name in named) and g.name not in red
+    )
+
+
+def make_guide(state: RunState) -> Guide:
+    """What policy needs to know of the plan's paths."""
+    index = PathIndex({task.id: task.paths for task in state.plan.tasks if task.paths})
+    return Guide(lambda task_id: frozenset(index.neighbours(task_id)))

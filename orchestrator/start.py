@@ -1,0 +1,168 @@
+"""A run begins: all that it needs to know is read once, here, and recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import time
+from dataclasses import dataclass
+from datetime import date
+
+from ledger.events import Estimates, RunStarted, parse_event
+from ledger.model import Identity, Limits, Plan, RunId, Settings
+from ledger.store import Moved, Store
+from orchestrator.errors import OrchError
+from orchestrator.journal import Journal
+from orchestrator.workplace import Workplace
+
+HISTORY = 200
+"""How many of the newest facts of a kind estimates are made from."""
+RULES_LIMIT = 64_000
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says beside plan and settings."""
+
+    parallel: int | None = None
+    gates_parallel: int | None = None
+    attempts: int | None = None
+    deadline: float | None = None
+    allow_red_base: bool = False
+    accept: bool = False
+
+    def limits(self, limits: Limits) -> Limits:
+        """The settings' limits with these options over them."""
+        named = {
+            "parallel": self.parallel,
+            "gates_parallel": self.gates_parallel,
+            "attempts": self.attempts,
+            "deadline": self.deadline,
+        }
+        changes = {key: value for key, value in named.items() if value is not None}
+        return Limits.model_validate({**limits.model_dump(), **changes})
+
+
+def start_run(
+    workplace: Workplace,
+    store: Store,
+    plan: Plan,
+    name: str,
+    settings: Settings,
+    options: RunOptions,
+) -> RunId:
+    """Record a new run; its engine is another matter. Raises OrchError, writes nothing then."""
+    from orchestrator import __version__
+    from worktree.git import read_user_settings
+    from worktree.names import name_conflict
+
+    git = workplace.git
+    if conflict := name_conflict(git):
+        raise OrchError(
+            f"the branch '{conflict}' is in the way of orch's branches (orch/RUN/result)",
+            hint=f"rename it: git branch -m {conflict} {conflict}-work",
+        )
+    user = read_user_settings(workplace.repository)
+    if not user.name or not user.email:
+        raise OrchError(
+            "git does not know who you are, and orch commits in your name",
+            hint="git config --global user.name 'You' && git config --global user.email you@...",
+        )
+    head = git.checkout_state()
+    base = git.resolve(plan.base or "HEAD")
+    target = plan.base if plan.base and git.read_ref(f"refs/heads/{plan.base}") else None
+    if plan.base is None:
+        target = head.branch
+    rules = workplace.checkout / ".agent" / "RULES.md"
+    settings = settings.model_copy(update={"limits": options.limits(settings.limits)})
+    run_words = name or plan.goal
+    for _ in range(50):
+        run = new_run_id(run_words, date.today(), {r.run for r in store.runs()})
+        started = RunStarted(
+            run=run,
+            plan=plan,
+            settings=settings,
+            base=base,
+            base_tree=git.tree_of(base),
+            target=target,
+            identity=Identity(name=user.name, email=user.email),
+            signs=user.signs,
+            rules=rules.read_text("utf-8", "replace")[:RULES_LIMIT] if rules.is_file() else "",
+            excludes=user.excludes,
+            platform=platform_key(workplace.environ.get("PATH", "")),
+            estimates=estimate(store),
+            allow_red_base=options.allow_red_base,
+            accept=options.accept,
+            orch_version=__version__,
+        )
+        try:
+            Journal.begin(store, started)
+        except Moved:
+            continue
+        return run
+    raise OrchError("no free name for the run was found", hint="try again")
+
+
+def new_run_id(words: str, day: date, taken: set[RunId]) -> RunId:
+    """For example `20261122-modernise-a1`: the date, words of the goal, a counter."""
+    slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:24].strip("-") or "run"
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        for number in range(1, 10):
+            run = f"{day:%Y%m%d}-{slug}-{letter}{number}"
+            if run not in taken:
+                return run
+    return f"{day:%Y%m%d}-{slug}-{time.time_ns():x}"
+
+
+def platform_key(path: str) -> str:
+    """What verdicts depend on beside the tree: the machine and where its tools are found."""
+    parts = (platform.system(), platform.machine(), platform.release(), path)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def estimate(store: Store) -> Estimates:
+    """Durations and the failure rate, from the newest facts of all runs."""
+    attempts: list[float] = []
+    workers: dict[str, list[float]] = {}
+    worker_of: dict[tuple[str, str, int], str] = {}
+    for row in store.recent("AttemptStarted", HISTORY):
+        started = parse_event(row.kind, row.version, row.body)
+        if started.kind == "AttemptStarted":
+            worker_of[row.run, started.task, started.attempt] = started.worker
+    for row in store.recent("AttemptFinished", HISTORY):
+        finished = parse_event(row.kind, row.version, row.body)
+        if finished.kind == "AttemptFinished" and finished.outcome != "lost":
+            attempts.append(finished.duration_s)
+            worker = worker_of.get((row.run, finished.task, finished.attempt))
+            if worker:
+                workers.setdefault(worker, []).append(finished.duration_s)
+    landed = 0
+    for row in store.recent("CandidateBuilt", HISTORY):
+        built = parse_event(row.kind, row.version, row.body)
+        if built.kind == "CandidateBuilt":
+            landed += len(built.heads)
+    blamed = sum(1 for row in store.recent("HeadSentBack", HISTORY) if '"red"' in row.body)
+    defaults = Estimates()
+    return Estimates(
+        failure_rate=(defaults.failure_rate * 10 + blamed) / (10 + landed + blamed),
+        attempt_s=_middle(attempts) or defaults.attempt_s,
+        attempt_s_by_worker={name: _middle(values) for name, values in workers.items()},
+        gate_s=gate_seconds(store),
+    )
+
+
+def gate_seconds(store: Store) -> dict[str, float]:
+    """The usual seconds of each gate, from its newest verdicts."""
+    seconds: dict[str, list[float]] = {}
+    for kind in ("CandidateGateJudged", "BaselineGateJudged", "RoundGateJudged"):
+        for row in store.recent(kind, HISTORY):
+            fact = parse_event(row.kind, row.version, row.body)
+            verdict = getattr(fact, "verdict", None)
+            if verdict is not None and not verdict.reused:
+                seconds.setdefault(verdict.gate, []).append(verdict.duration_s)
+    return {name: _middle(values) for name, values in seconds.items()}
+
+
+def _middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2] if values else 0.0

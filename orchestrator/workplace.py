@@ -1,0 +1,79 @@
+"""The repository that a command works on, and where orch keeps what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.place import Place, place_of, workspaces_folder
+from orchestrator.errors import OrchError
+
+if TYPE_CHECKING:
+    from ledger.blobs import Blobs
+    from ledger.store import Store
+    from worktree.git import Git, Repository
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """One repository, its ledger's place and the caller's environment."""
+
+    repository: Repository
+    git: Git
+    place: Place
+    environ: Mapping[str, str]
+    checkout: Path
+    """The top of the user's worktree."""
+
+    def store(self) -> Store:
+        """The ledger, made where there is none."""
+        from ledger.store import Store
+
+        self.place.make()
+        return Store.open(self.place.ledger)
+
+    def existing_store(self) -> Store | None:
+        """The ledger for reading; None where there is none."""
+        from ledger.store import Store
+
+        return Store.open_existing(self.place.ledger)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """Where logs and transcripts are kept."""
+        from ledger.blobs import Blobs
+
+        return Blobs(self.place.blobs)
+
+    def workspaces(self, named: str | None = None) -> Path:
+        """The folder that workspaces live in; `named` is what the settings say."""
+        if named:
+            folder = Path(named).expanduser()
+            return folder if folder.is_absolute() else self.checkout / folder
+        return workspaces_folder(self.repository.common_dir, self.environ)
+
+
+def open_workplace(start: Path, environ: Mapping[str, str]) -> Workplace:
+    """The workplace of the repository that holds `start`.
+
+    Raises OrchError where there is none, where it is bare, or has no commit yet.
+    """
+    from worktree.git import Git, discover
+
+    repository = discover(start)
+    if repository.checkout is None:
+        raise OrchError(
+            f"{repository.common_dir} is a bare repository: there is no checkout to start from",
+            hint="clone it, and run orch in the clone",
+        )
+    git = Git(repository)
+    if git.read_ref("HEAD") is None:
+        raise OrchError(
+            f"{repository.checkout} has no commit yet: a run starts from a commit",
+            hint="git add -A && git commit -m 'First commit'",
+        )
+    place = place_of(repository.common_dir, environ)
+    return Workplace(repository, git, place, environ, repository.checkout)
