@@ -117,6 +117,31 @@ def test_only_a_regular_file_is_kept(blobs: Blobs, tmp_path: Path) -> None:
     assert not blobs.folder.exists()
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs the names of descriptors")
+def test_a_durable_blob_is_on_disk_before_it_has_its_name(
+    blobs: Blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+
+    def record(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    monkeypatch.setattr(os, "fsync", record)
+    blob = blobs.put(b"quick", durable=False)
+    assert synced == []
+    (kept,) = files(blobs)
+    folders = [str(kept.parent), str(blobs.folder)]
+    assert blobs.put(b"quick") == blob  # what was put in haste is made durable now
+    assert synced[1:] == [str(kept), *folders]
+    del synced[:]
+    other = blobs.put(b"another")
+    unfinished, *rest = synced
+    assert Path(unfinished).parent.name == UNFINISHED
+    assert rest == [str(blobs.folder / other[:2]), str(blobs.folder)]
+
+
 PUT_FOREVER = """
 import itertools, sys; from pathlib import Path; from ledger.blobs import Blobs
 blobs = Blobs(Path(sys.argv[1]))

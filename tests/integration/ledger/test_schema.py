@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -188,3 +189,17 @@ def test_a_new_ledger_that_somebody_locks_is_not_waited_for_forever(path: Path) 
     assert time.monotonic() - began < 5
     other.close()
     Store.open(path).close()
+
+
+@pytest.mark.parametrize("held", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "BEGIN"])
+def test_a_new_ledger_that_is_free_in_time_is_waited_for(path: Path, held: str) -> None:
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute(held)
+    other.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    release = threading.Timer(0.2, other.execute, ("ROLLBACK",))
+    release.start()
+    with Store.open(path, timeout_s=10) as store:
+        assert store.append("r", 0, [("Noticed", 1, "{}")], 1.0) == 1
+    release.join()
+    other.close()

@@ -14,6 +14,12 @@ from tests.integration.ledger.support import finish, kill, python
 
 BATCH = 3
 
+
+def test_an_append_waits_for_the_disk(store: Store) -> None:
+    for setting, value in (("synchronous", 2), ("journal_mode", "wal")):
+        assert store._connection.execute(f"PRAGMA {setting}").fetchone() == (value,)
+
+
 WRITE_FOREVER = f"""
 import sys; from pathlib import Path; from ledger.store import Store
 store = Store.open(Path(sys.argv[1]))
