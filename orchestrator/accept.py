@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import anyio
+from worktree.landing import Refused, accept_commit, check_accept
 
 from ledger import events as e
 from ledger.lock import EngineLock
@@ -34,8 +35,7 @@ from orchestrator.scene import Scene, gates_of, open_scene
 from orchestrator.verification.gates import order_by_cost
 from orchestrator.workplace import Workplace
 from worktree.candidate import Built, Conflict, apply_heads, build_candidate
-from worktree.git import Person
-from worktree.landing import Refused, accept_commit, check_accept
+from worktree.git import RefUpdate
 from worktree.names import candidate_ref
 
 
@@ -132,23 +132,24 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
     chosen = choose(state, selection)
     whole = not (selection.only or selection.without)
 
-    def result(
-        outcome: Literal["accepted", "nothing", "red", "conflict", "refused"], **more: object
-    ) -> AcceptResult:
-        return AcceptResult(  # type: ignore[arg-type]
-            outcome, target, chosen.tasks, chosen.added, chosen.left_out, **more
-        )
-
+    plain = AcceptResult("nothing", target, chosen.tasks, chosen.added, chosen.left_out)
     if not chosen.tasks:
-        return result("nothing", why="nothing of the run has landed", hint="orch status")
+        return replace(
+            plain, outcome="nothing", why="nothing of the run has landed", hint="orch status"
+        )
     ref = f"refs/heads/{target}"
     before = await scene.git(git.read_ref, ref)
     base = before or state.started.base
-    if before and await scene.git(git.is_ancestor, state.tip, before):
-        return result("nothing", why=f"{target} has all of it already", commit=before)
+    holds_all = False
+    if before:
+        holds_all = await scene.git(git.is_ancestor, state.tip, before)
+    if holds_all:
+        return replace(
+            plain, outcome="nothing", why=f"{target} has all of it already", commit=before
+        )
     refused = await scene.git(check_accept, git, ref)
     if isinstance(refused, Refused):
-        return result("refused", why=refused.why, hint=refused.hint)
+        return replace(plain, outcome="refused", why=refused.why, hint=refused.hint)
     judged = False
     if whole and not squash and await scene.git(git.is_ancestor, base, state.tip):
         commit, tree = state.tip, state.tip_tree
@@ -156,21 +157,23 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
         built = await _build(scene, chosen.tasks, base, whole=whole, squash=squash)
         if isinstance(built, Conflict):
             names = ", ".join(built.paths[:5])
-            return result(
-                "conflict",
+            return replace(
+                plain,
+                outcome="conflict",
                 why=f"it does not merge with {target} as it is now: {names}",
                 hint="orch accept --to BRANCH brings it into a branch of its own",
             )
         commit, tree = built.commit, built.tree
         if base != state.tip and tree == await scene.git(git.tree_of, base):
-            return result("nothing", why=f"{target} has these changes already")
+            return replace(plain, outcome="nothing", why=f"{target} has these changes already")
         # Reachable before the ledger speaks of it.
         keep = candidate_ref(scene.run, f"accept-{commit[:16]}")
-        await scene.git(git.update_refs, ((keep, commit, None),))
+        await scene.git(git.update_refs, [RefUpdate(keep, commit, "any")])
         red, judged = await _judge(scene, chosen.tasks, commit, tree)
         if red:
-            return result(
-                "red",
+            return replace(
+                plain,
+                outcome="red",
                 verdict=red,
                 judged=judged,
                 why=f"gate '{red.gate}' is not green on {target} with it: {red.why}",
@@ -181,23 +184,21 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
     )
     moved = await scene.git(accept_commit, git, ref, commit, before)
     if isinstance(moved, Refused):
-        return result("refused", judged=judged, why=moved.why, hint=moved.hint)
+        return replace(plain, outcome="refused", judged=judged, why=moved.why, hint=moved.hint)
     scene.append(
         e.Accepted(target=target, before=base, commit=commit, tree=tree, tasks=chosen.tasks)
     )
-    return result("accepted", commit=commit, judged=judged)
+    return replace(plain, outcome="accepted", commit=commit, judged=judged)
 
 
 async def _build(
     scene: Scene, tasks: tuple[TaskId, ...], base: Sha, *, whole: bool, squash: bool
 ) -> Built | Conflict:
     state, git = scene.state, scene.workplace.git
-    identity = state.started.identity
-    author = Person(identity.name, identity.email)
     message = _message(state, tasks)
     if whole and not squash:
         return await scene.git(
-            build_candidate, git, base, (state.tip,), message, author, sign=state.started.signs
+            build_candidate, git, base, (state.tip,), message, scene.author, signing=scene.signing
         )
     refs = sorted(
         (landed_head(scene, task_id) for task_id in tasks),
@@ -209,7 +210,7 @@ async def _build(
         assert attempt.head is not None
         steps.append((attempt.started.base, attempt.head))
     return await scene.git(
-        apply_heads, git, base, tuple(steps), message, author, sign=state.started.signs
+        apply_heads, git, base, tuple(steps), message, scene.author, signing=scene.signing
     )
 
 

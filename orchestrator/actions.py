@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from worktree.landing import land
+
 from ledger import events as e
 from ledger.events import HeadRef
 from ledger.model import Gate, Sha, TaskId, Verdict
@@ -12,8 +14,7 @@ from orchestrator.policy.orders import BuildCandidate, JudgeCandidate, LandCandi
 from orchestrator.scene import Scene, gates_of
 from orchestrator.verification.gates import order_by_cost
 from worktree.candidate import Built, Conflict, build_candidate, build_removal
-from worktree.git import Person
-from worktree.landing import land
+from worktree.git import RefUpdate
 from worktree.names import tip_ref
 
 
@@ -49,8 +50,6 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
         await _build_removal(scene, order)
         return
     state, git = scene.state, scene.workplace.git
-    identity = state.started.identity
-    author = Person(identity.name, identity.email)
     commits = tuple(head_commits(state, order.heads))
     built = await scene.git(
         build_candidate,
@@ -58,8 +57,8 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
         order.base,
         commits,
         landing_message(scene, order.heads),
-        author,
-        sign=state.started.signs,
+        scene.author,
+        signing=scene.signing,
     )
     if isinstance(built, Built):
         scene.append(
@@ -76,7 +75,7 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
     alone: Built | Conflict = built
     if built.index:
         alone = await scene.git(
-            build_candidate, git, order.base, (commits[built.index],), "probe", author
+            build_candidate, git, order.base, (commits[built.index],), "probe", scene.author
         )
     if isinstance(alone, Built):
         scene.append(e.PrefixCut(length=built.index, paths=built.paths[:50]))
@@ -97,7 +96,6 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
 
 async def _build_removal(scene: Scene, order: BuildCandidate) -> None:
     state, git = scene.state, scene.workplace.git
-    identity = state.started.identity
     landed = sorted(order.removes, key=lambda t: state.tasks[t].landed_by or 0, reverse=True)
     steps: list[tuple[Sha, Sha]] = []
     for task_id in landed:
@@ -113,8 +111,8 @@ async def _build_removal(scene: Scene, order: BuildCandidate) -> None:
         order.base,
         tuple(steps),
         message,
-        Person(identity.name, identity.email),
-        sign=state.started.signs,
+        scene.author,
+        signing=scene.signing,
     )
     if isinstance(built, Conflict):
         paths = ", ".join(built.paths[:3])
@@ -226,7 +224,7 @@ def after_a_moved_tip(scene: Scene, candidate: int) -> e.Landed | e.CandidateSta
     built = state.candidates[candidate].built
     tip = git.read_ref(tip_ref(scene.run))
     if tip is None:
-        git.update_refs(((tip_ref(scene.run), state.tip, None),))
+        git.update_refs([RefUpdate(tip_ref(scene.run), state.tip, None)])
         tip = state.tip
     # Equal is not the question: somebody may have built on it since.
     if git.is_ancestor(built.commit, tip):

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Literal
 
-from ledger import events as e
 from ledger.export import task_ledger
+
+from ledger import events as e
 from ledger.model import Refusal, Sha, Task, Verdict
 from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.policy.orders import StartAttempt
@@ -27,12 +28,12 @@ from orchestrator.verification.preparation import prepare
 from orchestrator.verification.protected import held_paths
 from workers.base import Brief, Report, Surroundings
 from workers.command import run_command
-from workers.environment import free_port
+from workers.environment import build_environment, free_port, orch_variables
 from workers.registry import make_worker
 from worktree.candidate import reapply
-from worktree.commit import Committed, Refusals, Unchanged, commit_workspace
-from worktree.git import Person
-from worktree.names import attempt_ref, round_ref
+from worktree.commit import Committed, NotCommitted, Unchanged, commit_workspace
+from worktree.git import Change, RefUpdate
+from worktree.names import attempt_ref, quoted, round_ref
 from worktree.workspace import Workspace
 
 PATHS_KEPT = 200
@@ -68,7 +69,7 @@ class _Progress:
     refusals: tuple[Refusal, ...] = ()
     outside: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
-    changes: tuple[object, ...] = field(default=())
+    changes: tuple[Change, ...] = ()
 
     @property
     def where(self) -> str:
@@ -101,17 +102,17 @@ async def _start(scene: Scene, order: StartAttempt) -> _Start:
     before = scene.state.tasks[order.task].attempts[-2].started.base
     merged = await scene.git(reapply, git, order.base, before, order.reapply)
     if isinstance(merged, str):
-        identity = scene.state.started.identity
         commit = await scene.git(
             git.commit_tree,
             merged,
             (order.base,),
             f"{order.task}: the change of the attempt before",
-            Person(identity.name, identity.email),
+            scene.author,
         )
         return _Start(commit, "clean")
-    patch = await scene.git(git.diff, before, order.reapply, limit_bytes=PATCH_LIMIT_BYTES)
-    return _Start(order.base, "conflict", patch.decode("utf-8", "replace"))
+    patch, cut = await scene.git(git.diff, before, order.reapply, limit_bytes=PATCH_LIMIT_BYTES)
+    text = patch.decode("utf-8", "replace") + ("\n(cut here)\n" if cut else "")
+    return _Start(order.base, "conflict", text)
 
 
 async def _prepare(progress: _Progress) -> None:
@@ -214,9 +215,8 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
         tree=progress.workspace.path,
         folder=progress.workspace.folder,
         environ=scene.workplace.environ,
-        allowed=settings.env,
-        identity=(state.started.identity.name, state.started.identity.email),
         port=progress.port,
+        person=state.started.identity,
         mark=scene.mark(order.task, order.attempt),
         log=scene.live(where),
         on_line=lambda text: scene.line(where, text),
@@ -227,9 +227,10 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
         attempt=order.attempt,
         round=progress.number,
         base=order.base,
-        goal=state.plan.goal,
+        prompt=task.prompt,
         rules=state.started.rules,
         feedback=feedback,
+        note=state.tasks[task.id].note if progress.order.attempt > 1 else "",
         ledger_json=json.dumps(task_ledger(state, task.id), indent=2),
     )
     timeout_s = state.limits.timeout_s - progress.worked_s
@@ -240,26 +241,32 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
     for command in settings.fix:
         ended = await run_command(
             command,
-            surroundings=replace(surroundings, log=scene.live(f"{where}/fix")),
-            variables={"ORCH_RUN": scene.run, "ORCH_TASK": task.id},
+            tree=progress.workspace.path,
+            env=build_environment(
+                scene.workplace.environ,
+                temporary=progress.workspace.folder / "tmp",
+                allowed=settings.env,
+                orch=orch_variables(run=scene.run, task=task.id, attempt=order.attempt),
+            ),
+            mark=surroundings.mark,
             timeout_s=FIX_TIMEOUT_S,
+            log=scene.live(f"{where}/fix"),
         )
         scene.live(f"{where}/fix").unlink(missing_ok=True)
         # A fixer that found what it could not fix says so by its exit code; the gates judge that.
-        if ended.exit_code in (126, 127) or ended.exit_code is None:
-            why = f"fix command `{command}` did not run (exit {ended.exit_code})"
+        if ended.reason != "exited":
+            why = f"fix command `{command}` did not run to its end: {ended.why}"
             scene.append(e.Noticed(what=why, hint="orch gate", task=task.id))
     return report
 
 
-async def _commit(progress: _Progress) -> Committed | Unchanged | Refusals:
+async def _commit(progress: _Progress) -> Committed | Unchanged | NotCommitted:
     """Commit what changed; its ref exists when this returns."""
     scene, order = progress.scene, progress.order
     git, run = scene.workplace.git, scene.run
-    identity = scene.state.started.identity
     if progress.head and progress.number > 1:
         kept = round_ref(run, order.task, order.attempt, progress.number - 1)
-        await scene.git(git.update_refs, ((kept, progress.head, None),))
+        await scene.git(git.update_refs, [RefUpdate(kept, progress.head, "any")])
     committed = await scene.git(
         commit_workspace,
         git,
@@ -267,7 +274,7 @@ async def _commit(progress: _Progress) -> Committed | Unchanged | Refusals:
         parent=order.base,
         ref=attempt_ref(run, order.task, order.attempt),
         message=_message(progress),
-        author=Person(identity.name, identity.email),
+        author=scene.author,
         excludes=scene.state.started.excludes,
     )
     progress.outside, progress.refusals, progress.verdicts = (), (), ()
@@ -278,9 +285,9 @@ async def _commit(progress: _Progress) -> Committed | Unchanged | Refusals:
             progress.changes = committed.changes
             may = (*progress.task.paths, *progress.task.may_change) if progress.task.paths else ()
             progress.outside = outside(changed, may)
-        case Refusals():
+        case NotCommitted():
             progress.refusals = tuple(
-                Refusal(path=refused.path, why=refused.why) for refused in committed.refused
+                Refusal(path=quoted(refused.path), why=refused.why) for refused in committed.refused
             )
         case Unchanged():
             pass
@@ -308,9 +315,9 @@ def _round_finished(
         round=progress.number,
         commit=committed.commit if isinstance(committed, Committed) else None,
         tree=committed.tree if isinstance(committed, Committed) else None,
-        paths=tuple(change.path for change in changed[:PATHS_KEPT]),
+        paths=tuple(quoted(change.path) for change in changed[:PATHS_KEPT]),
         paths_count=len(changed),
-        outside=progress.outside[:PATHS_KEPT],
+        outside=tuple(map(quoted, progress.outside[:PATHS_KEPT])),
         refusals=progress.refusals[:PATHS_KEPT],
         worker_outcome=report.outcome,
         exit_code=report.exit_code,

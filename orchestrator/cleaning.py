@@ -23,7 +23,7 @@ from orchestrator.errors import OrchError
 from orchestrator.journal import Journal
 from orchestrator.runs import engine_alive, run_folder
 from orchestrator.workplace import Workplace
-from worktree.git import Git
+from worktree.git import Git, RefUpdate
 from worktree.names import discarded_ref, run_branches, run_refs
 from worktree.workspace import sweep
 
@@ -98,10 +98,10 @@ def _clean(workplace: Workplace, journal: Journal, cleaned: Cleaned, discard: bo
     now = time.time()
     if state.cleaned:
         until = state.cleaned.kept_until
-        kept = git.list_refs(discarded_ref(state.run))
-        if kept and until is not None and now >= until:
-            git.update_refs(tuple((ref, None, sha) for ref, sha in kept))
-            cleaned.expired += [ref for ref, _ in kept]
+        aside = git.list_refs(discarded_ref(state.run))
+        if aside and until is not None and now >= until:
+            git.update_refs(RefUpdate(ref, None, sha) for ref, sha in aside.items())
+            cleaned.expired += aside
         return
     work = unaccepted(state)
     if work and not discard:
@@ -122,13 +122,13 @@ def _clean(workplace: Workplace, journal: Journal, cleaned: Cleaned, discard: bo
 
 def _remove_refs(git: Git, state: RunState, keep: bool) -> tuple[str, ...]:
     """Remove the run's refs in one transaction; with `keep`, others hold what they held."""
-    refs = [*git.list_refs(run_refs(state.run)), *git.list_refs(run_branches(state.run))]
-    moves: list[tuple[str, str | None, str | None]] = [(ref, None, sha) for ref, sha in refs]
+    refs = git.list_refs(run_refs(state.run)) | git.list_refs(run_branches(state.run))
+    moves = [RefUpdate(ref, None, sha) for ref, sha in refs.items()]
     kept: list[str] = []
     if keep:
-        for ref, sha in refs:
+        for ref, sha in refs.items():
             aside = discarded_ref(state.run, ref)
-            moves.append((aside, sha, None))
+            moves.append(RefUpdate(aside, sha, None))
             kept.append(aside)
-    git.update_refs(tuple(moves))
+    git.update_refs(moves)
     return tuple(kept)

@@ -96,6 +96,7 @@ def reject(store: Store, run: str, task_ids: tuple[TaskId, ...]) -> Said:
 
 def take(workplace: Workplace, store: Store, run: str, task_id: TaskId) -> Said:
     """Make a branch of a task's last head, for a person to finish by hand."""
+    from worktree.git import RefUpdate
     from worktree.names import take_branch
 
     journal = Journal.load(store, run)
@@ -110,7 +111,7 @@ def take(workplace: Workplace, store: Store, run: str, task_id: TaskId) -> Said:
     branch = ref.removeprefix("refs/heads/")
     if workplace.git.read_ref(ref) is not None:
         raise OrchError(f"the branch {branch} is there already", hint=f"git switch {branch}")
-    workplace.git.update_refs(((ref, head, None),))
+    workplace.git.update_refs([RefUpdate(ref, head, None)])
     journal.append(e.TaskTaken(task=task_id, branch=branch, head=head))
     return Said(
         f"{branch} holds the last head of {task_id}",
@@ -123,6 +124,7 @@ def submit(
     workplace: Workplace, store: Store, run: str, task_id: TaskId, revision: str | None = None
 ) -> Said:
     """Queue a person's head for a task; the gates judge it like any other."""
+    from worktree.git import RefUpdate
     from worktree.names import attempt_ref, take_branch
 
     git = workplace.git
@@ -144,7 +146,7 @@ def submit(
     if tree == git.tree_of(base):
         raise OrchError(f"{head[:12]} changes nothing that is not in the result", hint="git status")
     number = len(task.attempts) + 1
-    git.update_refs(((attempt_ref(run, task_id, number), head, None),))
+    git.update_refs([RefUpdate(attempt_ref(run, task_id, number), head, None)])
     journal.append(e.HeadSubmitted(task=task_id, attempt=number, base=base, head=head, tree=tree))
     return Said(f"{task_id}: {head[:12]} is queued", tasks=(task_id,))
 

@@ -14,7 +14,7 @@ from orchestrator.actions import after_a_moved_tip
 from orchestrator.policy.lost import lost_facts
 from orchestrator.scene import Scene
 from workers.process import end_marked
-from worktree.git import Git
+from worktree.git import Git, RefUpdate
 from worktree.names import result_branch, tip_ref
 from worktree.workspace import sweep
 
@@ -35,6 +35,6 @@ async def reconcile(scene: Scene) -> None:
 def ensure_refs(git: Git, state: RunState) -> None:
     """Make the run's tip and its result branch where they are missing. Blocking."""
     tip, branch = tip_ref(state.run), result_branch(state.run)
-    missing = tuple((ref, state.tip, None) for ref in (tip, branch) if git.read_ref(ref) is None)
-    if missing:
-        git.update_refs(missing)
+    git.update_refs(
+        RefUpdate(ref, state.tip, None) for ref in (tip, branch) if git.read_ref(ref) is None
+    )

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -25,6 +25,7 @@ from orchestrator.workplace import Workplace
 
 if TYPE_CHECKING:
     from orchestrator.verification.gates import Judge
+    from worktree.git import Person, Signing
     from worktree.workspace import Pool, Workspace
 
 P = ParamSpec("P")
@@ -57,6 +58,19 @@ class Scene:
     @property
     def settings(self) -> Settings:
         return self.state.started.settings
+
+    @cached_property
+    def signing(self) -> Signing | None:
+        """How landing commits are signed; None: the user does not sign."""
+        return self.workplace.user.signing if self.state.started.signs else None
+
+    @cached_property
+    def author(self) -> Person:
+        """In whose name orch commits."""
+        from worktree.git import Person
+
+        identity = self.state.started.identity
+        return Person(identity.name, identity.email)
 
     def append(self, *facts: Event) -> None:
         """Record facts, and let the engine look what follows from them."""

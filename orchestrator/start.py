@@ -53,27 +53,28 @@ def start_run(
     options: RunOptions,
 ) -> RunId:
     """Record a new run; its engine is another matter. Raises OrchError, writes nothing then."""
-    from orchestrator import __version__
-    from worktree.git import read_user_settings
-    from worktree.names import name_conflict
+    from worktree.landing import name_conflict
 
-    git = workplace.git
+    from orchestrator import __version__
+    from worktree.user import checkout_state
+
+    git, user = workplace.git, workplace.user
     if conflict := name_conflict(git):
         raise OrchError(
             f"the branch '{conflict}' is in the way of orch's branches (orch/RUN/result)",
             hint=f"rename it: git branch -m {conflict} {conflict}-work",
         )
-    user = read_user_settings(workplace.repository)
     if not user.name or not user.email:
         raise OrchError(
             "git does not know who you are, and orch commits in your name",
             hint="git config --global user.name 'You' && git config --global user.email you@...",
         )
-    head = git.checkout_state()
     base = git.resolve(plan.base or "HEAD")
-    target = plan.base if plan.base and git.read_ref(f"refs/heads/{plan.base}") else None
-    if plan.base is None:
-        target = head.branch
+    target = checkout_state(workplace.repository, user).branch if plan.base is None else None
+    if plan.base is not None and is_branch_name(plan.base):
+        target = f"refs/heads/{plan.base}"
+        target = target if git.read_ref(target) else None
+    target = target.removeprefix("refs/heads/") if target else None
     rules = workplace.checkout / ".agent" / "RULES.md"
     settings = settings.model_copy(update={"limits": options.limits(settings.limits)})
     run_words = name or plan.goal
@@ -87,9 +88,9 @@ def start_run(
             base_tree=git.tree_of(base),
             target=target,
             identity=Identity(name=user.name, email=user.email),
-            signs=user.signs,
+            signs=user.signing is not None,
             rules=rules.read_text("utf-8", "replace")[:RULES_LIMIT] if rules.is_file() else "",
-            excludes=user.excludes,
+            excludes=user.excludes.encode("utf-8", "replace").decode(),
             platform=platform_key(workplace.environ.get("PATH", "")),
             estimates=estimate(store),
             allow_red_base=options.allow_red_base,
@@ -102,6 +103,13 @@ def start_run(
             continue
         return run
     raise OrchError("no free name for the run was found", hint="try again")
+
+
+def is_branch_name(revision: str) -> bool:
+    """Whether a revision may be the name of a branch, rather than an expression."""
+    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./-]*", revision) is not None and (
+        ".." not in revision
+    )
 
 
 def new_run_id(words: str, day: date, taken: set[RunId]) -> RunId:

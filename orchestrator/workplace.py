@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.place import Place, place_of, workspaces_folder
-from orchestrator.errors import OrchError
 
 if TYPE_CHECKING:
     from ledger.blobs import Blobs
     from ledger.store import Store
     from worktree.git import Git, Repository
+    from worktree.user import UserSettings
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,13 @@ class Workplace:
 
         return Blobs(self.place.blobs)
 
+    @cached_property
+    def user(self) -> UserSettings:
+        """What orch takes over from the user's git configuration."""
+        from worktree.user import read_user_settings
+
+        return read_user_settings(self.repository, self.environ)
+
     def workspaces(self, named: str | None = None) -> Path:
         """The folder that workspaces live in; `named` is what the settings say."""
         if named:
@@ -59,21 +66,12 @@ class Workplace:
 def open_workplace(start: Path, environ: Mapping[str, str]) -> Workplace:
     """The workplace of the repository that holds `start`.
 
-    Raises OrchError where there is none, where it is bare, or has no commit yet.
+    Raises GitError where there is none, or none to work in.
     """
-    from worktree.git import Git, discover
+    from worktree.discovery import discover
+    from worktree.git import Git
 
-    repository = discover(start)
-    if repository.checkout is None:
-        raise OrchError(
-            f"{repository.common_dir} is a bare repository: there is no checkout to start from",
-            hint="clone it, and run orch in the clone",
-        )
-    git = Git(repository)
-    if git.read_ref("HEAD") is None:
-        raise OrchError(
-            f"{repository.checkout} has no commit yet: a run starts from a commit",
-            hint="git add -A && git commit -m 'First commit'",
-        )
+    repository = discover(start, environ)
+    assert repository.checkout is not None
     place = place_of(repository.common_dir, environ)
-    return Workplace(repository, git, place, environ, repository.checkout)
+    return Workplace(repository, Git(repository), place, environ, repository.checkout)
