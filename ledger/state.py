@@ -225,12 +225,18 @@ class RunState:
     def _led_to(self, built: e.CandidateBuilt, landed: int) -> bool:
         """Whether the tip is the candidate's base plus the first `landed` of its heads."""
         want = list(built.heads[:landed])
+        tip = self.tip
         for landing in reversed(self.landings):
-            if not landing.heads or list(landing.heads) != want[len(want) - len(landing.heads) :]:
+            # a tip that somebody else moved, now or in between, leads to another tree
+            if landing.commit != tip or not landing.heads:
                 return False
-            want = want[: len(want) - len(landing.heads)]
+            rest = len(want) - len(landing.heads)
+            if rest < 0 or tuple(want[rest:]) != landing.heads:
+                return False
+            del want[rest:]
+            tip = landing.before
             if not want:
-                return landing.before == built.base
+                return tip == built.base
         return False
 
 
@@ -330,6 +336,21 @@ def _settle(state: RunState, task: TaskState, status: Status) -> None:
             state.again[task.task.id] = None
 
 
+def _by_needs(state: RunState, task: TaskState) -> Status:
+    """What a task that nobody works on is, going by what it needs."""
+    needs = [state.tasks[need].status for need in task.task.needs]
+    if any(status in STUCK for status in needs):
+        return "skipped"
+    return "ready" if all(status in DONE for status in needs) else "waiting"
+
+
+def _renew(state: RunState, task: TaskState) -> None:
+    """The task may be tried again, if what it needs still stands: a person may have rejected it."""
+    _settle(state, task, _by_needs(state, task))
+    if task.status == "skipped":
+        _spread(state, task.task.id)
+
+
 def _spread(state: RunState, source: TaskId) -> None:
     """Derive anew what follows for the tasks that need `source`, directly or not."""
     pending = [source]
@@ -338,13 +359,7 @@ def _spread(state: RunState, source: TaskId) -> None:
             task = state.tasks[task_id]
             if task.status not in ("waiting", "ready", "skipped"):
                 continue
-            needs = [state.tasks[need].status for need in task.task.needs]
-            if any(status in STUCK for status in needs):
-                new: Status = "skipped"
-            elif all(status in DONE for status in needs):
-                new = "ready"
-            else:
-                new = "waiting"
+            new = _by_needs(state, task)
             if new != task.status:
                 _settle(state, task, new)
                 pending.append(task_id)
@@ -418,6 +433,10 @@ def _require(condition: bool, why: str) -> None:
         raise IllegalEvent(why)
 
 
+def _reopen(state: RunState) -> None:
+    state.finished = state.finished_at = None
+
+
 def evolve(state: RunState, event: e.Event, at: float) -> RunState:
     """Fold one fact into the state, in place; the same state is returned."""
     match event:
@@ -425,12 +444,13 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             raise IllegalEvent("the run has started already")
         case e.EngineStarted():
             state.engines += 1
-            state.finished = state.finished_at = state.stop = None
+            state.stop = None
+            _reopen(state)
             if state.baseline == "red":
                 state.baseline = "unknown"
         case e.LimitsChanged():
             state.limits = event.limits
-            state.finished = None
+            _reopen(state)
         case e.StopRequested():
             state.stop = event
         case e.RunFinished():
@@ -440,6 +460,7 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
         case e.BaselineStarted() | e.BaselineGateJudged() | e.BaselineFinished():
             _evolve_baseline(state, event)
         case e.BaselineLost():
+            _require(state.baseline == "running", "no baseline is under way")
             state.baseline = "unknown"
         case (
             e.AttemptStarted()
@@ -542,7 +563,7 @@ def _evolve_attempt(
             _require(event.round == len(attempt.rounds) + 1, f"round {event.round} out of turn")
             attempt.rounds.append(RoundState(event))
         case e.RoundGateJudged():
-            _require(event.round == len(attempt.rounds), f"round {event.round} is not the last")
+            _require(0 < event.round == len(attempt.rounds), f"round {event.round} is not the last")
             attempt.rounds[-1].verdicts.append(event.verdict)
         case e.AttemptFinished():
             _require(
@@ -563,9 +584,9 @@ def _evolve_attempt(
                     _settle(state, task, "held")
                 case "failed":
                     task.charged += 1
-                    _settle(state, task, "ready")
+                    _renew(state, task)
                 case "lost":
-                    _settle(state, task, "ready")
+                    _renew(state, task)
 
 
 def _evolve_candidate(
@@ -586,8 +607,8 @@ def _evolve_candidate(
             _require(event.candidate == len(state.candidates) + 1, "a candidate out of turn")
             _require(event.base == state.tip, "a candidate that is not built on the tip")
             _require(bool(event.heads) != bool(event.removes), "a candidate adds or removes")
-            for ref in event.heads:
-                _require(ref in state.queue, f"{ref.task} is not queued")
+            front = tuple(state.queue[: len(event.heads)])
+            _require(event.heads == front, "its heads are not the front of the queue")
             _prune(state, replaced_by=event)
             state.candidates[event.candidate] = CandidateState(event)
             state.open_candidates[event.candidate] = None
@@ -629,7 +650,8 @@ def _judged(state: RunState, candidate: CandidateState, event: e.CandidateJudged
             candidate.status = "passed"
             return
         case "failed":
-            record.reds += 1
+            # only a confirming run surely ran: any other may repeat what was known of the tree
+            record.reds = record.reds + 1 if candidate.confirms else max(record.reds, 1)
             record.red_gate = event.gate
             candidate.status = "failed"
         case "could-not-run":
@@ -646,18 +668,17 @@ def _judged(state: RunState, candidate: CandidateState, event: e.CandidateJudged
 def _landed(state: RunState, candidate: CandidateState, at: float) -> None:
     built = candidate.built
     count = len(built.heads)
-    in_front = tuple(state.queue[:count]) == built.heads
+    _require(built.base == state.tip, "the tip is not the candidate's base")
+    _require(tuple(state.queue[:count]) == built.heads, "its heads are not in front any more")
+    del state.queue[:count]
     for ref in built.heads:
-        state.queue.remove(ref)
         task = state.tasks[ref.task]
         task.landed_by = built.candidate
         _settle(state, task, "landed")
-    if in_front and count:
-        state.suspects = max(0, state.suspects - count)
-        state.cut = max(0, state.cut - count)
-    else:
-        state.suspects = state.cut = 0
+    state.suspects = max(0, state.suspects - count)
+    state.cut = max(0, state.cut - count)
     if built.removes:
+        state.suspects = state.cut = 0
         state.rejections = [r for r in state.rejections if r != built.removes]
         for task_id in built.removes:
             _settle(state, state.tasks[task_id], "rejected")
@@ -683,7 +704,7 @@ def _evolve_sent_back(state: RunState, event: e.HeadSentBack) -> None:
     if event.charged:
         task.charged += 1
         state.blamed += 1
-    _settle(state, task, "ready")
+    _renew(state, task)
     _prune(state)
 
 
@@ -707,7 +728,7 @@ def _evolve_person(
                 if not missing:
                     _settle(state, task, "queued")
                     state.queue.append(HeadRef(task=event.task, attempt=last.number))
-            state.finished = None
+            _reopen(state)
         case e.RetryRequested():
             task = _task(state, event.task)
             _require(
@@ -716,13 +737,9 @@ def _evolve_person(
             )
             task.charged = task.lost = 0
             task.note = event.note
-            _settle(state, task, "ready")
-            needs = [state.tasks[need].status for need in task.task.needs]
-            if not all(status in DONE for status in needs):
-                stuck = any(status in STUCK for status in needs)
-                _settle(state, task, "skipped" if stuck else "waiting")
+            _renew(state, task)
             _spread(state, event.task)
-            state.finished = None
+            _reopen(state)
         case e.TaskTaken():
             _task(state, event.task)
         case e.HeadSubmitted():
@@ -748,12 +765,12 @@ def _evolve_person(
             _settle(state, task, "queued")
             _spread(state, event.task)
             state.queue.append(HeadRef(task=event.task, attempt=event.attempt))
-            state.finished = None
+            _reopen(state)
         case e.RejectRequested():
             for task_id in event.tasks:
                 _require(_task(state, task_id).status == "landed", f"{task_id} has not landed")
             state.rejections.append(event.tasks)
-            state.finished = None
+            _reopen(state)
         case e.RejectRefused():
             state.rejections = [r for r in state.rejections if r != event.tasks]
             _prune(state)

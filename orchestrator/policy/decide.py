@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from ledger import events as e
 from ledger.events import HeadRef
-from ledger.state import CandidateState, RunState
+from ledger.state import STUCK, AttemptState, CandidateState, RunState, TaskState
 from orchestrator.policy.orders import (
     BuildCandidate,
     EndAll,
@@ -128,7 +128,9 @@ def _land(state: RunState, now: Now) -> tuple[Order, ...]:
     if state.baseline not in ("green", "advisory"):
         return ()
     passed = [c for c in _open(state) if c.status == "passed"]
-    here = [c for c in passed if c.built.base == state.tip]
+    here = [
+        c for c in passed if c.built.base == state.tip and (c.built.removes or state.prefix_of(c))
+    ]
     if here:
         best = max(here, key=lambda c: (bool(c.built.removes), len(c.built.heads)))
         record = state.trees[best.built.tree]
@@ -174,7 +176,8 @@ def _reject(state: RunState) -> list[Order]:
     candidate = mine[-1]
     match candidate.status:
         case "built":
-            return [JudgeCandidate(candidate.built.candidate)]
+            free = _slots(state) > 0
+            return [JudgeCandidate(candidate.built.candidate)] if free else []
         case "failed" | "unable":
             gate = candidate.judged.gate if candidate.judged else None
             why = f"gate '{gate}' is not green without them"
@@ -186,26 +189,38 @@ def _reject(state: RunState) -> list[Order]:
 # --- 8. the queue -----------------------------------------------------------------------------
 
 
+def _slots(state: RunState) -> int:
+    """Free gate slots; a baseline that is not known has one or is about to take one."""
+    judging = sum(c.status == "judging" for c in _open(state))
+    return state.limits.gates_parallel - judging - (state.baseline in ("unknown", "running"))
+
+
 def _advance_queue(state: RunState) -> list[Order]:
     if not state.queue:
         return []
     if state.suspects == 1:
         return _confirm(state)
-    if state.baseline == "red":
+    if _slots(state) < 1:
         return []
     judging: list[int] = []
+    passed = 0  # the longest prefix that only waits for the baseline
     built: dict[int, CandidateState] = {}
     for candidate in _open(state):
         length = state.prefix_of(candidate)
         if candidate.status == "judging":
             judging.append(length or 0)
+        elif candidate.status == "passed":
+            passed = max(passed, length or 0)
         elif candidate.status in ("built", "unable") and length:
             built[length] = candidate
-    busy = [*judging, -1] if state.baseline == "running" else judging
+            record = state.trees.get(candidate.built.tree)
+            if record and record.passed and candidate.status == "built":
+                return [JudgeCandidate(candidate.built.candidate)]  # known: it costs no run
+    busy = [*judging, -1] if state.baseline in ("unknown", "running") else judging
     rate = failure_rate(
         state.started.estimates.failure_rate,
         state.blamed,
-        sum(len(landing.heads) for landing in state.landings[-50:]),
+        len(state.by_status.get("landed", ())),
     )
     lengths = next_lengths(
         len(state.queue),
@@ -217,6 +232,8 @@ def _advance_queue(state: RunState) -> list[Order]:
     )
     orders: list[Order] = []
     for length in lengths:
+        if length <= passed:
+            continue
         if length in built:
             orders.append(JudgeCandidate(built[length].built.candidate))
         else:
@@ -246,10 +263,14 @@ def _confirm(state: RunState) -> list[Order]:
                 why=f"gate '{gate}' could not run on it, twice",
                 charged=False,
             )
+            needs = state.tasks[head.task].task.needs
+            if any(state.tasks[need].status in STUCK for need in needs):
+                return [Record(fact)]
             return [Record(fact), Record(e.TaskHeld(task=head.task, why=fact.why))]
+        case _ if _slots(state) > 0:
+            return [JudgeCandidate(candidate.built.candidate, confirms=True)]
         case _:
-            again = bool(record and (record.reds or record.unable))
-            return [JudgeCandidate(candidate.built.candidate, confirms=again)]
+            return []
 
 
 def _blame(state: RunState, candidate: CandidateState, head: HeadRef) -> e.HeadSentBack:
@@ -277,7 +298,7 @@ def _start(state: RunState, guide: Guide, now: Now) -> list[Order]:
     slots = state.limits.parallel - len(state.by_status.get("working", ()))
     for task_id in startable(state, guide, slots):
         task = state.tasks[task_id]
-        last = task.last
+        last = _last_not_lost(task)
         back = last.sent_back if last else None
         orders.append(
             StartAttempt(
@@ -289,6 +310,14 @@ def _start(state: RunState, guide: Guide, now: Now) -> list[Order]:
             )
         )
     return orders
+
+
+def _last_not_lost(task: TaskState) -> AttemptState | None:
+    """A lost attempt says nothing of the task: the one before it still counts."""
+    for attempt in reversed(task.attempts):
+        if attempt.finished is None or attempt.finished.outcome != "lost":
+            return attempt
+    return None
 
 
 # --- 10. the end ------------------------------------------------------------------------------

@@ -1,0 +1,237 @@
+"""What must hold after every fact of a run, told by a second, simpler model than `RunState`.
+
+1. The tip moves only from where it is, to a tree that all gates passed in this run (L1).
+2. A task starts only when all that it needs has landed or is unchanged, beside no task whose
+   paths overlap, from the tip, and within `parallel`.
+3. Judgings, the baseline's included, stay within `gates_parallel`.
+4. A head is blamed only for a tree that is the tip plus itself, red in two real runs.
+5. What is known of a prefix is true: `suspects` is red, `cut` does not merge.
+6. No more attempts are charged than the limits allow; no index differs from what it indexes.
+7. A run that ends leaves nothing under way and every task in a final state.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from ledger import events as e
+from ledger.events import HeadRef
+from ledger.model import Outcome, TaskId
+from ledger.state import RunState
+from orchestrator.policy.readiness import Guide
+from orchestrator.policy.simulate import Heads, Simulation
+
+FINAL = {"landed", "unchanged", "held", "failed", "skipped", "rejected"}
+
+
+class Truth(Protocol):
+    """What is so in the world, whatever its gates say of it."""
+
+    deterministic: bool
+    """Whether its gates never err where they run."""
+    unable_rate: float
+    """How often they do not run."""
+
+    def truth(self, heads: Heads) -> Outcome:
+        """What gates that never err say of a tree."""
+
+    def merges(self, tip: Heads, head: HeadRef) -> bool:
+        """Whether a head merges with that tree."""
+
+
+class Watcher:
+    """Follows a simulation and asserts the rules above."""
+
+    def __init__(self, world: Truth, guide: Guide) -> None:
+        self.world, self.guide = world, guide
+        self.seen = 0
+        self.tip = ""
+        self.base_known = False
+        self.base_running = False
+        self.built: dict[int, e.CandidateBuilt] = {}
+        self.passed: set[str] = set()
+        self.passed_candidates: set[int] = set()
+        self.red_runs: Counter[str] = Counter()
+        self.working: set[TaskId] = set()
+        self.judging: set[int] = set()
+        self.done: set[TaskId] = set()
+        self.submitted: set[TaskId] = set()
+        self.limits_changed = False
+        self.told: Counter[str] = Counter()
+
+    def look(self, simulation: Simulation) -> None:
+        """Check every fact since the last look, then the state."""
+        new = simulation.facts[self.seen :]
+        self.seen = len(simulation.facts)
+        for fact, _ in new:
+            self.told[fact.kind] += 1
+            self.check(fact, simulation)
+        self.check_state(simulation)
+
+    def check(self, fact: e.Event, simulation: Simulation) -> None:
+        """One fact against what was told before."""
+        state = simulation.state
+        match fact:
+            case e.RunStarted():
+                self.tip = fact.base
+            case e.BaselineStarted():
+                self.base_running = True
+                self.check_slots(state)
+            case e.BaselineFinished():
+                self.base_running, self.base_known = False, True
+            case e.BaselineLost():
+                self.base_running = False
+            case e.LimitsChanged():
+                self.limits_changed = True
+            case e.AttemptStarted():
+                self.check_start(fact, state)
+            case e.AttemptFinished():
+                self.working.remove(fact.task)
+                if fact.outcome == "unchanged":
+                    self.done.add(fact.task)
+            case e.HeadSubmitted():
+                self.submitted.add(fact.task)
+                self.done.discard(fact.task)
+            case e.RetryRequested():
+                self.done.discard(fact.task)
+            case e.CandidateBuilt():
+                assert fact.base == self.tip
+                self.built[fact.candidate] = fact
+            case e.JudgingStarted():
+                self.judging.add(fact.candidate)
+                self.check_slots(state)
+            case e.CandidateGateJudged():
+                if fact.verdict.outcome == "failed" and not fact.verdict.reused:
+                    self.red_runs[fact.verdict.tree] += 1
+            case e.CandidateJudged():
+                self.note_judged(fact)
+            case e.CandidateDropped():
+                self.judging.discard(fact.candidate)
+            case e.FlakeSeen():
+                assert self.red_runs[fact.tree], "a flake that was never red"
+                self.red_runs[fact.tree] = 0
+            case e.LandingIntended():
+                assert fact.candidate in self.passed_candidates, "landing what nobody judged"
+                assert self.base_known, "landing before the base is known"
+            case e.Landed():
+                self.check_landing(self.built[fact.candidate], simulation)
+            case e.CandidateStale():
+                self.tip = fact.tip
+            case e.HeadSentBack(cause="red"):
+                self.check_blame(fact, simulation)
+            case e.RunFinished():
+                self.check_end(fact, state)
+
+    def check_start(self, fact: e.AttemptStarted, state: RunState) -> None:
+        """Rule 2."""
+        task = state.tasks[fact.task].task
+        assert set(task.needs) <= self.done, f"{fact.task} started before what it needs"
+        assert fact.base == self.tip
+        under_way = self.working | {ref.task for ref in state.queue}
+        if task.paths:
+            assert not under_way & self.guide.neighbours(fact.task), f"{fact.task} is fenced"
+        self.working.add(fact.task)
+        assert len(self.working) <= state.limits.parallel
+
+    def check_slots(self, state: RunState) -> None:
+        """Rule 3."""
+        assert len(self.judging) + self.base_running <= state.limits.gates_parallel
+
+    def note_judged(self, fact: e.CandidateJudged) -> None:
+        """What a judging said of a tree."""
+        self.judging.remove(fact.candidate)
+        if fact.outcome == "passed":
+            self.passed.add(self.built[fact.candidate].tree)
+            self.passed_candidates.add(fact.candidate)
+
+    def check_landing(self, built: e.CandidateBuilt, simulation: Simulation) -> None:
+        """Rule 1."""
+        assert built.base == self.tip, "a landing that is not on the tip"
+        assert built.tree in self.passed, "a tree landed that was not judged passed"
+        if self.world.deterministic:
+            assert self.world.truth(simulation.trees[built.commit]) == "passed"
+        self.tip = built.commit
+        self.done |= {ref.task for ref in built.heads}
+        self.done -= set(built.removes)
+
+    def check_blame(self, fact: e.HeadSentBack, simulation: Simulation) -> None:
+        """Rule 4."""
+        assert fact.candidate is not None
+        built = self.built[fact.candidate]
+        assert built.heads == (HeadRef(task=fact.task, attempt=fact.attempt),), "not alone"
+        assert built.base == self.tip, "not on the tip"
+        assert self.red_runs[built.tree] >= 2, "blamed without a confirming run"
+        if self.world.deterministic:
+            tip = simulation.trees[self.tip]
+            assert self.world.truth(tip | set(built.heads)) == "failed", "a good head was blamed"
+
+    def check_state(self, simulation: Simulation) -> None:
+        """Rules 5 and 6."""
+        state = simulation.state
+        assert state.tip == self.tip
+        assert len(set(state.queue)) == len(state.queue)
+        assert {ref.task for ref in state.queue} == set(state.with_status("queued"))
+        assert self.working == set(state.with_status("working"))
+        assert state.suspects <= len(state.queue)
+        assert state.cut <= len(state.queue)
+        if not self.limits_changed:
+            for task_id, task in state.tasks.items():
+                if task_id not in self.submitted:
+                    assert task.charged <= state.limits.attempts
+        self.check_prefix(simulation)
+        self.check_indexes(state)
+
+    def check_prefix(self, simulation: Simulation) -> None:
+        """Rule 5, where gates do not err."""
+        state = simulation.state
+        heads = simulation.trees[state.tip]
+        if state.suspects and self.world.deterministic and not self.world.unable_rate:
+            suspects = heads | set(state.queue[: state.suspects])
+            assert self.world.truth(suspects) == "failed", "a green prefix is suspected"
+        if state.cut:
+            for head in state.queue[: state.cut]:
+                assert self.world.merges(heads, head)
+                heads = heads | {head}
+            assert not self.world.merges(heads, state.queue[state.cut]), "cut for nothing"
+
+    def check_indexes(self, state: RunState) -> None:
+        """Rule 6."""
+        for status, ids in state.by_status.items():
+            assert all(state.tasks[task_id].status == status for task_id in ids)
+        assert sum(map(len, state.by_status.values())) == len(state.tasks)
+        ready = state.with_status("ready")
+        assert {task_id for *_, task_id in state.ready} == set(ready)
+        assert state.ready == sorted(state.ready)
+        assert set(state.again) == {task_id for task_id in ready if state.tasks[task_id].attempts}
+        still_open = {n for n, c in state.candidates.items() if c.status != "over"}
+        assert set(state.open_candidates) == still_open
+
+    def check_end(self, fact: e.RunFinished, state: RunState) -> None:
+        """Rule 7."""
+        assert not self.working
+        assert not self.judging
+        assert not self.base_running
+        if fact.outcome not in ("complete", "person-needed"):
+            return
+        held = set(state.with_status("held"))
+        for task_id, task in state.tasks.items():
+            if task.status == "waiting":
+                assert waits_for(state, task_id) & held, f"{task_id} waits for nothing"
+            else:
+                assert task.status in FINAL, f"{task_id} ended {task.status}"
+        if fact.exit_code == 0:
+            assert {t.status for t in state.tasks.values()} <= {"landed", "unchanged", "rejected"}
+        assert (fact.outcome == "person-needed") == bool(held)
+
+
+def waits_for(state: RunState, task_id: TaskId) -> set[TaskId]:
+    """All that a task needs, directly or not."""
+    found: set[TaskId] = set()
+    pending = [task_id]
+    while pending:
+        for need in state.tasks[pending.pop()].task.needs:
+            if need not in found:
+                found.add(need)
+                pending.append(need)
+    return found
