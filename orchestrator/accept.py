@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import anyio
-from worktree.landing import Refused, accept_commit, check_accept
 
 from ledger import events as e
 from ledger.lock import EngineLock
@@ -34,8 +33,10 @@ from orchestrator.persons import find_task, with_dependents, with_needs
 from orchestrator.scene import Scene, gates_of, open_scene
 from orchestrator.verification.gates import order_by_cost
 from orchestrator.workplace import Workplace
-from worktree.candidate import Built, Conflict, apply_heads, build_candidate
+from worktree.candidate import Candidate, Conflict, Head, build_candidate
+from worktree.changes import apply_changes
 from worktree.git import RefUpdate
+from worktree.landing import Refused, accept_commit
 from worktree.names import candidate_ref
 
 
@@ -147,9 +148,6 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
         return replace(
             plain, outcome="nothing", why=f"{target} has all of it already", commit=before
         )
-    refused = await scene.git(check_accept, git, ref)
-    if isinstance(refused, Refused):
-        return replace(plain, outcome="refused", why=refused.why, hint=refused.hint)
     judged = False
     if whole and not squash and await scene.git(git.is_ancestor, base, state.tip):
         commit, tree = state.tip, state.tip_tree
@@ -182,7 +180,16 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
     scene.append(
         e.AcceptIntended(target=target, before=base, commit=commit, tree=tree, tasks=chosen.tasks)
     )
-    moved = await scene.git(accept_commit, git, ref, commit, before)
+    moved = await scene.git(
+        accept_commit,
+        git,
+        scene.workplace.user,
+        ref=ref,
+        commit=commit,
+        expected=before,
+        person=scene.author,
+        reason=f"orch: accept {scene.run}",
+    )
     if isinstance(moved, Refused):
         return replace(plain, outcome="refused", judged=judged, why=moved.why, hint=moved.hint)
     scene.append(
@@ -193,12 +200,19 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
 
 async def _build(
     scene: Scene, tasks: tuple[TaskId, ...], base: Sha, *, whole: bool, squash: bool
-) -> Built | Conflict:
+) -> Candidate | Conflict:
     state, git = scene.state, scene.workplace.git
     message = _message(state, tasks)
     if whole and not squash:
         return await scene.git(
-            build_candidate, git, base, (state.tip,), message, scene.author, signing=scene.signing
+            build_candidate,
+            git,
+            base,
+            (Head(state.tip),),
+            message,
+            scene.author,
+            signing=scene.signing,
+            attributes=base,
         )
     refs = sorted(
         (landed_head(scene, task_id) for task_id in tasks),
@@ -210,7 +224,14 @@ async def _build(
         assert attempt.head is not None
         steps.append((attempt.started.base, attempt.head))
     return await scene.git(
-        apply_heads, git, base, tuple(steps), message, scene.author, signing=scene.signing
+        apply_changes,
+        git,
+        base,
+        tuple(steps),
+        message,
+        scene.author,
+        signing=scene.signing,
+        attributes=base,
     )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from worktree.landing import land
-
 from ledger import events as e
 from ledger.events import HeadRef
 from ledger.model import Gate, Sha, TaskId, Verdict
@@ -13,8 +11,9 @@ from ledger.state import head_commits
 from orchestrator.policy.orders import BuildCandidate, JudgeCandidate, LandCandidate
 from orchestrator.scene import Scene, gates_of
 from orchestrator.verification.gates import order_by_cost
-from worktree.candidate import Built, Conflict, build_candidate, build_removal
-from worktree.git import RefUpdate
+from worktree.candidate import Candidate, Conflict, Head, build_candidate
+from worktree.changes import apply_changes
+from worktree.landing import land, open_result
 from worktree.names import tip_ref
 
 
@@ -50,17 +49,18 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
         await _build_removal(scene, order)
         return
     state, git = scene.state, scene.workplace.git
-    commits = tuple(head_commits(state, order.heads))
+    heads = tuple(Head(commit) for commit in head_commits(state, order.heads))
     built = await scene.git(
         build_candidate,
         git,
         order.base,
-        commits,
+        heads,
         landing_message(scene, order.heads),
         scene.author,
         signing=scene.signing,
+        attributes=state.started.base,
     )
-    if isinstance(built, Built):
+    if isinstance(built, Candidate):
         scene.append(
             e.CandidateBuilt(
                 candidate=order.candidate,
@@ -72,12 +72,18 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
         )
         return
     head = order.heads[built.index]
-    alone: Built | Conflict = built
+    alone: Candidate | Conflict = built
     if built.index:
         alone = await scene.git(
-            build_candidate, git, order.base, (commits[built.index],), "probe", scene.author
+            build_candidate,
+            git,
+            order.base,
+            (heads[built.index],),
+            "probe",
+            scene.author,
+            attributes=state.started.base,
         )
-    if isinstance(alone, Built):
+    if isinstance(alone, Candidate):
         scene.append(e.PrefixCut(length=built.index, paths=built.paths[:50]))
         return
     names = ", ".join(alone.paths[:3])
@@ -102,17 +108,18 @@ async def _build_removal(scene: Scene, order: BuildCandidate) -> None:
         ref = landed_head(scene, task_id)
         attempt = state.attempt(ref)
         assert attempt.head is not None
-        steps.append((attempt.started.base, attempt.head))
+        steps.append((attempt.head, attempt.started.base))
     titles = "\n".join(f"Orch-Rejected: {task_id}" for task_id in order.removes)
     message = f"Take out {', '.join(order.removes)}\n\nOrch-Run: {scene.run}\n{titles}\n"
     built = await scene.git(
-        build_removal,
+        apply_changes,
         git,
         order.base,
         tuple(steps),
         message,
         scene.author,
         signing=scene.signing,
+        attributes=state.started.base,
     )
     if isinstance(built, Conflict):
         paths = ", ".join(built.paths[:3])
@@ -222,10 +229,7 @@ def after_a_moved_tip(scene: Scene, candidate: int) -> e.Landed | e.CandidateSta
     """What became of an intended landing, told from the repository. Blocking."""
     git, state = scene.workplace.git, scene.state
     built = state.candidates[candidate].built
-    tip = git.read_ref(tip_ref(scene.run))
-    if tip is None:
-        git.update_refs([RefUpdate(tip_ref(scene.run), state.tip, None)])
-        tip = state.tip
+    tip = open_result(git, scene.run, state.tip)
     # Equal is not the question: somebody may have built on it since.
     if git.is_ancestor(built.commit, tip):
         return e.Landed(candidate=candidate)

@@ -124,6 +124,7 @@ def submit(
     workplace: Workplace, store: Store, run: str, task_id: TaskId, revision: str | None = None
 ) -> Said:
     """Queue a person's head for a task; the gates judge it like any other."""
+    from worktree.changes import merge_base
     from worktree.git import RefUpdate
     from worktree.names import attempt_ref, take_branch
 
@@ -139,7 +140,7 @@ def submit(
             hint=f"orch take {task_id}, or say which commit: orch submit {task_id} REVISION",
         )
     head = git.resolve(revision or taken)
-    base = git.merge_base(head, journal.state.tip)
+    base = merge_base(git, head, journal.state.tip)
     if base is None:
         raise OrchError(f"{head[:12]} shares no history with run {run}", hint="git log --graph")
     tree = git.tree_of(head)

@@ -9,13 +9,11 @@
 
 from __future__ import annotations
 
-from ledger.state import RunState
 from orchestrator.actions import after_a_moved_tip
 from orchestrator.policy.lost import lost_facts
 from orchestrator.scene import Scene
-from workers.process import end_marked
-from worktree.git import Git, RefUpdate
-from worktree.names import result_branch, tip_ref
+from workers.tree import end_marked
+from worktree.landing import open_result
 from worktree.workspace import sweep
 
 
@@ -25,16 +23,8 @@ async def reconcile(scene: Scene) -> None:
     if state.engines:
         await end_marked(f"{scene.run}/")
         await scene.git(sweep, scene.workplace.git, scene.workers.root, prefix=f"orch-{scene.run}-")
-    await scene.git(ensure_refs, scene.workplace.git, state)
+    await scene.git(open_result, scene.workplace.git, scene.run, state.tip)
     for number in list(state.open_candidates):
         if state.candidates[number].status == "landing":
             scene.append(await scene.git(after_a_moved_tip, scene, number))
     scene.append(*lost_facts(state, "the engine ended while it was under way"))
-
-
-def ensure_refs(git: Git, state: RunState) -> None:
-    """Make the run's tip and its result branch where they are missing. Blocking."""
-    tip, branch = tip_ref(state.run), result_branch(state.run)
-    git.update_refs(
-        RefUpdate(ref, state.tip, None) for ref in (tip, branch) if git.read_ref(ref) is None
-    )

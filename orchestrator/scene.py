@@ -128,6 +128,9 @@ class Scene:
 
     async def close(self) -> None:
         """Give everything back: workspaces, and the files of what was under way."""
+        from worktree.landing import result_follows
+
+        await self.git(result_follows, self.workplace.git, self.run)
         for pool in (self.workers, self.judge.pool):
             await self.git(pool.remove_all)
         shutil.rmtree(run_folder(self.workplace.place, self.run), ignore_errors=True)
