@@ -1,0 +1,312 @@
+"""Gates judge trees: the one place where a verdict is made.
+
+1. A verdict that is known for the same key is used again, passed or failed, never one that
+   could not run; nothing is known when a fresh one is asked for.
+2. A gate runs in a workspace of the gates' own pool, at exactly the commit, where no worker
+   ever was. It is taken when the first gate really has to run, and given back whatever happens.
+3. Gates of one bench run one after the other in one workspace. What a gate changed of the
+   tree, or left in it that is not ignored, is gone before the next one starts.
+4. A workspace that cannot be made ready makes the verdict `could-not-run`, with the reason.
+5. Without a time limit of its own a gate has the larger of 600 s and 4 times what it took on
+   the base.
+6. A pass with fewer tests than the base had is none (see `reading`), also when it is known.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from ledger.events import RunStarted
+from ledger.model import Gate, Sha, Verdict
+from orchestrator.verification.counts import parse_count
+from orchestrator.verification.keys import verdict_key
+from orchestrator.verification.preparation import (
+    Trouble,
+    changed_files,
+    copied_names,
+    hash_copies,
+    prepare,
+)
+from orchestrator.verification.reading import Reading, Reason, read_output
+from orchestrator.workplace import Workplace
+from workers.command import run_command
+from workers.environment import build_environment, free_port, orch_variables
+from workers.process import Ended
+from worktree.workspace import Pool, Workspace
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TIMEOUT_S = 600.0
+BASELINE_FACTOR = 4.0
+HEAD_BYTES = 128 * 1024
+TAIL_BYTES = 512 * 1024
+"""How much of a log's beginning and end is read for what matters in it."""
+
+OnLine = Callable[[str], None]
+
+
+def order_by_cost(gates: Iterable[Gate], seconds: Mapping[str, float]) -> tuple[Gate, ...]:
+    """Check gates before land gates, the quickest first; those never timed come last."""
+    unknown = float("inf")
+    return tuple(
+        sorted(gates, key=lambda gate: (gate.stage != "check", seconds.get(gate.name, unknown)))
+    )
+
+
+def time_limit_s(gate: Gate, baseline: Verdict | None) -> float:
+    """How long a gate may take."""
+    if gate.timeout_s is not None:
+        return gate.timeout_s
+    return max(TIMEOUT_S, BASELINE_FACTOR * baseline.duration_s if baseline else 0.0)
+
+
+def tests_on_base(baseline: Verdict | None) -> int | None:
+    """How many tests the base had, where its gate passed and counted them."""
+    if baseline is None or baseline.outcome != "passed":
+        return None
+    count = parse_count(baseline.why)
+    return count.total if count else None
+
+
+async def run_gate(
+    gate: Gate,
+    *,
+    tree: Path,
+    env: Mapping[str, str],
+    mark: str,
+    log: Path,
+    timeout_s: float,
+    baseline_tests: int | None = None,
+    on_line: OnLine | None = None,
+) -> tuple[Reading, Ended]:
+    """Run a gate's command in a tree, whoever's it is, and read what it said."""
+    ended = await run_command(
+        gate.command,
+        tree=tree,
+        env=env,
+        mark=mark,
+        timeout_s=timeout_s,
+        log=log,
+        on_line=on_line,
+    )
+    # Where a shell said 126 or 127 the output says more than the bare reason.
+    reason: Reason = "exited" if ended.exit_code is not None else ended.reason
+    read = partial(
+        read_output,
+        ended.exit_code,
+        reason,
+        command=gate.command,
+        baseline_tests=baseline_tests,
+        timeout_s=timeout_s,
+        roots=_names_of(tree),
+    )
+    reading = await anyio.to_thread.run_sync(lambda: read(_load_log(log) or ended.why))
+    return reading, ended
+
+
+def _names_of(tree: Path) -> tuple[str, ...]:
+    """The folder as it was given, and as programs may print it."""
+    return tuple(dict.fromkeys((os.path.realpath(tree), str(tree))))
+
+
+def _load_log(path: Path) -> str:
+    """The beginning and the end of a log."""
+    try:
+        with path.open("rb") as file:
+            size_bytes = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            if size_bytes <= HEAD_BYTES + TAIL_BYTES:
+                return file.read().decode("utf-8", "replace")
+            head = file.read(HEAD_BYTES)
+            file.seek(size_bytes - TAIL_BYTES)
+            return (head + b"\n[...]\n" + file.read()).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What judging in one run needs at hand."""
+
+    workplace: Workplace
+    pool: Pool
+    """The gates' own: no worker ever gets a workspace of it."""
+    started: RunStarted
+    known: Callable[[str], Verdict | None]
+    """The verdict that is recorded under a key."""
+    git_threads: anyio.CapacityLimiter
+
+    @asynccontextmanager
+    async def bench(self, commit: Sha, tree: Sha, *, mark: str) -> AsyncIterator[Bench]:
+        """A place to judge one commit at, by one gate after the other."""
+        bench = Bench(self, commit, tree, mark)
+        try:
+            yield bench
+        finally:
+            with anyio.CancelScope(shield=True):
+                await bench.close()
+
+    def key(self, gate: Gate, tree: Sha) -> str:
+        """The key of that gate's verdict on that tree."""
+        preparation = self.started.settings.preparation
+        return verdict_key(
+            gate,
+            tree,
+            environment=self.environment(Path("/")),
+            preparation=preparation,
+            copied=hash_copies(self.workplace.checkout, copied_names(preparation, "gate")),
+            platform=self.started.platform,
+        )
+
+    def environment(self, temporary: Path, port: int | None = None) -> dict[str, str]:
+        """What a gate sees."""
+        return build_environment(
+            self.workplace.environ,
+            temporary=temporary,
+            allowed=self.started.settings.env,
+            orch=orch_variables(run=self.started.run, port=port),
+        )
+
+    async def git(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A blocking call of `worktree`, in one of the run's few threads for it."""
+        return await anyio.to_thread.run_sync(
+            partial(call, *args, **kwargs), limiter=self.git_threads
+        )
+
+
+class Bench:
+    """One commit, a workspace at it when that is needed, one gate at a time."""
+
+    def __init__(self, judge: Judge, commit: Sha, tree: Sha, mark: str) -> None:
+        self._judge, self._commit, self._tree, self._mark = judge, commit, tree, mark
+        self._workspace: Workspace | None = None
+        self._clean: tuple[bytes, bytes] = (b"", b"")
+        self._held = ExitStack()
+        self._port: int | None = None
+
+    async def judge(
+        self,
+        gate: Gate,
+        *,
+        log: Path,
+        on_line: OnLine | None = None,
+        fresh: bool = False,
+        baseline: Verdict | None = None,
+        reuse_failed: bool = True,
+    ) -> Verdict:
+        """What the gate says of the commit's tree; `log` is where its output can be followed."""
+        judge = self._judge
+        key = await anyio.to_thread.run_sync(judge.key, gate, self._tree)
+        needed = tests_on_base(baseline)
+        known = None if fresh else judge.known(key)
+        if known and _may_be_reused(known, reuse_failed, needed):
+            return known.model_copy(update={"gate": gate.name, "reused": True})
+        trouble = await self._make_ready(log)
+        if trouble:
+            return Verdict(
+                gate=gate.name,
+                tree=self._tree,
+                key=key,
+                outcome="could-not-run",
+                why=f"its workspace could not be made ready: {trouble}",
+                signature="could-not-run: workspace",
+                log=await self._keep(log),
+            )
+        assert self._workspace is not None
+        reading, ended = await run_gate(
+            gate,
+            tree=self._workspace.path,
+            env=judge.environment(self._workspace.folder / "tmp", self._port),
+            mark=self._mark,
+            log=log,
+            timeout_s=time_limit_s(gate, baseline),
+            baseline_tests=needed,
+            on_line=on_line,
+        )
+        left = ", ".join(map(str, ended.survivors))
+        said = (f"(processes that would not end: {left})",) if left else ()
+        return Verdict(
+            gate=gate.name,
+            tree=self._tree,
+            key=key,
+            outcome=reading.outcome,
+            exit_code=ended.exit_code,
+            why=reading.why,
+            lines=(*reading.lines, *said),
+            signature=reading.signature,
+            duration_s=round(ended.duration_s, 3),
+            log=await self._keep(log),
+        )
+
+    async def close(self) -> None:
+        """Give back what was taken."""
+        workspace, self._workspace = self._workspace, None
+        self._held.close()
+        if workspace is not None:
+            await self._judge.git(self._judge.pool.give_back, workspace)
+
+    async def _keep(self, log: Path) -> str | None:
+        return await anyio.to_thread.run_sync(_keep_log, self._judge.workplace, log)
+
+    async def _make_ready(self, log: Path) -> Trouble | None:
+        """Have a workspace that is as the commit says, and prepared."""
+        judge = self._judge
+        if self._workspace is not None:
+            now = await judge.git(changed_files, judge.workplace.git, self._workspace)
+            if now == self._clean:
+                return None
+            workspace, self._workspace = self._workspace, None
+            with anyio.CancelScope(shield=True):
+                await judge.git(judge.pool.give_back, workspace)
+        if self._port is None:
+            self._port = self._held.enter_context(free_port())
+        self._workspace = await judge.git(judge.pool.take, self._commit)
+        trouble = await prepare(
+            self._workspace,
+            judge.started.settings.preparation,
+            kind="gate",
+            checkout=judge.workplace.checkout,
+            environ=judge.workplace.environ,
+            allowed=judge.started.settings.env,
+            run=judge.started.run,
+            git=judge.workplace.git,
+            mark=self._mark,
+            log=log,
+        )
+        if trouble:
+            workspace, self._workspace = self._workspace, None
+            await judge.git(judge.pool.give_back, workspace)
+            return trouble
+        preparation = judge.started.settings.preparation
+        self._clean = (b"", b"")
+        if preparation.setup or copied_names(preparation, "gate"):
+            self._clean = await judge.git(changed_files, judge.workplace.git, self._workspace)
+        return None
+
+
+def _keep_log(workplace: Workplace, log: Path) -> str | None:
+    """A blob of the log, on disk before the ledger speaks of it; None for an empty one."""
+    if not log.exists() or log.stat().st_size == 0:
+        return None
+    return workplace.blobs.put_file(log)
+
+
+def _may_be_reused(known: Verdict, failed_too: bool, needed: int | None) -> bool:
+    match known.outcome:
+        case "could-not-run":
+            return False
+        case "failed":
+            return failed_too
+        case "passed":
+            count = parse_count(known.why)
+            return needed is None or count is None or count.total >= needed

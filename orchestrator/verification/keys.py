@@ -1,0 +1,56 @@
+"""The key of a verdict: all that what a gate says depends on. Pure.
+
+1. Two runs of a gate with equal keys would say the same; so one verdict serves both.
+2. In it: the tree, the command, the configured time limit, the values of the environment that
+   the gate sees, the sandbox and the network, the set-up, what is copied beside the tree, and
+   the platform with its tools.
+3. Not in it: the gate's name, the run, the workspace, ports and temporary folders. The content
+   of `setup_inputs` is a part of the tree. The default time limit follows the baseline and
+   differs from run to run; what ran out of time is never reused, so it may.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from ledger.model import Gate, Preparation, Sha
+
+KEY_VERSION = 1
+"""Raised when what a key is made of, or what a verdict means, changes."""
+
+VOLATILE = frozenset({"TMPDIR", "TMP", "TEMP"})
+
+
+def verdict_key(
+    gate: Gate,
+    tree: Sha,
+    *,
+    environment: Mapping[str, str],
+    preparation: Preparation,
+    copied: Mapping[str, str],
+    platform: str,
+    sandbox: str = "none",
+    network: str = "open",
+) -> str:
+    """The key for that gate on that tree; `copied` maps paths to hashes of their content."""
+    parts = {
+        "version": KEY_VERSION,
+        "tree": tree,
+        "command": gate.command,
+        "timeout_s": gate.timeout_s,
+        "environment": {
+            name: value
+            for name, value in environment.items()
+            if name not in VOLATILE and not name.startswith("ORCH_")
+        },
+        "setup": preparation.setup,
+        "setup_inputs": preparation.setup_inputs,
+        "copied": dict(copied),
+        "platform": platform,
+        "sandbox": sandbox,
+        "network": network,
+    }
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,260 @@
+"""Which changes a person must allow, since they could change what judges them. Pure.
+
+1. Protected as whole files: orch's own folder, what CI runs, the configuration of test runners,
+   linters and type checkers wherever it lies, and what the settings name beside these.
+2. Protected with the gates: a build file when a gate calls its tool, a script that a gate runs
+   by its path, a configuration file that a gate names.
+3. Where a file is shared (pyproject.toml, setup.cfg, package.json, Cargo.toml) only the tables
+   of such tools are protected: a change elsewhere is free. What cannot be read counts as changed.
+4. A new module in the top folder that would be run in place of a tool that a gate calls by
+   `python -m` is protected too.
+5. A task's `may_change` gives leave beforehand, a person's yes to a path afterwards. Tests may
+   be edited: they are not protected here.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+from ledger.model import Gate, Settings
+from orchestrator.policy.paths import matches
+from orchestrator.policy.pattern import escape, pattern_problem
+
+Read = Callable[[str], bytes | None]
+"""A file's content by its path, bounded; None where there is none."""
+
+
+class Changed(Protocol):
+    """One path that differs between two trees."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
+
+ALWAYS = (
+    ".agent",
+    # what CI runs
+    *(".ci", ".circleci", ".github/workflows", ".github/actions", ".buildkite", "**/Jenkinsfile"),
+    *(".gitlab-ci.yml", ".travis.yml", "azure-pipelines.yml", "bitbucket-pipelines.yml"),
+    *(".drone.yml", ".woodpecker.yml", ".woodpecker", ".forgejo/workflows", ".gitea/workflows"),
+    # Python's tools
+    *("**/conftest.py", "**/pytest.ini", "**/.pytest.ini", "**/pytest.toml", "**/.pytest.toml"),
+    *("**/tox.ini", "**/noxfile.py", "**/mypy.ini", "**/.mypy.ini", "**/pyrightconfig.json"),
+    *("**/ruff.toml", "**/.ruff.toml", "**/.flake8", "**/.pylintrc", "**/pylintrc"),
+    *("**/.coveragerc", "**/.pre-commit-config.yaml"),
+    # JavaScript's, TypeScript's
+    *("**/jest.config.*", "**/vitest.config.*", "**/playwright.config.*", "**/cypress.config.*"),
+    *("**/karma.conf.*", "**/.mocharc*", "**/.nycrc*", "**/tsconfig*.json", "**/.eslintrc*"),
+    *("**/eslint.config.*", "**/.eslintignore", "**/.prettierrc*", "**/biome.json*"),
+    # Rust's, Go's
+    *("**/clippy.toml", "**/.clippy.toml", "**/rustfmt.toml", "**/.rustfmt.toml"),
+    *("**/.cargo/config.toml", "**/.golangci.*"),
+)
+
+BY_TOOL = {
+    "make": ("**/Makefile", "**/makefile", "**/GNUmakefile", "**/*.mk"),
+    "just": ("**/justfile", "**/Justfile", "**/.justfile"),
+    "task": ("**/Taskfile.yml", "**/Taskfile.yaml", "**/taskfile.yml"),
+    "invoke": ("tasks.py", "tasks"),
+    "rake": ("**/Rakefile",),
+    "ctest": ("**/CTestTestfile.cmake",),
+    "hatch": ("**/hatch.toml",),
+    "ant": ("build.xml",),
+    "bazel": ("**/.bazelrc",),
+}
+"""The files that say what a tool does when a gate calls it."""
+
+PYPROJECT_TOOLS = frozenset(
+    """
+    pytest ruff mypy coverage pyright basedpyright pylint flake8 black isort bandit tox nox hatch
+    poe taskipy pdm ty pyrefly pyre pydocstyle pycodestyle vulture deptry importlinter
+    interrogate codespell mutmut slipcover
+    """.split()  # noqa: SIM905
+)
+CFG_SECTIONS = (
+    *("tool:pytest", "pytest", "mypy", "mypy-*", "flake8", "pylint*", "pycodestyle", "pep8"),
+    *("pydocstyle", "isort", "coverage:*", "tox*", "testenv*", "aliases", "importlinter*"),
+)
+PACKAGE_KEYS = frozenset(
+    """
+    scripts jest vitest mocha ava tap nyc c8 eslintConfig eslintIgnore prettier xo standard
+    lint-staged stylelint
+    """.split()  # noqa: SIM905
+)
+CARGO_TABLES = (
+    *(("lints",), ("workspace", "lints"), ("test",), ("package", "autotests")),
+    *(("lib", "test"), ("lib", "doctest"), ("lib", "harness")),
+)
+
+_WRAPPERS = re.compile(r"env|time|exec|command|nice|nohup|xvfb-run|timeout|stdbuf|uv|poetry|pdm")
+_INTERPRETERS = re.compile(r"(?:ba|da|z|k)?sh|python[\d.]*|node|ruby|perl|php|deno|bun")
+_CONFIGURATION = re.compile(r"--(?:config|config-file|configfile|rcfile|configuration|project)")
+
+
+def held_paths(
+    changes: Iterable[Changed],
+    read_before: Read,
+    read_after: Read,
+    settings: Settings,
+    may_change: Sequence[str] = (),
+    allowed: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """The changed paths that a person must allow first, sorted."""
+    patterns = (*ALWAYS, *settings.protected, *gate_files(settings.gates))
+    shadows = frozenset(_shadows(settings.gates))
+    held = []
+    for change in changes:
+        path = change.path
+        if path in allowed or (may_change and matches(may_change, path)):
+            continue
+        if (
+            matches(patterns, path)
+            or (change.status == "A" and path in shadows)
+            or _shared_part_differs(path, read_before, read_after)
+        ):
+            held.append(path)
+    return tuple(sorted(held))
+
+
+# --- 2 and 4. what the gates' commands say ----------------------------------------------------
+
+
+def gate_files(gates: Iterable[Gate]) -> tuple[str, ...]:
+    """Patterns of the files that decide what the gates' commands do."""
+    found: dict[str, None] = {}
+    for words in _simple_commands(gates):
+        program = PurePosixPath(words[0]).name
+        for pattern in BY_TOOL.get("make" if program == "gmake" else program, ()):
+            found[pattern] = None
+        candidates = [words[0]] if "/" in words[0] else []
+        if _INTERPRETERS.fullmatch(program) and len(words) > 1 and not words[1].startswith("-"):
+            candidates.append(words[1])
+        for at, word in enumerate(words):
+            option, equals, value = word.partition("=")
+            if _CONFIGURATION.fullmatch(option):
+                candidates += [value] if equals else words[at + 1 : at + 2]
+        for name in candidates:
+            pattern = escape(name.removeprefix("./"))
+            if name and not name.startswith("/") and pattern_problem(pattern) is None:
+                found[pattern] = None
+    return tuple(found)
+
+
+def _shadows(gates: Iterable[Gate]) -> Iterator[str]:
+    """Files that python would run in place of a module that a gate calls."""
+    for words in _simple_commands(gates):
+        if not re.fullmatch(r"python[\d.]*", PurePosixPath(words[0]).name):
+            continue
+        for at, word in enumerate(words[:-1]):
+            if word == "-m" and re.fullmatch(r"\w+(\.\w+)*", words[at + 1]):
+                name = words[at + 1].partition(".")[0]
+                yield from (f"{name}.py", f"{name}/__init__.py", f"{name}/__main__.py")
+                break
+
+
+def _simple_commands(gates: Iterable[Gate]) -> Iterator[list[str]]:
+    """The words of each simple command, wrappers and assignments taken off its front."""
+    for gate in gates:
+        lexer = shlex.shlex(gate.command, posix=True, punctuation_chars=";&|()<>\n")
+        lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+        try:
+            words = list(lexer)
+        except ValueError:  # an open quote: the shell will say so
+            words = gate.command.split()
+        simple: list[str] = []
+        for word in [*words, ";"]:
+            if word and not word.strip(";&|()<>\n"):
+                if start := _unwrapped(simple):
+                    yield start
+                simple = []
+            else:
+                simple.append(word)
+
+
+def _unwrapped(words: list[str]) -> list[str]:
+    at = 0
+    while at < len(words):
+        name = PurePosixPath(words[at]).name
+        if re.match(r"[A-Za-z_]\w*=", words[at]):
+            at += 1
+        elif _WRAPPERS.fullmatch(name):
+            at += 1
+            # their options, a time limit, `run`
+            while at < len(words) and re.match(r"-|run$|\d", words[at]):
+                at += 1
+        else:
+            return words[at:]
+    return []
+
+
+# --- 3. shared files --------------------------------------------------------------------------
+
+
+def _shared_part_differs(path: str, read_before: Read, read_after: Read) -> bool:
+    parse = _PARSERS.get(PurePosixPath(path).name)
+    if parse is None:
+        return False
+    before, after = read_before(path), read_after(path)
+    if before == after:
+        return False  # only its mode
+    try:
+        return bool(parse(_text(before)) != parse(_text(after)))
+    except (ValueError, RecursionError, configparser.Error):
+        return True
+
+
+def _text(content: bytes | None) -> str:
+    return (content or b"").decode("utf-8")
+
+
+def _pyproject(text: str) -> dict[str, Any]:
+    tools = tomllib.loads(text).get("tool", {})
+    if not isinstance(tools, dict):
+        raise ValueError("[tool] is not a table")
+    return {name: table for name, table in tools.items() if name in PYPROJECT_TOOLS}
+
+
+def _setup_cfg(text: str) -> dict[str, Any]:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.read_string(text)
+    return {
+        name: dict(parser.items(name))
+        for name in parser.sections()
+        if any(fnmatchcase(name, section) for section in CFG_SECTIONS)
+    }
+
+
+def _package_json(text: str) -> dict[str, Any]:
+    package = json.loads(text) if text.strip() else {}
+    if not isinstance(package, dict):
+        raise ValueError("not an object")
+    return {name: value for name, value in package.items() if name in PACKAGE_KEYS}
+
+
+def _cargo(text: str) -> dict[tuple[str, ...], Any]:
+    whole = tomllib.loads(text)
+    found: dict[tuple[str, ...], Any] = {}
+    for names in CARGO_TABLES:
+        value: Any = whole
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+        found[names] = value
+    return found
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "pyproject.toml": _pyproject,
+    "setup.cfg": _setup_cfg,
+    "package.json": _package_json,
+    "Cargo.toml": _cargo,
+}
