@@ -54,6 +54,15 @@ class Git:
         }
         self._refs = base | durable
 
+        self.attributes: dict[str, Path | None] = {}
+        """By commit, the folder with what its `.gitattributes` say of merging, if anything."""
+        self._merge_rules = ""
+
+    def merge_rules(self, commit: str) -> str:
+        """The commit whose `.gitattributes` say how paths merge: the first one asked about."""
+        self._merge_rules = self._merge_rules or commit
+        return self._merge_rules
+
     # --- calls ------------------------------------------------------------------------------
 
     def run(self, *args: str, **how: Any) -> bytes:
@@ -148,8 +157,17 @@ class Git:
             )
         return found
 
-    def update_refs(self, updates: Iterable[RefUpdate]) -> None:
-        """Moves all of these refs or none; RefMoved where one does not stand where expected."""
+    def update_refs(
+        self,
+        updates: Iterable[RefUpdate],
+        *,
+        reason: str = "",
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        """Moves all of these refs or none; RefMoved where one does not stand where expected.
+
+        With a reason, which is for refs of the user's, it is logged where their settings say so.
+        """
         lines = []
         for one in updates:
             check_ref(one.ref)
@@ -158,11 +176,18 @@ class Git:
                 lines.append(f"delete {one.ref}\0{old}\0")
             else:
                 lines.append(f"update {one.ref}\0{check_id(one.new)}\0{old}\0")
-        if lines:
-            # --no-deref: somebody may have made one of our refs a symbolic one to theirs.
-            self.run_refs(
-                "update-ref", "--no-deref", "--stdin", "-z", stdin="".join(lines).encode()
-            )
+        if not lines:
+            return
+        # --no-deref: somebody may have made one of our refs a symbolic one to theirs.
+        args = ("update-ref", "--no-deref", *(("-m", reason) if reason else ()))
+        own = overrides(tuple(p for p in self._pairs if p[0] != "core.logAllRefUpdates"))
+        self.run_refs(
+            *args,
+            "--stdin",
+            "-z",
+            stdin="".join(lines).encode(),
+            extra={**(own if reason else {}), **(extra or {})},
+        )
 
     def _id_or_zeros(self, value: str | None) -> str:
         if value is None:

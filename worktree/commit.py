@@ -1,0 +1,232 @@
+"""The content of a workspace becomes a commit.
+
+1. What counts: tracked files however they are changed, and new files that neither the
+   repository, the user nor the short list of junk ignores. What an agent did to the index, to
+   HEAD or to branches does not matter: only its files are read, by the private index.
+2. What may not be committed is found before it is stored where names and sizes can tell, and in
+   the tree itself, before any commit, for all the rest: files may change while they are read.
+3. The ref is written, durably, before the commit is returned.
+4. No change against the parent makes no commit.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from worktree.git import Git
+from worktree.hostile import SUBMODULE, SYMLINK, Refused, parents, refuse, refuse_path
+from worktree.names import quoted
+from worktree.removal import replace_file
+from worktree.values import Change, GitError, Person, RefUpdate, check_id
+from worktree.workspace import CHECKOUT_TIMEOUT_S, Workspace
+
+JUNK = """\
+__pycache__/
+*.py[co]
+.pytest_cache/
+.mypy_cache/
+.ruff_cache/
+.hypothesis/
+.coverage
+.coverage.*
+.tox/
+.nox/
+*.egg-info/
+node_modules/
+.DS_Store
+Thumbs.db
+*.swp
+*~
+.#*
+"""
+"""Never committed where it is new; the repository's own ignore files win over it."""
+
+SIZE_LIMIT_BYTES = 50 << 20
+ENTRY_LIMIT = 100_000
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A commit was made, and its ref written."""
+
+    commit: str
+    tree: str
+    changes: tuple[Change, ...]
+    """Against the parent."""
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """The files are as the parent has them."""
+
+    tree: str
+
+
+@dataclass(frozen=True)
+class NotCommitted:
+    """The change holds what may not be committed; no ref was written."""
+
+    refused: tuple[Refused, ...]
+
+
+def commit_workspace(
+    git: Git,
+    workspace: Workspace,
+    *,
+    parent: str,
+    ref: str,
+    message: str,
+    author: Person,
+    excludes: str = "",
+    size_limit_bytes: int = SIZE_LIMIT_BYTES,
+    entry_limit: int = ENTRY_LIMIT,
+) -> Committed | Unchanged | NotCommitted:
+    """Commits what is in a workspace on top of `parent`, kept by `ref`."""
+    listed = _changed_files(git, workspace, excludes)
+    refused = _look(workspace.path, listed, size_limit_bytes)
+    if len(listed) > entry_limit:
+        refused = (Refused(".", f"{len(listed)} paths are changed; at most {entry_limit} may be"),)
+    if refused:
+        return NotCommitted(refused)
+    try:
+        _stage(git, workspace, listed)
+    except GitError as error:
+        if error.kind != "failed":
+            raise
+        # An encoding that is none, a file that went or cannot be read: the agent's to mend.
+        return NotCommitted((Refused(".", f"its files cannot be read: {error.what}"),))
+    tree = check_id(_index(git, workspace, "write-tree").decode().strip())
+    changes = git.changed_paths(parent, tree)
+    if not changes:
+        return Unchanged(tree)
+    refused = _judge(git, parent, tree, changes, size_limit_bytes, entry_limit)
+    if refused:
+        return NotCommitted(refused)
+    commit = git.commit_tree(tree, (parent,), message, author)
+    git.update_refs([RefUpdate(ref, commit, "any")])
+    return Committed(commit, tree, changes)
+
+
+def _index(git: Git, workspace: Workspace, *args: str, stdin: bytes = b"") -> bytes:
+    return git.run(
+        *args,
+        stdin=stdin,
+        tree=workspace.path,
+        index=workspace.index,
+        timeout_s=CHECKOUT_TIMEOUT_S,
+    )
+
+
+def _changed_files(git: Git, workspace: Workspace, excludes: str) -> dict[bytes, bytes]:
+    """Paths that differ from the private index and how: `?` new, `C` changed, `R` gone."""
+    ignore = Path(f"{workspace.index}.exclude")
+    replace_file(ignore, (JUNK + excludes).encode("utf-8", "surrogateescape"))
+    wanted = ("-m", "-d", "-o", "--exclude-per-directory=.gitignore", f"--exclude-from={ignore}")
+    out = _index(git, workspace, "ls-files", "-z", "-t", *wanted)
+    listed: dict[bytes, bytes] = {}
+    for entry in out.split(b"\0"):
+        # What is gone is listed twice, as changed too.
+        if entry and listed.get(entry[2:]) != b"R":
+            listed[entry[2:]] = entry[:1]
+    return listed
+
+
+def _look(root: Path, listed: Mapping[bytes, bytes], size_limit_bytes: int) -> tuple[Refused, ...]:
+    """What can be refused before anything is stored."""
+    refused = []
+    for raw, how in listed.items():
+        path = os.fsdecode(raw)
+        why = refuse_path(path.rstrip("/")) if how == b"?" else None
+        if path.endswith("/"):
+            why = "it is a repository of its own: remove its .git, or ignore it"
+        elif how != b"R":
+            try:
+                found = (root / path).lstat()
+            except OSError:
+                continue
+            if stat.S_ISREG(found.st_mode) and found.st_size > size_limit_bytes:
+                why = f"it has {found.st_size} bytes; at most {size_limit_bytes} may be committed"
+        if why is not None:
+            refused.append(Refused(quoted(path), why))
+    return tuple(refused)
+
+
+def _stage(git: Git, workspace: Workspace, listed: Mapping[bytes, bytes]) -> None:
+    gone = b"".join(path + b"\0" for path, how in listed.items() if how == b"R")
+    here = b"".join(path + b"\0" for path, how in listed.items() if how != b"R")
+    if gone:
+        # By force: without it a file below a folder that became a link cannot be taken out.
+        _index(git, workspace, "update-index", "--force-remove", "-z", "--stdin", stdin=gone)
+    if here:
+        how = ("--add", "--remove", "--replace", "-z", "--stdin")
+        _index(git, workspace, "update-index", *how, stdin=here)
+
+
+def _judge(
+    git: Git,
+    parent: str,
+    tree: str,
+    changes: tuple[Change, ...],
+    size_limit_bytes: int,
+    entry_limit: int,
+) -> tuple[Refused, ...]:
+    """Judges the tree as it is stored."""
+    there = [c for c in changes if c.status != "D" and c.new_mode != SUBMODULE]
+    links = [c for c in there if c.new_mode == SYMLINK]
+    added = [c.path for c in there if c.status == "A" and not refuse_path(c.path)]
+    folders = sorted({folder for path in added for folder in parents(path)})
+    # One call for everything: sizes, where links point, what else is in the folders.
+    sizes = [f"info {change.blob}" for change in there]
+    wanted = [change.blob for change in links]
+    wanted += [f"{parent}:{folder}" for folder in folders]
+    wanted += [f"{tree}:{folder}" for folder in folders]
+    answers = _objects(git, [*sizes, *(f"contents {name}" for name in wanted)])
+    texts = [text for _, text in answers[len(there) :]]
+    width = len(tree) // 2
+    listings = [_names(text, width) for text in texts[len(links) :]]
+    return refuse(
+        changes,
+        sizes={c.blob: size for c, (size, _) in zip(there, answers, strict=False)},
+        targets={
+            c.path: text.decode("utf-8", "surrogateescape")
+            for c, text in zip(links, texts, strict=False)
+        },
+        before=dict(zip(folders, listings[: len(folders)], strict=True)),
+        after=dict(zip(folders, listings[len(folders) :], strict=True)),
+        size_limit_bytes=size_limit_bytes,
+        entry_limit=entry_limit,
+    )
+
+
+def _objects(git: Git, commands: list[str]) -> list[tuple[int, bytes]]:
+    """Size and content of objects, in order; nothing of what is not there or was not asked for."""
+    stdin = "".join(f"{command}\n" for command in commands).encode()
+    out = git.run("cat-file", "--batch-command", stdin=stdin)
+    found = []
+    at = 0
+    for command in commands:
+        line_end = out.index(b"\n", at)
+        last = out[at:line_end].rpartition(b" ")[2]
+        at = line_end + 1
+        size = int(last) if last.isdigit() else 0
+        text = b""
+        if command.startswith("contents ") and last.isdigit():
+            text = out[at : at + size]
+            at += size + 1
+        found.append((size, text))
+    return found
+
+
+def _names(listing: bytes, width: int) -> frozenset[str]:
+    """The names in a tree object: `mode name NUL id`, over and over."""
+    names = []
+    at = 0
+    while at < len(listing):
+        end = listing.index(b"\0", at)
+        names.append(listing[at:end].partition(b" ")[2].decode("utf-8", "surrogateescape"))
+        at = end + 1 + width
+    return frozenset(names)

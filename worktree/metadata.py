@@ -1,0 +1,179 @@
+"""A worktree's administrative entry in the repository: made, checked, repaired, removed.
+
+1. Entries are made and removed by one process at a time, under a kernel lock; the checkout, the
+   long part, is outside it. (git's own `worktree add` is not safe beside itself: it reads the
+   half-made entries of others.)
+2. An entry disappears in one rename, so nobody sees it half gone.
+3. Only entries whose name begins with `orch-` and whose worktree lies in our own folder are ours.
+4. An agent can write to its entry, so before each use every file in it is compared with what it
+   must be, and whatever else it holds (locks, a merge under way, configuration) is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from worktree.git import Git
+from worktree.names import PREFIX, quoted
+from worktree.removal import remove, replace_file, unlock
+from worktree.values import GitError
+
+LOCK_TIMEOUT_S = 120.0
+_OURS = {"HEAD", "commondir", "gitdir", "index"}
+_turn = threading.Lock()
+
+
+def entry_of(git: Git, name: str) -> Path:
+    """The administrative folder of a worktree."""
+    return git.repository.common_dir / "worktrees" / name
+
+
+@contextlib.contextmanager
+def locked(git: Git, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+    """Holds the repository's lock on administrative entries, among threads and processes."""
+    git.state_folder.mkdir(parents=True, exist_ok=True)
+    path = git.state_folder / "worktrees.lock"
+    deadline = time.monotonic() + timeout_s
+    if not _turn.acquire(timeout=timeout_s):
+        raise _lock_error(path, timeout_s)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise _lock_error(path, timeout_s) from None
+                    time.sleep(0.005)
+            yield
+        finally:
+            os.close(descriptor)
+    finally:
+        _turn.release()
+
+
+def _lock_error(path: Path, timeout_s: float) -> GitError:
+    return GitError(
+        f"another process held {quoted(str(path))} for more than {timeout_s:g} s",
+        kind="locked",
+        hint=f"see which one: lsof {quoted(str(path))}",
+    )
+
+
+def add_entry(git: Git, path: Path, commit: str) -> None:
+    """Makes a worktree without its files; what was at its path and name is removed before."""
+    entry = entry_of(git, path.name)
+    args = ("worktree", "add", "--detach", "--no-checkout", "--force", "--", str(path), commit)
+    # Others' git, not under our lock, can still make it fail once.
+    for tries_left in (3, 2, 1, 0):
+        with locked(git):
+            if entry.exists() and not _is_ours(entry, path.parent):
+                raise GitError(
+                    f"the repository has a worktree named {path.name} that is not orch's",
+                    kind="name-conflict",
+                    hint="see where it is, and remove or move it: git worktree list",
+                )
+            _drop(git, entry)
+            remove(path)
+            try:
+                git.run_refs(*args)
+                break
+            except GitError as error:
+                if tries_left == 0 or error.kind in ("no-space", "timeout"):
+                    raise
+        time.sleep(0.05)
+    repair_entry(git, path)
+
+
+def repair_entry(git: Git, path: Path) -> None:
+    """Makes a worktree's two ends point at each other again; GitError where its entry is gone."""
+    entry = entry_of(git, path.name)
+    if entry.is_symlink() or not entry.is_dir():
+        raise GitError(f"the repository has no entry for {quoted(str(path))} any more")
+    if path.is_symlink() or not path.is_dir():
+        remove(path)
+        path.mkdir(parents=True)
+    unlock(entry)
+    unlock(path)
+    for found in os.scandir(entry):
+        if found.name not in _OURS or not found.is_file(follow_symlinks=False):
+            remove(Path(found.path))
+    _expect(entry / "commondir", b"../..\n")
+    _expect(entry / "gitdir", os.fsencode(path / ".git") + b"\n")
+    _expect(path / ".git", b"gitdir: " + os.fsencode(entry) + b"\n")
+
+
+def detach(git: Git, path: Path, commit: str, index: Path) -> None:
+    """Tells the git of whoever works in a worktree where it stands: HEAD and index."""
+    entry = entry_of(git, path.name)
+    if (git.repository.common_dir / "reftable").exists():
+        git.run_refs("update-ref", "--no-deref", "HEAD", commit, git_dir=entry)
+    else:
+        _expect(entry / "HEAD", commit.encode() + b"\n")
+    replace_file(entry / "index", index.read_bytes())
+
+
+def remove_entry(git: Git, path: Path) -> None:
+    """Removes a worktree of ours, its files and its entry."""
+    entry = entry_of(git, path.name)
+    with locked(git):
+        if entry.is_symlink() or not entry.exists() or _is_ours(entry, path.parent):
+            _drop(git, entry)
+    remove(path)
+
+
+def our_entries(git: Git, root: Path) -> tuple[str, ...]:
+    """The names of the entries that are ours, with their worktrees in this folder."""
+    try:
+        found = sorted(os.listdir(git.repository.common_dir / "worktrees"))  # noqa: PTH208
+    except OSError:
+        return ()
+    return tuple(
+        name for name in found if name.startswith(PREFIX) and _is_ours(entry_of(git, name), root)
+    )
+
+
+def _is_ours(entry: Path, root: Path) -> bool:
+    if not entry.name.startswith(PREFIX):
+        return False
+    try:
+        pointed = Path(os.fsdecode((entry / "gitdir").read_bytes()).strip())
+    except OSError:
+        # Without the file that says where it belongs, it belongs to no worktree of anybody's.
+        return True
+    return pointed.parent.parent == root or not pointed.parent.exists()
+
+
+def _drop(git: Git, entry: Path) -> None:
+    if not os.path.lexists(entry):
+        return
+    aside = git.state_folder / f"removed-{secrets.token_hex(6)}"
+    entry.rename(aside)
+    remove(aside)
+    # As git does: without worktrees there is no such folder.
+    with contextlib.suppress(OSError):
+        entry.parent.rmdir()
+
+
+def _expect(path: Path, content: bytes) -> None:
+    try:
+        found = path.lstat()
+        exact = (
+            stat.S_ISREG(found.st_mode)
+            and found.st_size == len(content)
+            and path.read_bytes() == content
+        )
+    except OSError:
+        exact = False
+    if not exact:
+        replace_file(path, content)
