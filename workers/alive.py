@@ -61,10 +61,12 @@ class Table(Protocol):
         """Every process of this user, in no order."""
 
     def mark(self, pid: int) -> str | None:
-        """The mark in its environment; None where it has none or may not be read."""
+        """The mark in its environment; None where it has none or may not be read.
+
+        ProcessLookupError where the process is gone, as far as the system tells."""
 
     def tag(self, pid: int) -> int | None:
-        """The tag it inherited; None where it has none."""
+        """The tag it inherited; None where it has none. ProcessLookupError where it is gone."""
 
 
 def become_subreaper() -> bool:

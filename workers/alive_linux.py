@@ -66,6 +66,8 @@ class LinuxTable:
         environ = b"\0" + _read(f"/proc/{pid}/environ")
         at = environ.find(_MARK)
         if at < 0:
+            if environ == b"\0" and self.see(pid) is None:
+                raise ProcessLookupError(pid)
             return None
         value = environ[at + len(_MARK) :]
         return value[: value.find(b"\0") if b"\0" in value else None].decode("utf-8", "replace")
@@ -73,6 +75,8 @@ class LinuxTable:
     def tag(self, pid: int) -> int | None:
         """See Table."""
         limits = _read(f"/proc/{pid}/limits")
+        if not limits:
+            raise ProcessLookupError(pid)
         at = limits.find(b"Max file locks")
         columns = limits[at + len(b"Max file locks") :].split(maxsplit=1) if at >= 0 else []
         return int(columns[0]) if columns and columns[0].isdigit() else None

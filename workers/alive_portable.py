@@ -60,6 +60,8 @@ class PortableTable:
         """See Table."""
         try:
             return psutil.Process(pid).environ().get(MARK_VARIABLE)
+        except psutil.NoSuchProcess as gone:
+            raise ProcessLookupError(pid) from gone
         except (psutil.Error, OSError):
             return None
 

@@ -28,9 +28,7 @@ to the workspace and stay in it. A script that is wrong ends with exit 2 and say
 
 from __future__ import annotations
 
-import difflib
 import os
-import shutil
 import sys
 import time
 import tomllib
@@ -105,6 +103,8 @@ def load_script(path: Path) -> list[dict[str, Any]]:
 
 def _problem(key: str, value: Any) -> str | None:
     if key not in _KEYS:
+        import difflib  # here, like shutil: this must start fast
+
         nearest = difflib.get_close_matches(key, _KEYS, 1)
         return f"unknown key '{key}'" + (f"; did you mean '{nearest[0]}'?" if nearest else "")
     of_kind: bool = isinstance(value, _KEYS[key])  # a name of its own: `value` stays unnarrowed
@@ -178,6 +178,8 @@ def _do(step: dict[str, Any], environ: dict[str, str], tree: Path) -> None:
     for name in step.get("delete", ()):
         path = inside(name)
         if path.is_dir() and not path.is_symlink():
+            import shutil
+
             shutil.rmtree(path)
         else:
             path.unlink()

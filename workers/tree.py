@@ -45,12 +45,19 @@ FORCE_S = 5.0
 
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
 _LOOK_SHARE = 0.01  # of a core, for one tree, at most
+_LOOKS = 30
 
 # Adoption is a matter of this process as a whole, and so is the list of who was started here.
 _started: dict[int, int] = {}  # pid of each running child -> its tag
 _serial = itertools.count()
 
 Asked = Literal["leave", "terminate", "kill"]
+Strike = Callable[[Process], None]
+"""What is done to a process in the moment it is found."""
+
+
+def _spare(process: Process) -> None:
+    pass
 
 
 class Tree:
@@ -63,6 +70,7 @@ class Tree:
         self._tag = tag
         self._table = table
         self._remembered: set[Process] = set()
+        self._corpses: set[Process] = set()
         _started[self.pid] = tag
 
     def living(self, *, thoroughly: bool = True) -> tuple[Process, ...]:
@@ -70,24 +78,43 @@ class Tree:
 
         Not thoroughly: without the scan of all processes that a system without subreaper needs.
         """
-        roots: dict[int, Seen] = {}
-        for process in (*self._remembered, Process(self.pid, 0)):
+        return self._living(thoroughly, _spare)
+
+    def _living(self, thoroughly: bool, strike: Strike) -> tuple[Process, ...]:
+        return _sure(lambda: self._look(thoroughly, strike))
+
+    def _look(self, thoroughly: bool, strike: Strike) -> tuple[tuple[Process, ...], bool]:
+        found: dict[int, Seen] = {}
+        somebody_died = False
+        for process in (Process(self.pid, 0), *self._remembered):
             seen = self._table.see(process.pid)
             if seen is not None and (seen.process == process or process.pid == self.pid):
-                roots[process.pid] = seen
-        for pid in self._lost(thoroughly):
-            if pid not in roots and (seen := self._table.see(pid)) and self._claims(seen):
-                roots[pid] = seen
-        for pid in self._table.below(roots):
-            if pid not in roots and (seen := self._table.see(pid)):
-                roots[pid] = seen
-        for seen in roots.values():
+                found[process.pid] = seen
+        # The youngest first, and struck at once: who runs away by forking is always the youngest.
+        for pid in sorted(self._lost(thoroughly) - found.keys(), reverse=True):
+            try:
+                seen = self._table.see(pid)
+                if seen is not None and self._claims(seen):
+                    found[pid] = seen
+                    strike(seen.process)
+                somebody_died |= seen is None
+            except ProcessLookupError:
+                somebody_died = True
+        for pid in self._table.below(found) - found.keys():
+            seen = self._table.see(pid)
+            somebody_died |= seen is None
+            if seen is not None:
+                found[pid] = seen
+        corpses = {seen.process for seen in found.values() if seen.zombie}
+        somebody_died |= not corpses <= self._corpses
+        self._corpses = corpses
+        for seen in found.values():
             if seen.zombie and seen.parent == os.getpid() and seen.process.pid != self.pid:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(seen.process.pid, os.WNOHANG)
-        found = tuple(seen.process for seen in roots.values() if not seen.zombie)
-        self._remembered = {process for process in found if process.pid != self.pid}
-        return found
+        living = tuple(seen.process for seen in found.values() if not seen.zombie)
+        self._remembered = {process for process in living if process.pid != self.pid}
+        return living, somebody_died
 
     async def watch(self) -> None:
         """Remember who belongs, until cancelled: often while the tree changes, seldom else."""
@@ -110,7 +137,12 @@ class Tree:
     async def end(self, grace_s: float) -> tuple[Process, ...]:
         """End all of it, a child that already exited included; what could not be ended."""
         patience_s = PATIENCE_S if self.exited else 0
-        _, survivors = await _end(self.living, self._signal, patience_s=patience_s, grace_s=grace_s)
+        _, survivors = await _end(
+            lambda strike: self._living(True, strike),
+            self._signal,
+            patience_s=patience_s,
+            grace_s=grace_s,
+        )
         return survivors
 
     def reap(self) -> int | None:
@@ -184,8 +216,9 @@ async def end_marked(prefix: str, grace_s: float = 3.0) -> tuple[int, ...]:
     if not prefix.strip("/"):
         raise ValueError("an empty prefix would mean every process")
     table = system_table()
+    corpses: set[Process] = set()
     ended, _ = await _end(
-        lambda: _marked(table, prefix.rstrip("/")),
+        lambda strike: _sure(lambda: _marked(table, prefix.rstrip("/"), corpses, strike)),
         lambda process, number: send(table, process, number),
         patience_s=0,
         grace_s=grace_s,
@@ -193,20 +226,42 @@ async def end_marked(prefix: str, grace_s: float = 3.0) -> tuple[int, ...]:
     return tuple(sorted(process.pid for process in ended))
 
 
-def _marked(table: Table, prefix: str) -> tuple[Process, ...]:
+def _marked(
+    table: Table, prefix: str, corpses: set[Process], strike: Strike
+) -> tuple[tuple[Process, ...], bool]:
     spared = _ourselves(table)
-    roots = set()
-    for pid in table.mine():
-        mark, tag = table.mark(pid), None
-        if mark is None and "/" not in prefix:
-            tag = table.tag(pid)
+    roots: set[int] = set()
+    somebody_died = False
+    for pid in sorted(set(table.mine()) - spared, reverse=True):
+        seen = table.see(pid)
+        if seen is None or seen.zombie:
+            somebody_died |= seen is None or seen.process not in corpses
+            corpses |= {seen.process} if seen is not None else set()
+            continue
+        try:
+            mark = table.mark(pid)
+            tag = table.tag(pid) if mark is None and "/" not in prefix else None
+        except ProcessLookupError:
+            somebody_died = True
+            continue
         if (mark is not None and is_within(mark, prefix)) or (
             tag is not None and is_tag_of_run(tag, prefix)
         ):
             roots.add(pid)
-    roots -= spared
-    every = (table.see(pid) for pid in (roots | table.below(roots)) - spared)
-    return tuple(seen.process for seen in every if seen is not None and not seen.zombie)
+            strike(seen.process)
+    every = [table.see(pid) for pid in (roots | table.below(roots)) - spared]
+    living = tuple(seen.process for seen in every if seen is not None and not seen.zombie)
+    return living, somebody_died or None in every
+
+
+def _sure(look: Callable[[], tuple[tuple[Process, ...], bool]]) -> tuple[Process, ...]:
+    """What a look found; nothing only where nobody died meanwhile, who may have had a child."""
+    # One that forks and exits again and again is never where the look is.
+    for _ in range(_LOOKS):
+        living, somebody_died = look()
+        if living or not somebody_died:
+            return living
+    return living
 
 
 def _ourselves(table: Table) -> set[int]:
@@ -220,7 +275,7 @@ def _ourselves(table: Table) -> set[int]:
 
 
 async def _end(
-    living: Callable[[], tuple[Process, ...]],
+    living: Callable[[Strike], tuple[Process, ...]],
     signal_one: Callable[[Process, signal.Signals], None],
     *,
     patience_s: float,
@@ -232,8 +287,12 @@ async def _end(
         ("terminate", grace_s),
         ("kill", FORCE_S),
     )
+
+    def kill(process: Process) -> None:
+        signal_one(process, signal.SIGKILL)
+
     ended: set[Process] = set()
-    remaining = living()
+    remaining = living(_spare)
     for asked, bound_s in stages:
         if not remaining or (asked == "leave" and bound_s <= 0):
             continue
@@ -248,10 +307,11 @@ async def _end(
             if asked == "kill":
                 ended.update(remaining)
                 for process in remaining:
-                    signal_one(process, signal.SIGKILL)
+                    kill(process)
             await anyio.sleep(pause_s)
-            remaining = living()
+            remaining = living(kill if asked == "kill" else _spare)
             if not remaining or time.monotonic() >= until:
                 break
-            pause_s = min(pause_s * 2, 0.05, max(until - time.monotonic(), 0.001))
+            longest_s = 0.005 if asked == "kill" else 0.05  # be quicker than what runs away
+            pause_s = min(pause_s * 2, longest_s, max(until - time.monotonic(), 0.001))
     return ended - set(remaining), remaining
