@@ -1,0 +1,78 @@
+"""Bring a result into a branch, shown: for `orch accept`, and for a run that was told to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ledger.store import Store
+from orchestrator.cli import output
+from orchestrator.cli.lines import PlainLines
+from orchestrator.review.narrate import said_of
+from orchestrator.review.words import branch, foreign, listed, short
+from orchestrator.workplace import Workplace
+
+if TYPE_CHECKING:
+    from orchestrator.accept import AcceptResult, Selection
+
+EXIT_CODES = {"accepted": 0, "nothing": 0, "red": 1, "conflict": 1, "refused": 5}
+
+
+def accept_shown(
+    workplace: Workplace,
+    store: Store,
+    run: str,
+    *,
+    selection: Selection | None = None,
+    to: str | None = None,
+    squash: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Accept, and say what came of it; the exit code."""
+    from orchestrator.accept import Selection, accept
+
+    async def act() -> AcceptResult:
+        return await accept(
+            workplace,
+            store,
+            run,
+            selection=selection or Selection(),
+            to=to,
+            squash=squash,
+            observers=() if as_json else (PlainLines(),),
+        )
+
+    result = anyio.run(act)
+    if as_json:
+        body = asdict(result)
+        body["verdict"] = result.verdict.model_dump(mode="json") if result.verdict else None
+        output.answer_json(body)
+    else:
+        _answer(result)
+    return EXIT_CODES[result.outcome]
+
+
+def _answer(result: AcceptResult) -> None:
+    if result.added:
+        output.narrate(f"taken along, since they are needed: {listed(result.added, 20)}")
+    if result.left_out:
+        output.narrate(f"left out too, since they need it: {listed(result.left_out, 20)}")
+    target = branch(result.target)
+    match result.outcome:
+        case "accepted":
+            judged = "judged" if result.judged else "its tree had passed already"
+            commit = short(result.commit or "")
+            said = f"{target} is at {commit} now ({judged}): {listed(result.tasks, 20)}"
+            output.answer(output.colour_answer(said, "good"))
+            return
+        case "nothing":
+            output.answer(f"nothing to accept: {foreign(result.why)}")
+        case "red" | "conflict" | "refused":
+            output.answer(output.colour_answer(f"not accepted: {foreign(result.why)}", "bad"))
+            if result.verdict:
+                output.answer(f"  {said_of(result.verdict)}")
+                output.answer([f"    {foreign(line)}" for line in result.verdict.lines])
+    if result.hint:
+        output.narrate(f"  hint: {foreign(result.hint)}")

@@ -1,0 +1,36 @@
+"""`orch allow`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.app import command_app
+from orchestrator.cli.options import JsonOption, LaterOption, RunOption, TaskArgument
+
+app = command_app()
+
+
+@app.command()
+def allow(
+    ctx: typer.Context,
+    task: TaskArgument,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="What it may change.")],
+    run: RunOption = None,
+    later: LaterOption = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Let a held task change a protected path.
+
+    When every path that holds it is allowed, its head is queued. See first: orch diff TASK.
+    """
+    from orchestrator.cli.desk import sit_down
+    from orchestrator.cli.going_on import answer_said, go_on
+    from orchestrator.persons import allow as permit
+
+    desk = sit_down(ctx, run)
+    said = [permit(desk.store, desk.run, task, path) for path in paths]
+    for one in said[:-1]:
+        answer_said(desk, one, as_json)
+    return go_on(desk, said[-1], later=later, as_json=as_json)

@@ -1,0 +1,66 @@
+"""`orch clean`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.app import command_app
+from orchestrator.cli.options import JsonOption, RunArgument
+
+app = command_app()
+
+
+@app.command()
+def clean(
+    ctx: typer.Context,
+    run: RunArgument = None,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Also where work was not accepted; kept 30 days.")
+    ] = False,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", metavar="AGE", help="Only what ended before: 7d.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Give back the refs and workspaces of runs that are over.
+
+    Without RUN: of all of them. Work that nobody accepted stays, unless you discard it; even
+    then its commits are kept aside for 30 days. What the ledger recorded stays.
+    """
+    from dataclasses import asdict
+
+    from orchestrator.cleaning import clean as tidy
+    from orchestrator.cli import output
+    from orchestrator.cli.desk import open_here
+    from orchestrator.cli.options import environ_of
+    from orchestrator.cli.times import parse_duration
+    from orchestrator.review.words import count
+    from orchestrator.runs import pick_run
+
+    older_than_s = parse_duration(older_than) if older_than else 0.0
+    workplace = open_here(environ_of(ctx))
+    existing = workplace.existing_store()
+    if run is None and existing is None:
+        if as_json:
+            output.answer_json({"runs": [], "kept_aside": [], "expired": [], "left": []})
+        else:
+            output.answer("nothing to clean: nothing was ever run here")
+        return 0
+    wanted = pick_run(existing, run) if run else None
+    done = tidy(workplace, workplace.store(), wanted, discard=discard, older_than_s=older_than_s)
+    if as_json:
+        output.answer_json(asdict(done))
+    else:
+        output.answer(
+            f"cleaned {count(len(done.runs), 'run')}" + "".join(f"\n  {r}" for r in done.runs)
+        )
+        if done.kept_aside:
+            output.answer(f"{count(len(done.kept_aside), 'ref')} kept aside for 30 days:")
+            output.answer([f"  {ref}" for ref in done.kept_aside[:20]])
+        if done.expired:
+            output.answer(f"{count(len(done.expired), 'ref')} kept aside long enough, removed")
+        for left in done.left:
+            output.narrate(f"left alone: {left.run}: {left.why}\n  hint: {left.hint}")
+    return 5 if wanted and done.left else 0

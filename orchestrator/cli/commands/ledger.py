@@ -1,0 +1,92 @@
+"""`orch ledger`: verify, export, events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.app import command_app
+from orchestrator.cli.options import JsonOption, RunArgument
+
+app = command_app(help="Verify, export or list what was recorded.", no_args_is_help=True)
+
+
+@app.command()
+def verify(ctx: typer.Context, run: RunArgument = None, as_json: JsonOption = False) -> int:
+    """Check that every state of the result was judged, and that refs and ledger agree.
+
+    Walks the result's first parents down to the base: each tree must have passed every gate of
+    the run, as the ledger recorded it. Exits with 1 where anything does not agree.
+    """
+    from dataclasses import asdict
+
+    from orchestrator.cli import output
+    from orchestrator.cli.desk import sit_down
+    from orchestrator.review.verify import verify_run
+
+    desk = sit_down(ctx, run)
+    found = verify_run(desk.workplace.git, desk.store, desk.workplace.blobs, desk.run)
+    if as_json:
+        output.answer_json(asdict(found) | {"agrees": found.agrees})
+    else:
+        for one in found.disagreements:
+            output.answer(output.colour_answer(f"{one.what}: {one.why}", "bad"))
+        for note in found.notes:
+            output.narrate(note)
+        word = "agrees" if found.agrees else "does NOT agree"
+        style = "good" if found.agrees else "bad"
+        output.answer(output.colour_answer(f"{desk.run} {word}: {found.summary}", style))
+    return 0 if found.agrees else 1
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    run: RunArgument = None,
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="TASK", help="Only this task.")
+    ] = None,
+) -> int:
+    """Give the run's state as JSON, for people and agents."""
+    import json
+
+    from ledger.export import state_ledger, task_ledger
+    from orchestrator.cli import output
+    from orchestrator.cli.desk import look
+    from orchestrator.persons import find_task
+
+    sight = look(ctx, run)
+    if task is not None:
+        find_task(sight.state, task)
+        shown = task_ledger(sight.state, task)
+    else:
+        shown = state_ledger(sight.state)
+    output.answer(json.dumps(shown, indent=2))
+    return 0
+
+
+@app.command()
+def events(
+    ctx: typer.Context,
+    run: RunArgument = None,
+    after: Annotated[
+        int, typer.Option("--after", metavar="SEQ", help="Only later than this event.")
+    ] = 0,
+    as_json: JsonOption = False,
+) -> int:
+    """List what happened, in order; with --json one event a line, with all that it says."""
+    from orchestrator.cli import output
+    from orchestrator.cli.desk import look
+    from orchestrator.cli.lines import event_as_json
+    from orchestrator.review.words import clock, foreign
+    from orchestrator.runs import read_facts
+
+    sight = look(ctx, run)
+    for seq, at, fact in read_facts(sight.store, sight.run, after):
+        if as_json:
+            output.answer_json(event_as_json(sight.run, seq, at, fact))
+        else:
+            body = fact.model_dump_json(exclude_defaults=True, exclude={"kind"})
+            output.answer(f"{seq:>5}  {clock(at)}  {fact.kind:<20} {foreign(body, 160)}")
+    return 0

@@ -1,0 +1,67 @@
+"""`orch log`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.app import command_app
+from orchestrator.cli.options import MaybeTask, RunOption
+
+app = command_app()
+LIMIT_BYTES = 8 << 20
+
+
+@app.command()
+def log(
+    ctx: typer.Context,
+    task: MaybeTask = None,
+    gate: Annotated[
+        str | None, typer.Option("--gate", metavar="NAME", help="Of this gate, not of the worker.")
+    ] = None,
+    attempt: Annotated[
+        int | None,
+        typer.Option("--attempt", metavar="N", help="Of this attempt; absent: the last."),
+    ] = None,
+    round_: Annotated[
+        int | None, typer.Option("--round", metavar="N", help="Of this round; absent: the last.")
+    ] = None,
+    run: RunOption = None,
+) -> int:
+    """Show what a worker or a gate printed.
+
+    While a worker is at work: what it has printed so far. With --gate and without a task: what
+    that gate printed on the base.
+    """
+    from ledger.blobs import Lost
+    from orchestrator.cli import output
+    from orchestrator.cli.desk import look
+    from orchestrator.cli.sides import log_of_gate, log_of_worker
+    from orchestrator.errors import OrchError
+    from orchestrator.runs import live_log
+    from workers.text import printable
+
+    sight = look(ctx, run)
+    if gate is not None:
+        found = log_of_gate(sight.state, task, gate, attempt, round_)
+    elif task is None:
+        raise OrchError(
+            "say which task, or which gate", hint="orch log TASK, or orch log --gate NAME"
+        )
+    else:
+        found = log_of_worker(sight.state, task, attempt, round_)
+    output.narrate(found.title)
+    if found.live:
+        path = live_log(sight.place, sight.run, found.live)
+        text = path.read_bytes()[-LIMIT_BYTES:] if path.exists() else b""
+        output.answer(printable(text).rstrip("\n"))
+        return 0
+    if found.blob is None:
+        output.narrate("it printed nothing")
+        return 0
+    kept = sight.blobs.text(found.blob, LIMIT_BYTES)
+    if isinstance(kept, Lost):
+        raise OrchError(f"the log is gone: {kept}", hint="orch ledger verify")
+    output.answer(printable(kept).rstrip("\n"))
+    return 0

@@ -1,0 +1,72 @@
+"""`orch resume`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.app import command_app
+from orchestrator.cli.limits import (
+    AttemptsOption,
+    DeadlineOption,
+    DetachOption,
+    GatesParallelOption,
+    ParallelOption,
+)
+from orchestrator.cli.options import JsonOption, RunArgument
+
+app = command_app()
+
+
+@app.command()
+def resume(
+    ctx: typer.Context,
+    run: RunArgument = None,
+    parallel: ParallelOption = None,
+    gates_parallel: GatesParallelOption = None,
+    attempts: AttemptsOption = None,
+    deadline: DeadlineOption = None,
+    detach: DetachOption = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Plain lines, also on a terminal.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Go on with a run that stopped, however it stopped.
+
+    With the plan and the settings that it started with; its limits may be changed here.
+    """
+    from orchestrator.cli import output
+    from orchestrator.cli.desk import sit_down
+    from orchestrator.cli.driving import answer_detached, drive_shown, show_end
+    from orchestrator.cli.driving import detach as start_detached
+    from orchestrator.cli.limits import changed_limits, refuse_past_deadline, said_of_changes
+    from orchestrator.errors import OrchError
+    from orchestrator.persons import change_limits
+    from orchestrator.runs import load_state
+
+    desk = sit_down(ctx, run)
+    state = load_state(desk.store, desk.run)
+    if state.cleaned:
+        raise OrchError(f"run {desk.run} was cleaned: its refs are gone", hint="orch run")
+    limits = changed_limits(
+        state.limits,
+        parallel=parallel,
+        gates_parallel=gates_parallel,
+        attempts=attempts,
+        deadline=deadline,
+    )
+    refuse_past_deadline(limits)
+    for line in said_of_changes(desk.workplace, state):
+        output.narrate(line)
+    change_limits(desk.store, desk.run, limits)
+    finished = state.finished if limits == state.limits else None
+    if finished and finished.outcome in ("complete", "person-needed"):
+        show_end(desk.workplace, desk.store, state, as_json=as_json)
+        return finished.exit_code
+    if detach:
+        start_detached(desk.workplace, desk.run)
+        answer_detached(desk.workplace, desk.run, as_json)
+        return 0
+    return drive_shown(desk.workplace, desk.store, desk.run, as_json=as_json, plain=plain)

@@ -1,0 +1,53 @@
+"""`orch show`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.app import command_app
+from orchestrator.cli.options import JsonOption, MaybeTask, RunOption
+
+app = command_app()
+LOG_TAIL_BYTES = 4000
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    task: MaybeTask = None,
+    run: RunOption = None,
+    log: Annotated[bool, typer.Option("--log", help="With the end of each log.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Tell a task, or a run, in full.
+
+    Attempts, rounds and verdicts, how long each took, what failed and why.
+    """
+    import time
+
+    from ledger.export import state_ledger, task_ledger
+    from orchestrator.cli import output
+    from orchestrator.cli.desk import look
+    from orchestrator.persons import find_task
+    from orchestrator.review.show import render_run, render_task
+
+    sight = look(ctx, run)
+    if task is not None:
+        find_task(sight.state, task)
+    if as_json:
+        shown = task_ledger(sight.state, task) if task else state_ledger(sight.state)
+        output.answer_json(shown)
+        return 0
+
+    def read_log(blob: str) -> str:
+        return str(sight.blobs.text(blob, LOG_TAIL_BYTES))
+
+    reader = read_log if log else None
+    now, paint = time.time(), output.colour_answer
+    if task:
+        output.answer(render_task(sight.state, task, now, paint, reader))
+    else:
+        output.answer(render_run(sight.state, now, paint, reader))
+    return 0

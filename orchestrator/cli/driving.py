@@ -1,0 +1,190 @@
+"""Driving a run from the command line: what is shown, what Ctrl-C does, how it ends.
+
+1. The first Ctrl-C (or a polite signal, or a terminal that closes) asks the run to end in order;
+   the second ends it at once. Either way it can be resumed.
+2. On a terminal a live view, in a pipe plain lines, with `--json` one event a line.
+3. At the end: where the run stands and what to type next, on stdout; the exit code says it too.
+4. A detached run is the same, by a process in a session of its own that resumes it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ledger.state import RunState
+from ledger.store import Store
+from orchestrator.cli import output
+from orchestrator.cli.glance import keep
+from orchestrator.cli.lines import JsonLines, PlainLines
+from orchestrator.errors import OrchError
+from orchestrator.journal import Observer
+from orchestrator.review.advice import unaccepted
+from orchestrator.review.status import render_status, status_as_json, status_of
+from orchestrator.runs import load_state
+from orchestrator.workplace import Workplace
+
+if TYPE_CHECKING:
+    from orchestrator.cli.live import LiveView
+
+INTERRUPTED = 130
+DETACHED_WITHIN_S = 20.0
+LOG_LINES = 15
+
+
+def drive_shown(
+    workplace: Workplace, store: Store, run: str, *, as_json: bool = False, plain: bool = False
+) -> int:
+    """Drive a run to its end and tell about it; the exit code."""
+    state = load_state(store, run)
+    with ExitStack() as stack:
+        view: LiveView | None = None
+        observer: Observer
+        if as_json:
+            observer = JsonLines(state.seq)
+        elif plain or not output.is_terminal(sys.stderr):
+            observer = PlainLines()
+        else:
+            from orchestrator.cli.live import LiveView
+
+            observer = view = stack.enter_context(LiveView(state))
+        ended = anyio.run(_drive, workplace, store, run, observer, view)
+    state = load_state(store, run)
+    code = state.finished.exit_code if state.finished and ended else INTERRUPTED
+    if state.started.accept and code == 0 and unaccepted(state):
+        from orchestrator.cli.accepting import accept_shown
+
+        code = accept_shown(workplace, store, run, as_json=as_json)
+        state = load_state(store, run)
+    show_end(workplace, store, state, as_json=as_json)
+    return code
+
+
+def show_end(workplace: Workplace, store: Store, state: RunState, *, as_json: bool) -> None:
+    """Say where a run stands that no engine drives any more."""
+    newest = store.runs()[0].run
+    status = status_of(state, alive=False, named=state.run != newest)
+    if status.phase == "finished" and state.run == newest:
+        keep(workplace.place, status)
+    if as_json:
+        output.answer_json({"status": status_as_json(status)})
+    else:
+        output.answer(render_status(status, time.time(), output.colour_answer))
+
+
+async def _drive(
+    workplace: Workplace, store: Store, run: str, observer: Observer, view: LiveView | None
+) -> bool:
+    """Whether the engine came to its end by itself."""
+    from orchestrator.engine import drive
+
+    ended = False
+    async with anyio.create_task_group() as group:
+        work = anyio.CancelScope()
+        group.start_soon(_answer_signals, store, run, work)
+        if view is not None:
+            group.start_soon(_redraw, view)
+        with work:
+            await drive(workplace, store, run, (observer,))
+            ended = True
+        group.cancel_scope.cancel()
+    return ended
+
+
+async def _answer_signals(store: Store, run: str, work: anyio.CancelScope) -> None:
+    from orchestrator.persons import request_stop
+
+    names = {
+        signal.SIGINT: "Ctrl-C",
+        signal.SIGTERM: "a signal",
+        signal.SIGHUP: "a closed terminal",
+    }
+    asked = False
+    with anyio.open_signal_receiver(*names) as signals:
+        async for number in signals:
+            if asked:
+                output.narrate("ending at once; orch resume goes on with it")
+                work.cancel()
+                return
+            asked = True
+            try:
+                request_stop(store, run, names[signal.Signals(number)])
+            except OrchError:
+                continue  # it has just finished
+            output.narrate("ending in order; once more ends it at once")
+
+
+async def _redraw(view: LiveView) -> None:
+    while True:
+        await anyio.sleep(0.25)
+        view.draw()
+
+
+# --- detached ---------------------------------------------------------------------------------
+
+
+def detach(workplace: Workplace, run: str, arguments: Sequence[str] = ()) -> None:
+    """Start a process of its own that drives the run, and see that it does."""
+    import subprocess
+
+    from ledger.lock import is_held
+
+    log = detached_log(workplace, run)
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    lock = workplace.place.lock(run)
+    with open(log, "ab") as sink:
+        engine = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator.cli.main", "resume", run, "--plain", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            cwd=workplace.checkout,
+            env=dict(workplace.environ),
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + DETACHED_WITHIN_S
+    while not is_held(lock) and engine.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if engine.poll() not in (None, 0) and not is_held(lock) and not _has_finished(workplace, run):
+        from workers.text import tail_lines
+
+        said = "\n".join(tail_lines(log, LOG_LINES))
+        raise OrchError(
+            f"the detached engine of {run} ended at once (exit {engine.returncode}):\n{said}",
+            hint=f"orch resume {run}",
+            exit_code=engine.returncode if engine.returncode > 0 else 3,
+        )
+
+
+def _has_finished(workplace: Workplace, run: str) -> bool:
+    store = workplace.existing_store()
+    return store is not None and load_state(store, run).finished is not None
+
+
+def detached_log(workplace: Workplace, run: str) -> Path:
+    """Where a detached run's engine tells what it does."""
+    return workplace.place.folder / "detached" / f"{run}.log"
+
+
+def answer_detached(workplace: Workplace, run: str, as_json: bool) -> None:
+    """Say which run goes on by itself, and how to follow it."""
+    log = detached_log(workplace, run)
+    if as_json:
+        output.answer_json({"run": run, "log": str(log)})
+        return
+    output.answer(run)
+    steps: Mapping[str, str] = {
+        f"orch status {run} --watch": "follow it",
+        f"orch wait {run} --for end": "wait for its end",
+        f"orch stop {run}": "end it in order",
+    }
+    width = max(map(len, steps))
+    output.narrate([f"{run} goes on by itself; what its engine says is in {log}"])
+    output.narrate([f"  {command:<{width}}  {why}" for command, why in steps.items()])

@@ -1,0 +1,83 @@
+"""What a person may say about a run's limits, when it starts and when it goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from ledger.model import Limits
+from ledger.state import RunState
+from orchestrator.cli.times import parse_deadline
+from orchestrator.errors import OrchError
+from orchestrator.review.words import day, listed
+from orchestrator.workplace import Workplace
+
+ParallelOption = Annotated[
+    int | None,
+    typer.Option("--parallel", "-j", min=1, max=256, metavar="N", help="Workers at once."),
+]
+GatesParallelOption = Annotated[
+    int | None,
+    typer.Option("--gates-parallel", min=1, max=64, metavar="N", help="Land slots."),
+]
+AttemptsOption = Annotated[
+    int | None, typer.Option("--attempts", min=1, max=50, metavar="N", help="Tries of a task.")
+]
+DeadlineOption = Annotated[
+    str | None,
+    typer.Option("--deadline", metavar="TIME", help="End in order then: 07:00, or 2h from now."),
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", "-d", help="Go on without this terminal; say how to follow.")
+]
+NEVER = "never"
+
+
+def deadline_at(text: str | None) -> float | None:
+    """The deadline that a person typed, as seconds since the epoch."""
+    return parse_deadline(text, time.time()) if text and text != NEVER else None
+
+
+def changed_limits(
+    limits: Limits,
+    *,
+    parallel: int | None,
+    gates_parallel: int | None,
+    attempts: int | None,
+    deadline: str | None,
+) -> Limits:
+    """The limits with what a person typed over them; the deadline `never` takes it away."""
+    named = {"parallel": parallel, "gates_parallel": gates_parallel, "attempts": attempts}
+    changes: dict[str, float | None] = {k: v for k, v in named.items() if v is not None}
+    if deadline is not None:
+        changes["deadline"] = deadline_at(deadline)
+    return Limits.model_validate({**limits.model_dump(), **changes})
+
+
+def refuse_past_deadline(limits: Limits) -> None:
+    """A run whose deadline has passed would end at once."""
+    if limits.deadline is not None and limits.deadline <= time.time():
+        raise OrchError(
+            f"the run's deadline has passed ({day(limits.deadline)})",
+            hint="orch resume --deadline 2h, or --deadline never",
+        )
+
+
+def said_of_changes(workplace: Workplace, state: RunState) -> Iterator[str]:
+    """What differs between the settings as they are now and as the run recorded them."""
+    from orchestrator.cli.places import user_config_folder
+    from orchestrator.config import load_settings, settings_differences
+
+    try:
+        now = load_settings(workplace.checkout, user_config_folder(workplace.environ))
+    except OrchError:
+        yield "the settings cannot be read now; the run goes on with those it started with"
+        return
+    recorded = state.started.settings
+    same_limits = now.model_copy(update={"limits": recorded.limits})
+    if changed := settings_differences(recorded, same_limits):
+        keys = listed(changed)
+        yield f"changed since the run started, and not used by it: {keys} (a new run reads it)"

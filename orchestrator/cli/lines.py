@@ -1,0 +1,45 @@
+"""Observers for where there is no terminal: plain lines with a clock, or one event a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledger.events import Event
+from ledger.state import RunState
+from orchestrator.cli import output
+from orchestrator.review.narrate import narrate_all
+from orchestrator.review.words import clock
+
+
+class PlainLines:
+    """Says each fact that matters, on stderr."""
+
+    def on_facts(self, state: RunState, facts: Sequence[tuple[Event, float]]) -> None:
+        """Facts were recorded."""
+        for at, (text, style) in narrate_all(facts, state):
+            output.narrate(f"{clock(at)}  {output.colour_narration(text, style)}")
+
+    def on_line(self, where: str, text: str) -> None:
+        """Something printed a line: kept in its log, not said here."""
+
+
+class JsonLines:
+    """Gives every event as one line of JSON, on stdout."""
+
+    def __init__(self, seq: int) -> None:
+        self._seq = seq
+
+    def on_facts(self, state: RunState, facts: Sequence[tuple[Event, float]]) -> None:
+        """Facts were recorded."""
+        for fact, at in facts:
+            self._seq += 1
+            output.answer_json(event_as_json(state.run, self._seq, at, fact))
+
+    def on_line(self, where: str, text: str) -> None:
+        """Something printed a line: kept in its log, not said here."""
+
+
+def event_as_json(run: str, seq: int, at: float, fact: Event) -> dict[str, object]:
+    """An event with its place, time and body."""
+    body = fact.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
+    return {"run": run, "seq": seq, "at": at, "event": fact.kind, "body": body}

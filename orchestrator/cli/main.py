@@ -1,0 +1,57 @@
+"""The entry point: a thin start, and the one place that turns errors into text and exit codes.
+
+1. `--version` and a finished run's `status` are answered before anything heavy is imported.
+2. Variables of git's are taken out of the environment before anything can start a git.
+3. Exit codes: 0 done; 1 some work failed; 2 wrong use, settings or plan; 3 a defect of orch;
+   4 a budget, deadline or limit; 5 a person is needed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main() -> None:
+    """What the installed `orch` runs."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code."""
+    arguments = list(arguments) or ["--help"]
+    from orchestrator.cli import output
+
+    if arguments[0] in ("--version", "-V"):
+        from orchestrator import __version__
+
+        output.answer(f"orch {__version__}")
+        return 0
+    debug = arguments[0] == "--debug"
+    environ = dict(os.environ)
+    try:
+        if any(name.startswith("GIT_") for name in environ):
+            from worktree.git import strip_environment
+
+            strip_environment(os.environ)
+        return _run(arguments, environ)
+    except BaseException as error:
+        from orchestrator.cli.failure import answer_error
+
+        return answer_error(error, environ, debug)
+
+
+def _run(arguments: list[str], environ: dict[str, str]) -> int:
+    from orchestrator.cli.glance import glance
+
+    if "_ORCH_COMPLETE" not in environ and glance(arguments, environ):
+        return 0
+    from orchestrator.cli.app import command
+
+    code = command().main(arguments, prog_name="orch", standalone_mode=False, obj=environ)
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    main()

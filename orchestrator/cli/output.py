@@ -1,0 +1,97 @@
+"""The only module that prints: stdout answers, stderr narrates.
+
+1. What goes to a terminal obeys nothing but our own colours: every other control character is
+   taken out here once more, whoever forgot to.
+2. No colour in a pipe, with NO_COLOR set, or on a terminal that has none.
+3. A reader that went away (`| head`) ends nothing: what is left to say is dropped.
+4. What a terminal's encoding cannot say is replaced, never an error.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+_COLOURS = {
+    "good": "32",
+    "bad": "31",
+    "busy": "36",
+    "ask": "33",
+    "faint": "2",
+    "strong": "1",
+}
+_OURS = re.compile("\x1b\\[[0-9]{1,2}m")
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def answer(lines: str | Iterable[str]) -> None:
+    """Say what was asked for, on stdout."""
+    _write(sys.stdout, lines)
+
+
+def answer_json(value: Any) -> None:
+    """Say it as one line of JSON, on stdout."""
+    import json
+
+    # Escaped to ASCII: no encoding and no terminal can misread it.
+    _write(sys.stdout, json.dumps(value, default=str))
+
+
+def narrate(lines: str | Iterable[str]) -> None:
+    """Say what goes on, on stderr."""
+    _write(sys.stderr, lines)
+
+
+def colour_answer(text: str, style: str) -> str:
+    """Text for stdout in a style, where stdout shows colours."""
+    return _coloured(sys.stdout, text, style)
+
+
+def colour_narration(text: str, style: str) -> str:
+    """Text for stderr in a style, where stderr shows colours."""
+    return _coloured(sys.stderr, text, style)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person's terminal, one that can move its cursor, is at the other end."""
+    try:
+        return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    except ValueError:  # closed
+        return False
+
+
+def _coloured(stream: TextIO, text: str, style: str) -> str:
+    code = _COLOURS.get(style)
+    if code is None or not text or os.environ.get("NO_COLOR") or not is_terminal(stream):
+        return text
+    return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def _write(stream: TextIO, lines: str | Iterable[str]) -> None:
+    text = lines if isinstance(lines, str) else "\n".join(lines)
+    parts = _OURS.split(text)
+    colours = [*_OURS.findall(text), ""] if is_terminal(stream) else [""] * len(parts)
+    safe = "".join(_UNSAFE.sub("", part) + c for part, c in zip(parts, colours, strict=True))
+    safe = safe.encode("utf-8", "replace").decode("utf-8")  # lone surrogates of odd file names
+    try:
+        stream.write(safe + "\n")
+        stream.flush()
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(safe.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.flush()
+    except (BrokenPipeError, ValueError):
+        _give_up(stream)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Send what is still to come nowhere."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        return
