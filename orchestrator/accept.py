@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import anyio
@@ -180,7 +181,7 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
     scene.append(
         e.AcceptIntended(target=target, before=base, commit=commit, tree=tree, tasks=chosen.tasks)
     )
-    moved = await scene.git(
+    move = partial(
         accept_commit,
         git,
         scene.workplace.user,
@@ -190,6 +191,7 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
         person=scene.author,
         reason=f"orch: accept {scene.run}",
     )
+    moved = await scene.git(move)
     if isinstance(moved, Refused):
         return replace(plain, outcome="refused", judged=judged, why=moved.why, hint=moved.hint)
     scene.append(
@@ -252,15 +254,13 @@ async def _judge(
     ran = False
     async with scene.judge.bench(commit, tree, mark=scene.mark("accept")) as bench:
         for gate in gates:
-            where = f"accept/{gate.name}"
-            with scene.log(where) as log:
-                verdict = await bench.judge(
-                    gate,
-                    log=log,
-                    on_line=lambda t, w=where: scene.line(w, t),
-                    baseline=state.baseline_verdicts.get(gate.name),
-                    reuse_failed=False,
-                )
+            verdict = await scene.ask(
+                bench,
+                gate,
+                f"accept/{gate.name}",
+                baseline=state.baseline_verdicts.get(gate.name),
+                reuse_failed=False,
+            )
             scene.append(e.AcceptGateJudged(verdict=verdict))
             ran = ran or not verdict.reused
             if verdict.outcome != "passed":

@@ -31,11 +31,7 @@ async def run_baseline(scene: Scene) -> None:
     gates = [g for g in started.settings.gates if g.when == "always" or g.name in named]
     async with scene.judge.bench(started.base, started.base_tree, mark=scene.mark("base")) as bench:
         for gate in order_by_cost(gates, started.estimates.gate_s):
-            where = f"base/{gate.name}"
-            with scene.log(where) as log:
-                verdict = await bench.judge(
-                    gate, log=log, on_line=lambda t, w=where: scene.line(w, t), reuse_failed=False
-                )
+            verdict = await scene.ask(bench, gate, f"base/{gate.name}", reuse_failed=False)
             scene.append(e.BaselineGateJudged(verdict=verdict))
     scene.append(e.BaselineFinished())
 
@@ -188,16 +184,13 @@ async def judge(scene: Scene, order: JudgeCandidate) -> None:
         built.commit, built.tree, mark=scene.mark("candidate", order.candidate)
     ) as bench:
         for gate in gates:
-            where = f"candidate-{order.candidate}/{gate.name}"
-            baseline = state.baseline_verdicts.get(gate.name)
-            with scene.log(where) as log:
-                verdict = await bench.judge(
-                    gate,
-                    log=log,
-                    on_line=lambda t, w=where: scene.line(w, t),
-                    fresh=gate.name == again,
-                    baseline=baseline,
-                )
+            verdict = await scene.ask(
+                bench,
+                gate,
+                f"candidate-{order.candidate}/{gate.name}",
+                fresh=gate.name == again,
+                baseline=state.baseline_verdicts.get(gate.name),
+            )
             scene.append(e.CandidateGateJudged(candidate=order.candidate, verdict=verdict))
             if verdict.outcome != "passed":
                 stopped = verdict

@@ -20,11 +20,12 @@ from ledger.export import task_ledger
 
 from ledger import events as e
 from ledger.model import Refusal, Sha, Task, Verdict
+from orchestrator.errors import OrchError
 from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.scene import Scene, gates_of
 from orchestrator.verification.boundaries import outside
-from orchestrator.verification.preparation import prepare
+from orchestrator.verification.preparation import copy_excludes, prepare
 from orchestrator.verification.protected import held_paths
 from workers.base import Brief, Report, Surroundings
 from workers.command import run_command
@@ -100,7 +101,7 @@ async def _start(scene: Scene, order: StartAttempt) -> _Start:
         return _Start(order.base)
     git = scene.workplace.git
     before = scene.state.tasks[order.task].attempts[-2].started.base
-    merged = await scene.git(reapply, git, order.base, before, order.reapply)
+    merged = await scene.git(reapply, git, order.base, before, order.reapply, attributes=order.base)
     if isinstance(merged, str):
         commit = await scene.git(
             git.commit_tree,
@@ -126,11 +127,13 @@ async def _prepare(progress: _Progress) -> None:
             checkout=scene.workplace.checkout,
             environ=scene.workplace.environ,
             allowed=scene.settings.env,
+            run=scene.run,
+            git=scene.workplace.git,
             mark=scene.mark(order.task, order.attempt),
             log=log,
         )
     if trouble:
-        raise PreparationFailed(trouble)
+        raise OrchError(f"the workspace could not be made ready: {trouble}", hint="orch gate")
     feedback = _feedback(progress)
     scene.append(
         e.AttemptPrepared(
@@ -142,10 +145,6 @@ async def _prepare(progress: _Progress) -> None:
             prepare_s=round(time.monotonic() - began, 3),
         )
     )
-
-
-class PreparationFailed(Exception):
-    """A workspace could not be made ready; nobody's fault."""
 
 
 def _feedback(progress: _Progress) -> str | None:
@@ -275,7 +274,7 @@ async def _commit(progress: _Progress) -> Committed | Unchanged | NotCommitted:
         ref=attempt_ref(run, order.task, order.attempt),
         message=_message(progress),
         author=scene.author,
-        excludes=scene.state.started.excludes,
+        excludes=scene.state.started.excludes + copy_excludes(scene.settings.preparation),
     )
     progress.outside, progress.refusals, progress.verdicts = (), (), ()
     match committed:
@@ -336,11 +335,12 @@ async def _check(progress: _Progress, committed: Committed) -> None:
         committed.commit, committed.tree, mark=scene.mark(order.task, order.attempt)
     ) as bench:
         for gate in gates:
-            where = f"{progress.where}/{gate.name}"
-            with scene.log(where) as log:
-                verdict = await bench.judge(
-                    gate, log=log, on_line=lambda text, where=where: scene.line(where, text)
-                )
+            verdict = await scene.ask(
+                bench,
+                gate,
+                f"{progress.where}/{gate.name}",
+                baseline=scene.state.baseline_verdicts.get(gate.name),
+            )
             scene.append(
                 e.RoundGateJudged(
                     task=order.task,

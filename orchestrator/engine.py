@@ -66,6 +66,8 @@ async def drive(
         engine = Engine(workplace, journal)
         try:
             await engine.run()
+        except BaseExceptionGroup as group:
+            raise first_of(group) from group
         finally:
             with anyio.CancelScope(shield=True):
                 await engine.close()
@@ -184,7 +186,9 @@ class Engine:
             if self.troubles > TROUBLES_AT_MOST:
                 raise
         finally:
-            del self.jobs[name]
+            # What the job recorded last may have started the next one of that name already.
+            if self.jobs.get(name) is scope:
+                del self.jobs[name]
         if why:
             self.scene.append(*lost(why))
         self.wake()
@@ -221,6 +225,19 @@ class Engine:
     async def close(self) -> None:
         """Give everything back: workspaces, and the files of what was under way."""
         await self.scene.close()
+
+
+def first_of(group: BaseExceptionGroup) -> BaseException:
+    """The error that ended everything else; jobs that were only ended with it do not count."""
+    errors: list[BaseException] = []
+    pending: list[BaseException] = [group]
+    while pending:
+        error = pending.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            pending.extend(error.exceptions)
+        else:
+            errors.append(error)
+    return next((error for error in errors if isinstance(error, Exception)), errors[0])
 
 
 def is_no_space(error: BaseException) -> bool:

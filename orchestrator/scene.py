@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypedDict, TypeVar, Unpack
 
 import anyio
 import anyio.to_thread
@@ -24,7 +24,7 @@ from orchestrator.runs import live_log, run_folder
 from orchestrator.workplace import Workplace
 
 if TYPE_CHECKING:
-    from orchestrator.verification.gates import Judge
+    from orchestrator.verification.gates import Bench, Judge
     from worktree.git import Person, Signing
     from worktree.workspace import Pool, Workspace
 
@@ -33,6 +33,14 @@ T = TypeVar("T")
 
 GIT_THREADS = 8
 LOG_TEXT_BYTES = 200_000
+
+
+class Asking(TypedDict, total=False):
+    """How a gate is asked; see `Bench.judge`."""
+
+    fresh: bool
+    baseline: Verdict | None
+    reuse_failed: bool
 
 
 @dataclass
@@ -91,6 +99,11 @@ class Scene:
     def mark(self, *parts: object) -> str:
         """A mark for a child: the run, what it works on, and a nonce."""
         return "/".join([self.run, *map(str, parts), secrets.token_hex(4)])
+
+    async def ask(self, bench: Bench, gate: Gate, where: str, **how: Unpack[Asking]) -> Verdict:
+        """Let a gate judge, its output to be followed as `where`."""
+        with self.log(where) as log:
+            return await bench.judge(gate, log=log, on_line=partial(self.line, where), **how)
 
     def live(self, where: str) -> Path:
         """The file for the output of something under way; others may read along."""

@@ -116,7 +116,11 @@ class Project:
         return self.workplace().store()
 
     def start(
-        self, *tasks: Task, options: RunOptions | None = None, base: str | None = None, **limits: Any
+        self,
+        *tasks: Task,
+        options: RunOptions | None = None,
+        base: str | None = None,
+        **limits: Any,
     ) -> str:
         """Record a run that no engine drives yet."""
         plan = Plan(goal="A goal", base=base, tasks=tasks)
