@@ -1,0 +1,51 @@
+"""Who may start: the longest path first, never two on the same paths."""
+
+from __future__ import annotations
+
+from orchestrator.policy.readiness import startable
+from tests.support.builders import FREE, Story, guide_for
+
+
+def test_the_longest_remaining_path_starts_first():
+    chain = {"lone": [], "a": [], "b": ["a"], "c": ["b"], "pair": [], "d": ["pair"]}
+    story = Story.of(chain)
+    assert startable(story.state, FREE, 9) == ("a", "pair", "lone")
+    assert startable(story.state, FREE, 1) == ("a",)
+    assert startable(story.state, FREE, 0) == ()
+
+
+def test_equal_paths_start_in_the_order_of_the_plan():
+    story = Story.of({"z": [], "m": [], "a": []})
+    assert startable(story.state, FREE, 9) == ("z", "m", "a")
+
+
+def test_two_tasks_on_the_same_paths_never_start_side_by_side():
+    paths = {"a": ["src/**"], "b": ["src/core/*.py"], "c": ["docs/**"]}
+    story = Story.of({"a": [], "b": [], "c": []}, paths=paths)
+    guide = guide_for(story.state.started)
+    assert startable(story.state, guide, 9) == ("a", "c")
+    story.starts("a")
+    assert startable(story.state, guide, 9) == ("c",)
+
+
+def test_a_queued_head_fences_until_it_has_landed():
+    paths = {"a": ["src/**"], "b": ["src/core/*.py"]}
+    story = Story.of({"a": [], "b": []}, paths=paths).baseline().queues("a")
+    guide = guide_for(story.state.started)
+    assert startable(story.state, guide, 9) == ()
+    candidate = story.builds(1)
+    story.judges(candidate).lands(candidate)
+    assert startable(story.state, guide, 9) == ("b",)
+
+
+def test_a_task_without_paths_is_fenced_from_nobody():
+    story = Story.of({"a": [], "b": [], "c": []}, paths={"a": ["src/**"]})
+    guide = guide_for(story.state.started)
+    assert startable(story.state, guide, 9) == ("a", "b", "c")
+
+
+def test_the_fence_may_name_the_task_itself():
+    paths = {"a": ["src/**"], "b": ["src/**"]}
+    story = Story.of({"a": [], "b": []}, paths=paths)
+    everybody = type(FREE)(neighbours=lambda task: frozenset(("a", "b")))
+    assert startable(story.state, everybody, 9) == ("a",)
