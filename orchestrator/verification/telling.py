@@ -168,9 +168,9 @@ def _most_telling(found: Sequence[_Line]) -> str:
             text = f"{text} ({re.sub(r'^E +', '', said.text.strip())})"
     elif findings := _of(found, "finding"):
         text = findings[0].text.strip()
-        place = next((p for p in _of(found, "place") if p.at == findings[0].at + 1), None)
-        if place:
-            text = f"{text} ({re.sub(r'^[^ ]+ ', '', place.text.strip())})"
+        below = next((p for p in _of(found, "place") if p.at == findings[0].at + 1), None)
+        if below and (place := re.fullmatch(r"\s*(?:-->|╭▸|┌─) (.*)", below.text)):
+            text = f"{text} ({place[1]})"
     else:
         # The end of a traceback says more than what was raised on the way to it.
         text = (details or list(found))[-1].text.strip()
