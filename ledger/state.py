@@ -99,6 +99,8 @@ class TaskState:
     """Attempts lost one after the other, by nobody's fault."""
     note: str = ""
     """What a person, or the reason for its state, has to say."""
+    asked: str = ""
+    """What a person said when they asked for another try; every later attempt is told."""
     allowed: list[str] = field(default_factory=list)
     landed_by: int | None = None
     """The candidate that carried it."""
@@ -736,7 +738,7 @@ def _evolve_person(
                 f"{event.task} is {task.status}",
             )
             task.charged = task.lost = 0
-            task.note = event.note
+            task.note = task.asked = event.note
             _renew(state, task)
             _spread(state, event.task)
             _reopen(state)

@@ -17,7 +17,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal
 
 import anyio
@@ -37,7 +36,7 @@ from orchestrator.workplace import Workplace
 from worktree.candidate import Candidate, Conflict, Head, build_candidate
 from worktree.changes import apply_changes
 from worktree.git import RefUpdate
-from worktree.landing import Refused, accept_commit
+from worktree.landing import Refused, accept_commit, check_accept
 from worktree.names import candidate_ref
 
 
@@ -149,6 +148,9 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
         return replace(
             plain, outcome="nothing", why=f"{target} has all of it already", commit=before
         )
+    refused = await scene.git(check_accept, git, ref, scene.workplace.user)
+    if refused:
+        return replace(plain, outcome="refused", why=refused.why, hint=refused.hint)
     judged = False
     if whole and not squash and await scene.git(git.is_ancestor, base, state.tip):
         commit, tree = state.tip, state.tip_tree
@@ -181,17 +183,9 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
     scene.append(
         e.AcceptIntended(target=target, before=base, commit=commit, tree=tree, tasks=chosen.tasks)
     )
-    move = partial(
-        accept_commit,
-        git,
-        scene.workplace.user,
-        ref=ref,
-        commit=commit,
-        expected=before,
-        person=scene.author,
-        reason=f"orch: accept {scene.run}",
+    moved = await scene.git(
+        accept_commit, git, ref, commit, before, scene.workplace.user, reason=f"orch: {scene.run}"
     )
-    moved = await scene.git(move)
     if isinstance(moved, Refused):
         return replace(plain, outcome="refused", judged=judged, why=moved.why, hint=moved.hint)
     scene.append(

@@ -16,9 +16,8 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from ledger.export import task_ledger
-
 from ledger import events as e
+from ledger.export import task_ledger
 from ledger.model import Refusal, Sha, Task, Verdict
 from orchestrator.errors import OrchError
 from orchestrator.feedback import landed_since, render_feedback
@@ -150,9 +149,6 @@ async def _prepare(progress: _Progress) -> None:
 def _feedback(progress: _Progress) -> str | None:
     """What the worker must know of this round's trouble and of earlier attempts."""
     state, task_id = progress.scene.state, progress.task.id
-    task = state.tasks[task_id]
-    if progress.number == 0 and progress.order.attempt == 1 and not task.note:
-        return None
     return render_feedback(
         state,
         task_id,
@@ -162,6 +158,7 @@ def _feedback(progress: _Progress) -> str | None:
         landed=landed_since(state, task_id),
         reapplied=progress.start.reapplied,
         patch=progress.start.patch,
+        note=state.tasks[task_id].asked,
         read_log=progress.scene.read_log,
     )
 
@@ -229,7 +226,6 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
         prompt=task.prompt,
         rules=state.started.rules,
         feedback=feedback,
-        note=state.tasks[task.id].note if progress.order.attempt > 1 else "",
         ledger_json=json.dumps(task_ledger(state, task.id), indent=2),
     )
     timeout_s = state.limits.timeout_s - progress.worked_s

@@ -109,6 +109,8 @@ class Engine:
                     with anyio.move_on_after(LOOK_EVERY_S):
                         await self.woken.wait()
                     self.journal.catch_up()
+            # Usually nothing is left; what is, the next engine finds lost.
+            group.cancel_scope.cancel()
 
     def _now(self) -> Now:
         if self.full:
@@ -128,7 +130,7 @@ class Engine:
             case BuildCandidate():
                 await actions.build(scene, order)
             case LandCandidate():
-                await actions.land_candidate(scene, order)
+                await self._land(order)
             case RunBaseline():
                 scene.append(e.BaselineStarted())
                 self._start(group, "base", lambda: actions.run_baseline(scene), self._base_lost)
@@ -151,6 +153,17 @@ class Engine:
                 ended = [self._end(name) for name in list(self.jobs)]
                 return any(ended)
         return True
+
+    async def _land(self, order: LandCandidate) -> None:
+        try:
+            await actions.land_candidate(self.scene, order)
+        except actions.TipRewound as error:
+            hint = f"see `git reflog {error}`; put it back with `git update-ref`, then orch resume"
+            what = f"{error} was moved to a commit that lacks what has landed"
+            self.scene.append(
+                e.Noticed(what=what, hint=hint),
+                e.RunFinished(outcome="person-needed", exit_code=5, why=what),
+            )
 
     # --- jobs ---------------------------------------------------------------------------------
 
