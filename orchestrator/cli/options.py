@@ -50,7 +50,7 @@ def complete_task(ctx: Any, args: list[str], incomplete: str) -> list[tuple[str,
 RunArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         help="A run's id or its beginning; absent: the newest.",
         show_default=False,
         autocompletion=complete_run,
@@ -73,7 +73,7 @@ TaskArgument = Annotated[
 MaybeTask = Annotated[
     str | None,
     typer.Argument(
-        metavar="[TASK]",
+        metavar="TASK",
         help="A task's id; absent: the whole run.",
         show_default=False,
         autocompletion=complete_task,

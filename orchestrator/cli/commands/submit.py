@@ -18,7 +18,7 @@ def submit(
     task: TaskArgument,
     revision: Annotated[
         str | None,
-        typer.Argument(metavar="[REVISION]", help="A commit; absent: the branch of orch take."),
+        typer.Argument(metavar="REVISION", help="A commit; absent: the branch of orch take."),
     ] = None,
     run: RunOption = None,
     later: LaterOption = False,

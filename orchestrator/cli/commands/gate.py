@@ -1,0 +1,55 @@
+"""`orch gate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.app import command_app
+from orchestrator.cli.options import JsonOption
+
+app = command_app()
+
+
+@app.command()
+def gate(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Gates; absent: all of them.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Also what is known of this tree.")
+    ] = False,
+    log: Annotated[bool, typer.Option("--log", help="With what they print, as it comes.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Run gates on the checkout, as a run would.
+
+    In a fresh workspace, with your changes that are not committed yet. What a gate says of this
+    very tree is kept, and a run uses it again. Exits with 1 where one fails, 2 where one cannot
+    run.
+    """
+    from orchestrator.cli.desk import open_here
+    from orchestrator.cli.gating import judge_shown
+    from orchestrator.cli.options import environ_of
+    from orchestrator.cli.places import user_config_folder
+    from orchestrator.config import load_settings
+    from orchestrator.errors import OrchError
+    from orchestrator.policy.nearest import nearest
+
+    environ = environ_of(ctx)
+    workplace = open_here(environ)
+    settings = load_settings(workplace.checkout, user_config_folder(environ))
+    known = [one.name for one in settings.gates]
+    for name in names or ():
+        if name not in known:
+            close = nearest(name, known)
+            hint = f"did you mean '{close}'?" if close else f"there are: {', '.join(known)}"
+            raise OrchError(f"there is no gate '{name}'", hint=hint)
+    if not known:
+        raise OrchError(
+            "there is no gate in .agent/orch.toml", hint="orch init shows what it found"
+        )
+    chosen = [one for one in settings.gates if not names or one.name in names]
+    return judge_shown(workplace, settings, chosen, fresh=fresh, log=log, as_json=as_json)
