@@ -4,8 +4,9 @@
    it, nothing else but what `keep` names. It is cleaned when it comes back, off anybody's way, so
    handing it out again costs what differs between two commits, not the size of the tree.
 2. What is exact is known from a private index that lies outside the tree, never from a file that
-   whoever works there can write. A file whose inode was so much as touched is written anew: a
-   change time cannot be set back, so neither skip-worktree bits nor restored dates hide anything.
+   whoever works there can write. A file that differs, or whose inode was so much as touched in a
+   later second than it was written, is written anew: a change time cannot be set back, so neither
+   skip-worktree bits nor restored dates hide anything.
 3. Whatever was done to the tree (pointers rewritten, folders locked, repositories within, pipes,
    links in place of folders) is undone; where that fails, the workspace is made anew.
 4. Names are `<prefix>-<number>`. A pool adopts those that an ended process left behind.

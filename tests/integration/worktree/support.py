@@ -110,7 +110,7 @@ class Scene:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
         made = self.commit(workspace, task=task)
-        pool.give_back(workspace)
+        pool.remove_all()
         assert isinstance(made, Committed), made
         return made.commit
 
