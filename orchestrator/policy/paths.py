@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from ledger.model import TaskId
-from orchestrator.policy.pattern import Deep, Name, Part, Pattern, Ranges, parse_pattern
+from orchestrator.policy.pattern import Deep, Name, Part, Ranges, parse_pattern
 
 _AFTER_ALL = "\U0010ffff"
 
@@ -89,20 +89,21 @@ def _token_expression(ranges: Ranges) -> str:
 
 
 def overlaps(a: Iterable[str], b: Iterable[str]) -> bool:
-    """Whether some path is covered by both; without patterns anything is (rule 6)."""
-    ours = [parse_pattern(pattern) for pattern in a]
-    theirs = [parse_pattern(pattern) for pattern in b]
+    """Whether some path is covered by both lists; an empty list overlaps all."""
+    ours, theirs = tuple(a), tuple(b)
     if not ours or not theirs:
         return True
     return any(patterns_meet(one, other) for one in ours for other in theirs)
 
 
-def patterns_meet(a: Pattern, b: Pattern) -> bool:
+def patterns_meet(a: str, b: str) -> bool:
     """Whether some path is covered by both patterns."""
-    for mine, yours in zip(a.prefix, b.prefix, strict=False):
-        if mine != yours:
-            return False
-    return _parts_meet(a.parts, b.parts)
+    if a == b:
+        return True
+    mine, yours = parse_pattern(a), parse_pattern(b)
+    if any(one != other for one, other in zip(mine.prefix, yours.prefix, strict=False)):
+        return False
+    return _parts_meet(mine.parts, yours.parts)
 
 
 def _parts_meet(a: Sequence[Part], b: Sequence[Part]) -> bool:
@@ -139,6 +140,11 @@ def _names_meet(a: Name, b: Name) -> bool:
 @lru_cache(maxsize=16384)
 def _tokens_meet(a: tuple[Ranges | None, ...], b: tuple[Ranges | None, ...]) -> bool:
     """The same walk within a name: `*` is to characters what `**` is to names."""
+    for mine, yours in zip(a, b, strict=False):  # most names differ before the first star
+        if mine is None or yours is None:
+            break
+        if not _ranges_meet(mine, yours):
+            return False
     below: list[bool] = []
     for i in range(len(a), -1, -1):
         reach = [False] * (len(b) + 1)
@@ -174,12 +180,16 @@ class PathIndex:
         for task, own in self._declared.items():
             for text in dict.fromkeys(own):
                 self._owners.setdefault(text, []).append(task)
-        self._by_prefix: dict[str, list[Pattern]] = {}
+        self._by_prefix: dict[str, list[str]] = {}
         for text in self._owners:
-            pattern = parse_pattern(text)
-            self._by_prefix.setdefault(_key(pattern.prefix), []).append(pattern)
+            key = _key(parse_pattern(text).prefix)
+            self._by_prefix.setdefault(key, []).append(text)
         self._sorted = sorted(self._by_prefix)
         self._fences: dict[tuple[str, ...], frozenset[TaskId]] = {}
+
+    def declared(self, task: TaskId) -> tuple[str, ...]:
+        """The patterns of a task."""
+        return self._declared[task]
 
     def patterns(self) -> tuple[str, ...]:
         """Every pattern once, in the order of the tasks that declare it first."""
@@ -189,12 +199,15 @@ class PathIndex:
         """The tasks that declare exactly this pattern."""
         return tuple(self._owners.get(pattern, ()))
 
-    def meeting(self, pattern: str) -> Iterator[str]:
-        """Every declared pattern that can cover a path which `pattern` covers, itself included."""
-        own = parse_pattern(pattern)
-        for other in self._near(own):
-            if patterns_meet(own, other):
-                yield other.text
+    def near(self, pattern: str) -> Iterator[str]:
+        """The declared patterns that may meet this one (rule 3), itself included."""
+        prefix = parse_pattern(pattern).prefix
+        for length in range(len(prefix)):
+            yield from self._by_prefix.get(_key(prefix[:length]), ())
+        key = _key(prefix)
+        start = bisect_left(self._sorted, key)
+        for at in range(start, bisect_left(self._sorted, key + _AFTER_ALL, lo=start)):
+            yield from self._by_prefix[self._sorted[at]]
 
     def fence(self, task: TaskId) -> frozenset[TaskId]:
         """The tasks whose patterns overlap with those of a task, itself included.
@@ -207,7 +220,8 @@ class PathIndex:
             known = frozenset(
                 owner
                 for pattern in dict.fromkeys(own)
-                for other in self.meeting(pattern)
+                for other in self.near(pattern)
+                if patterns_meet(pattern, other)
                 for owner in self._owners[other]
             )
             self._fences[own] = known
@@ -216,14 +230,6 @@ class PathIndex:
     def neighbours(self, task: TaskId) -> frozenset[TaskId]:
         """The tasks whose patterns overlap with those of a task, itself left out."""
         return self.fence(task) - {task}
-
-    def _near(self, own: Pattern) -> Iterator[Pattern]:
-        for length in range(len(own.prefix)):
-            yield from self._by_prefix.get(_key(own.prefix[:length]), ())
-        key = _key(own.prefix)
-        start = bisect_left(self._sorted, key)
-        for at in range(start, bisect_left(self._sorted, key + _AFTER_ALL, lo=start)):
-            yield from self._by_prefix[self._sorted[at]]
 
 
 def _key(prefix: tuple[str, ...]) -> str:

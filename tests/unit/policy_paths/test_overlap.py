@@ -112,7 +112,7 @@ def test_ten_thousand_tasks_find_their_neighbours_in_seconds():
         assert index.neighbours(task) == (
             frozenset(declared) - {"all"} if task == "all" else frozenset({"all"})
         )
-    assert time.perf_counter() - start < 5.0
+    assert time.perf_counter() - start < 10.0
 
 
 def test_ten_thousand_tasks_with_the_same_paths_share_one_answer():
