@@ -70,7 +70,7 @@ def time_limit_s(gate: Gate, baseline: Verdict | None) -> float:
     return max(TIMEOUT_S, BASELINE_FACTOR * baseline.duration_s if baseline else 0.0)
 
 
-def tests_on_base(baseline: Verdict | None) -> int | None:
+def count_on_base(baseline: Verdict | None) -> int | None:
     """How many tests the base had, where its gate passed and counted them."""
     if baseline is None or baseline.outcome != "passed":
         return None
@@ -207,7 +207,7 @@ class Bench:
         """What the gate says of the commit's tree; `log` is where its output can be followed."""
         judge = self._judge
         key = await anyio.to_thread.run_sync(judge.key, gate, self._tree)
-        needed = tests_on_base(baseline)
+        needed = count_on_base(baseline)
         known = None if fresh else judge.known(key)
         if known and _may_be_reused(known, reuse_failed, needed):
             return known.model_copy(update={"gate": gate.name, "reused": True})

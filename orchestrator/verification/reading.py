@@ -97,7 +97,8 @@ def _why_not_passed(
             else f"all {tests.total} tests were skipped"
         )
     if baseline_tests is not None and tests.total < baseline_tests:
-        return f"only {tests.total} tests ran, the base had {baseline_tests}"
+        ran = f"{tests.total} test{'s' * (tests.total != 1)}"
+        return f"only {ran} ran, the base had {baseline_tests}"
     return None
 
 

@@ -28,6 +28,7 @@ LAST_LINES = 20
 Kind = Literal["test", "finding", "detail", "place", "closing"]
 
 _PATH = r"(?:[A-Za-z]:)?[\w./\\@+~-]+\.\w+"
+_START = r"(?<![\w./\\@+~-])"
 _EXPRESSIONS: tuple[tuple[Kind, str], ...] = (
     # pytest
     ("test", r"(?:FAILED|ERROR) \S+(?:\.py|::).*"),
@@ -87,8 +88,9 @@ _VOLATILE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b0x[0-9A-Fa-f]+\b", "ADDRESS"),
         (r"\b(?=[0-9a-f]*\d)[0-9a-f]{12,64}\b", "HASH"),
         (r"\b(localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0):\d+", r"\1:PORT"),
-        (rf"({_PATH}):\d+(?::\d+)?(?:-\d+)?", r"\1:LINE"),
-        (rf"({_PATH})\(\d+,\d+\)", r"\1:LINE"),
+        # Looked for at the start of a word only: else a long word is tried from each character.
+        (rf"{_START}({_PATH}):\d+(?::\d+)?(?:-\d+)?", r"\1:LINE"),
+        (rf"{_START}({_PATH})\(\d+,\d+\)", r"\1:LINE"),
         (r"\bline \d+", "line LINE"),
         (r"^\s*\d+:\d+\s", "LINE "),
         (r"\b(pid|PID|process|Process|thread|port)([ =:]+)\d+", r"\1\2NUMBER"),

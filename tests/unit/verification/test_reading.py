@@ -185,7 +185,7 @@ def test_an_unknown_output_keeps_its_last_lines():
 
 
 def test_what_is_kept_is_bounded_clean_and_each_line_once():
-    flood = "".join(f"m.py:{n}: error: e{n} {'x' * 5000}\n" for n in range(3000))
+    flood = "".join(f"m.py:{n}: error: e{n} {'x' * 700}\n" for n in range(3000))
     reading = read(
         1, "same.py:1: error\n" * 50 + "\x1b[31mred.py:1: error: \x07 bad\x1b[0m\n" + flood
     )
