@@ -20,7 +20,7 @@ from pathlib import Path
 from worktree.git import Git
 from worktree.hostile import SUBMODULE, SYMLINK, Refused, parents, refuse, refuse_path
 from worktree.names import quoted
-from worktree.removal import replace_file
+from worktree.removal import remove, replace_file
 from worktree.values import Change, GitError, Person, RefUpdate, check_id
 from worktree.workspace import CHECKOUT_TIMEOUT_S, Workspace
 
@@ -86,6 +86,8 @@ def commit_workspace(
     entry_limit: int = ENTRY_LIMIT,
 ) -> Committed | Unchanged | NotCommitted:
     """Commits what is in a workspace on top of `parent`, kept by `ref`."""
+    # Whoever holds the workspace is alone with its index: a lock is a killed git's.
+    remove(Path(f"{workspace.index}.lock"))
     listed = _changed_files(git, workspace, excludes)
     refused = _look(workspace.path, listed, size_limit_bytes)
     if len(listed) > entry_limit:
@@ -95,7 +97,7 @@ def commit_workspace(
     try:
         _stage(git, workspace, listed)
     except GitError as error:
-        if error.kind != "failed":
+        if error.kind != "failed" or (error.exit_code or -1) < 0:
             raise
         # An encoding that is none, a file that went or cannot be read: the agent's to mend.
         return NotCommitted((Refused(".", f"its files cannot be read: {error.what}"),))
@@ -132,7 +134,15 @@ def _changed_files(git: Git, workspace: Workspace, excludes: str) -> dict[bytes,
         # What is gone is listed twice, as changed too.
         if entry and listed.get(entry[2:]) != b"R":
             listed[entry[2:]] = entry[:1]
+    for path, how in listed.items():
+        # A file that became a folder: what is in the folder is listed by itself.
+        if how == b"C" and _is_folder(workspace.path / os.fsdecode(path)):
+            listed[path] = b"R"
     return listed
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _look(root: Path, listed: Mapping[bytes, bytes], size_limit_bytes: int) -> tuple[Refused, ...]:
@@ -185,15 +195,19 @@ def _judge(
     wanted += [f"{parent}:{folder}" for folder in folders]
     wanted += [f"{tree}:{folder}" for folder in folders]
     answers = _objects(git, [*sizes, *(f"contents {name}" for name in wanted)])
-    texts = [text for _, text in answers[len(there) :]]
+    targets = [text for _, _, text in answers[len(there) :][: len(links)]]
     width = len(tree) // 2
-    listings = [_names(text, width) for text in texts[len(links) :]]
+    # What was a file in the base is no folder there.
+    listings = [
+        _names(text, width) if kind == b"tree" else frozenset[str]()
+        for kind, _, text in answers[len(there) + len(links) :]
+    ]
     return refuse(
         changes,
-        sizes={c.blob: size for c, (size, _) in zip(there, answers, strict=False)},
+        sizes={c.blob: size for c, (_, size, _) in zip(there, answers, strict=False)},
         targets={
             c.path: text.decode("utf-8", "surrogateescape")
-            for c, text in zip(links, texts, strict=False)
+            for c, text in zip(links, targets, strict=True)
         },
         before=dict(zip(folders, listings[: len(folders)], strict=True)),
         after=dict(zip(folders, listings[len(folders) :], strict=True)),
@@ -202,22 +216,23 @@ def _judge(
     )
 
 
-def _objects(git: Git, commands: list[str]) -> list[tuple[int, bytes]]:
-    """Size and content of objects, in order; nothing of what is not there or was not asked for."""
+def _objects(git: Git, commands: list[str]) -> list[tuple[bytes, int, bytes]]:
+    """Type, size and content of objects, in order; empty for what is not there or not asked for."""
     stdin = "".join(f"{command}\n" for command in commands).encode()
     out = git.run("cat-file", "--batch-command", stdin=stdin)
     found = []
     at = 0
     for command in commands:
         line_end = out.index(b"\n", at)
-        last = out[at:line_end].rpartition(b" ")[2]
+        # `ID TYPE SIZE`, or what was asked for and `missing`.
+        *_, kind, last = (b"", *out[at:line_end].split(b" "))
         at = line_end + 1
         size = int(last) if last.isdigit() else 0
         text = b""
         if command.startswith("contents ") and last.isdigit():
             text = out[at : at + size]
             at += size + 1
-        found.append((size, text))
+        found.append((kind, size, text))
     return found
 
 

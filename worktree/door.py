@@ -86,7 +86,7 @@ OVERRIDES = (
     ("core.trustctime", "true"),
     ("core.checkStat", "default"),
     ("core.logAllRefUpdates", "false"),
-    ("core.filesRefLockTimeout", "5000"),
+    ("core.filesRefLockTimeout", "2000"),
     ("core.packedRefsTimeout", "10000"),
 )
 
@@ -116,7 +116,8 @@ def checked(args: tuple[str, ...], said: Answer, ok: tuple[int, ...]) -> Answer:
     """The answer, where git ended as it may; else a GitError that says why."""
     if said.exit_code in ok:
         return said
-    kind = _kind(said.err)
+    # A limit on the size of files ends the writer by a signal, without a word.
+    kind: Kind = "no-space" if said.exit_code == -signal.SIGXFSZ else _kind(said.err)
     lines = [line for line in said.err.splitlines() if line.strip()]
     why = next((line for line in lines if line.startswith(("fatal:", "error:"))), "")
     why = (why or (lines[-1] if lines else "it said nothing")).removeprefix("fatal: ")
