@@ -31,10 +31,10 @@ def run(arguments: Sequence[str]) -> int:
     debug = arguments[0] == "--debug"
     environ = dict(os.environ)
     try:
-        if any(name.startswith("GIT_") for name in environ):
-            from worktree.git import strip_environment
-
-            strip_environment(os.environ)
+        # A git inside a hook or an alias would hand them down, and win over where we are.
+        for name in environ:
+            if name.startswith("GIT_"):
+                del os.environ[name]
         return _run(arguments, environ)
     except BaseException as error:
         from orchestrator.cli.failure import answer_error

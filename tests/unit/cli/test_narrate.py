@@ -1,0 +1,83 @@
+"""One line for each fact that matters."""
+
+import pytest
+
+from ledger import events as e
+from ledger.model import Verdict
+from orchestrator.review.narrate import narrate, narrate_all
+from tests.support.builders import Story, verdict
+
+SILENT = {"CandidateBuilt", "LandingIntended", "PrefixCut", "AttemptPrepared", "BaselineStarted"}
+
+
+def test_a_run_reads_like_a_story() -> None:
+    story = Story.of({"a": [], "b": []}).baseline()
+    story.starts("a").ends("a", duration_s=3.0)
+    number = story.builds(1)
+    story.judges(number, "failed").judges(number, "failed", confirms=True)
+    story.tell(e.HeadSentBack(task="a", attempt=1, cause="red", why="gate 'unit' failed"))
+    story.starts("a").ends("a")
+    number = story.builds(1, "fine")
+    story.judges(number).lands(number)
+    story.tell(e.RunFinished(outcome="complete", exit_code=0))
+    lines = [text for _, (text, _) in narrate_all(story.facts, story.state)]
+    joined = "\n".join(lines)
+    assert "base  gate 'unit' passed" in joined and "a  started, by coder" in joined
+    assert "queue judging a once more" in joined and "a  sent back: gate 'unit' failed" in joined
+    assert "a  attempt 2, by coder" in joined and "result landed a (1 of 2)" in joined
+    assert lines[-1] == "run   complete"
+
+
+@pytest.mark.parametrize("kind", sorted(e.EVENT_TYPES))
+def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
+    story = Story.of({"t": [], "u": []}).baseline().starts("t")
+    story.ends("t")
+    number = story.builds(1)
+    red = Verdict(gate="unit", tree="t", key="k", outcome="failed", why="\x1b[31mred")
+    sha = "c" * 40
+    facts: dict[str, e.Event] = {
+        "RunStarted": story.state.started,
+        "EngineStarted": e.EngineStarted(pid=1, host="h"),
+        "LimitsChanged": e.LimitsChanged(limits=story.state.limits),
+        "StopRequested": e.StopRequested(),
+        "RunFinished": e.RunFinished(outcome="stopped", exit_code=130),
+        "Noticed": e.Noticed(what="odd"),
+        "BaselineStarted": e.BaselineStarted(),
+        "BaselineGateJudged": e.BaselineGateJudged(verdict=verdict()),
+        "BaselineFinished": e.BaselineFinished(),
+        "BaselineLost": e.BaselineLost(why="w"),
+        "AttemptStarted": e.AttemptStarted(task="t", attempt=1, base=sha, worker="w"),
+        "AttemptPrepared": e.AttemptPrepared(task="t", attempt=1, workspace="w"),
+        "RoundFinished": e.RoundFinished(task="t", attempt=1, round=1, worker_outcome="timeout"),
+        "RoundGateJudged": e.RoundGateJudged(task="t", attempt=1, round=1, verdict=red),
+        "AttemptFinished": e.AttemptFinished(task="t", attempt=1, outcome="lost", why="w"),
+        "CandidateBuilt": story.state.candidates[number].built,
+        "PrefixCut": e.PrefixCut(length=1),
+        "JudgingStarted": e.JudgingStarted(candidate=number),
+        "CandidateGateJudged": e.CandidateGateJudged(candidate=number, verdict=red),
+        "CandidateJudged": e.CandidateJudged(candidate=number, outcome="passed"),
+        "CandidateDropped": e.CandidateDropped(candidate=number, why="w"),
+        "LandingIntended": e.LandingIntended(candidate=number),
+        "Landed": e.Landed(candidate=number),
+        "CandidateStale": e.CandidateStale(candidate=number, tip=sha, tip_tree=sha),
+        "HeadSentBack": e.HeadSentBack(task="t", attempt=1, cause="conflict"),
+        "FlakeSeen": e.FlakeSeen(gate="unit", tree="t"),
+        "TaskGivenUp": e.TaskGivenUp(task="t", why="given up"),
+        "TaskHeld": e.TaskHeld(task="t", why="w"),
+        "PathAllowed": e.PathAllowed(task="t", path="p"),
+        "RetryRequested": e.RetryRequested(task="t", note="n"),
+        "TaskTaken": e.TaskTaken(task="t", branch="b", head=sha),
+        "HeadSubmitted": e.HeadSubmitted(task="t", attempt=1, base=sha, head=sha, tree=sha),
+        "RejectRequested": e.RejectRequested(tasks=("t",)),
+        "RejectRefused": e.RejectRefused(tasks=("t",), why="w"),
+        "AcceptIntended": e.AcceptIntended(
+            target="main", before=sha, commit=sha, tree=sha, tasks=("t",)
+        ),
+        "AcceptGateJudged": e.AcceptGateJudged(verdict=red),
+        "Accepted": e.Accepted(target="main", before=sha, commit=sha, tree=sha, tasks=("t",)),
+        "RunCleaned": e.RunCleaned(),
+    }
+    line = narrate(facts[kind], story.state)
+    quiet = {*SILENT, "EngineStarted", "BaselineFinished", "CandidateJudged", "CandidateDropped"}
+    assert (line is None) == (kind in quiet | {"AcceptIntended"})
+    assert line is None or ("\x1b" not in line[0] and "\n" not in line[0])
