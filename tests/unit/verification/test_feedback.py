@@ -217,3 +217,13 @@ def test_the_ledger_is_bounded_and_always_a_text():
     whole = json.dumps(state_ledger(story.state), ensure_ascii=False).encode()
     assert len(alone) < 1_500_000
     assert len(whole) < 150_000
+
+
+def test_even_the_reasons_alone_are_cut_when_there_are_too_many():
+    story = Story.of(1).baseline().starts("t1")
+    verdicts = tuple(red(f"g{n}", f"reason {n} " + "w" * 280, ("x",)) for n in range(200))
+    text = render_feedback(story.state, "t1", verdicts=verdicts)
+    assert text is not None
+    assert len(text) <= TEXT_LIMIT + 50
+    assert "reason 0 " in text
+    assert text.endswith("(more was left out here)\n")
