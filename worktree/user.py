@@ -140,11 +140,15 @@ def in_checkout(
         raise GitError("the repository is bare: it has no checkout", kind="bare")
     env = user_environment(dict(settings.environ))
     keys = {key for _, key, _ in _configuration(repository, env)}
-    silenced: list[tuple[str, str]] = [(key, "") for key in sorted(keys) if _DRIVER.fullmatch(key)]
-    for name in sorted({found.group(1) for found in map(_FILTER.fullmatch, keys) if found}):
-        silenced += [(f"filter.{name}.{part}", "") for part in ("clean", "smudge", "process")]
-        # An empty filter that is required is an error to git.
-        silenced.append((f"filter.{name}.required", "false"))
+    recorded = {key for key, _ in settings.filters}
+    silenced = [(key, "") for key in sorted(keys) if _DRIVER.fullmatch(key)]
+    for key in sorted(keys - recorded):
+        found = _FILTER.fullmatch(key)
+        if found is not None:
+            # An empty filter that is required is an error to git.
+            silenced.append((f"filter.{found[1]}.required", "false"))
+            if found[2] != "required":
+                silenced.append((key, ""))
     env |= overrides((*SAFE, *silenced, *settings.filters))
     env |= {
         "GIT_DIR": str(git_dir or repository.git_dir),
