@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -37,11 +37,12 @@ def shape_problems(
     *,
     known: Iterable[str] | None = None,
     names: Mapping[str, str] | None = None,
+    leave: Container[str] = (),
 ) -> list[Problem]:
     """What keeps a table from being a `model`.
 
     `names` are the file's words for the model's fields where they differ; `known` are the
-    keys to choose from for an unknown one.
+    keys to choose from for an unknown one; `leave` are kinds of errors that another rule tells.
     """
     called = dict(names or {})
     try:
@@ -50,6 +51,8 @@ def shape_problems(
         words = tuple(known) if known is not None else tuple(model.model_fields)
         found = []
         for details in error.errors(include_url=False):
+            if details["type"] in leave:
+                continue
             loc = details["loc"]
             if loc:
                 loc = (called.get(str(loc[0]), loc[0]), *loc[1:])
@@ -59,13 +62,15 @@ def shape_problems(
     return []
 
 
-def repaired(model: type[BaseModel], table: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a table that are right on their own, as tuples."""
+def repaired(
+    model: type[BaseModel], table: Mapping[str, Any], *, leave: Container[str] = ()
+) -> dict[str, Any]:
+    """The fields of a table that are right on their own, or wrong only in what is left."""
     values = frozen(table)
     try:
         model.model_validate(values, strict=True)
     except ValidationError as error:
-        wrong = {details["loc"][0] for details in error.errors() if details["loc"]}
+        wrong = {one["loc"][0] for one in error.errors() if one["loc"] and one["type"] not in leave}
         return {key: value for key, value in values.items() if key not in wrong}
     return dict(values)
 

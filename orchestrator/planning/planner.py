@@ -1,0 +1,70 @@
+"""From a goal to a plan: one function, whoever plans.
+
+1. With a command that lists items, each group of them is a task.
+2. Without, the goal is one task as it stands, to be divided by hand in the plan file.
+3. A planner is anything that takes a goal and these options and gives a plan; a new way to
+   plan is one more of them behind `plan`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ledger.model import Plan, Task
+from orchestrator.errors import OrchError
+from orchestrator.planning.for_each import Grouping, plan_for_each
+from orchestrator.planning.items import TIMEOUT_S, fetch_items
+from orchestrator.planning.plan_file import slug
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What a planner may know beside the goal."""
+
+    checkout: Path
+    base: str | None = None
+    worker: str | None = None
+    prompt: str | None = None
+    for_each: str | None = None
+    """The command that lists items."""
+    grouping: Grouping = field(default_factory=Grouping)
+    timeout_s: float = TIMEOUT_S
+    """How long that command may take."""
+
+
+class Planner(Protocol):
+    """Makes a plan out of a goal."""
+
+    def __call__(self, goal: str, options: PlanOptions) -> Plan:
+        """The plan; OrchError where there can be none."""
+
+
+def plan(goal: str, options: PlanOptions) -> Plan:
+    """The plan for a goal, by whichever planner the options ask for."""
+    planner: Planner = one_task if options.for_each is None else for_each_item
+    return planner(goal.strip(), options)
+
+
+def for_each_item(goal: str, options: PlanOptions) -> Plan:
+    """A task for each group of the items that a command lists."""
+    items = fetch_items(options.for_each or "", options.checkout, timeout_s=options.timeout_s)
+    return plan_for_each(
+        goal,
+        items,
+        options.grouping,
+        prompt=options.prompt,
+        worker=options.worker,
+        base=options.base,
+    )
+
+
+def one_task(goal: str, options: PlanOptions) -> Plan:
+    """The goal as a single task that may change anything."""
+    if not goal:
+        raise OrchError("the goal is empty", hint='orch plan "GOAL"')
+    prompt = (options.prompt or "{goal}").replace("{goal}", goal)
+    title = goal.splitlines()[0][:72]
+    task = Task(id=slug(goal) or "task-1", title=title, prompt=prompt, worker=options.worker)
+    return Plan(goal=goal, base=options.base, tasks=(task,))
