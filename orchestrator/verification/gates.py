@@ -27,15 +27,10 @@ import anyio.to_thread
 
 from ledger.events import RunStarted
 from ledger.model import Gate, Sha, Verdict
+from orchestrator.verification.copies import Trouble, copied_names, hash_copies
 from orchestrator.verification.counts import parse_count
 from orchestrator.verification.keys import verdict_key
-from orchestrator.verification.preparation import (
-    Trouble,
-    changed_files,
-    copied_names,
-    hash_copies,
-    prepare,
-)
+from orchestrator.verification.preparation import changed_files, prepare
 from orchestrator.verification.reading import Reading, Reason, read_output
 from orchestrator.workplace import Workplace
 from workers.command import run_command

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from ledger.model import Preparation
-from orchestrator.verification.preparation import copy_excludes, prepare
+from orchestrator.verification.copies import copy_excludes
+from orchestrator.verification.preparation import prepare
 
 pytestmark = pytest.mark.anyio
 COUNT = "echo run >> $COUNT; mkdir -p .kept && echo made > .kept/tool"
