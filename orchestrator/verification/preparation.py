@@ -24,6 +24,7 @@ import anyio.to_thread
 from ledger.model import Preparation
 from orchestrator.policy.paths import matches
 from orchestrator.verification.copies import Kind, Trouble, copied_names, copy_files
+from orchestrator.verification.copies import copy_excludes as copy_excludes
 from workers.command import run_command
 from workers.environment import build_environment, orch_variables
 from worktree.git import Git

@@ -29,7 +29,7 @@ FE
 ERROR: test_c (ut.A.test_c)
 ----------------------------------------------------------------------
 Traceback (most recent call last):
-  File "/work/ut.py", line 6, in test_c
+  File "/w/ut.py", line 6, in test_c
     def test_c(self): raise ValueError("q")
 ValueError: q
 
