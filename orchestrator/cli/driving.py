@@ -28,7 +28,7 @@ from orchestrator.errors import OrchError
 from orchestrator.journal import Observer
 from orchestrator.review.advice import unaccepted
 from orchestrator.review.status import render_status, status_as_json, status_of
-from orchestrator.runs import load_state
+from orchestrator.runs import load_state, read_facts
 from orchestrator.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -40,21 +40,32 @@ LOG_LINES = 15
 
 
 def drive_shown(
-    workplace: Workplace, store: Store, run: str, *, as_json: bool = False, plain: bool = False
+    workplace: Workplace,
+    store: Store,
+    run: str,
+    *,
+    as_json: bool = False,
+    plain: bool = False,
+    from_start: bool = False,
 ) -> int:
-    """Drive a run to its end and tell about it; the exit code."""
+    """Drive a run to its end and tell about it; the exit code.
+
+    `from_start`: also of what was recorded before it is driven.
+    """
     state = load_state(store, run)
     with ExitStack() as stack:
         view: LiveView | None = None
         observer: Observer
         if as_json:
-            observer = JsonLines(state.seq)
+            observer = JsonLines(0 if from_start else state.seq)
         elif plain or not output.is_terminal(sys.stderr):
             observer = PlainLines()
         else:
             from orchestrator.cli.live import LiveView
 
             observer = view = stack.enter_context(LiveView(state))
+        if from_start and view is None:
+            observer.on_facts(state, [(fact, at) for _, at, fact in read_facts(store, run)])
         ended = anyio.run(_drive, workplace, store, run, observer, view)
     state = load_state(store, run)
     code = state.finished.exit_code if state.finished and ended else INTERRUPTED
@@ -63,7 +74,8 @@ def drive_shown(
 
         code = accept_shown(workplace, store, run, as_json=as_json)
         state = load_state(store, run)
-    show_end(workplace, store, state, as_json=as_json)
+    if not as_json:  # whoever reads events has been told all of it
+        show_end(workplace, store, state, as_json=False)
     return code
 
 

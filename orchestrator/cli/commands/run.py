@@ -1,0 +1,88 @@
+"""`orch run`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.app import command_app
+from orchestrator.cli.limits import (
+    AttemptsOption,
+    DeadlineOption,
+    DetachOption,
+    GatesParallelOption,
+    ParallelOption,
+)
+from orchestrator.cli.options import JsonOption
+
+app = command_app()
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    plan: Annotated[
+        str | None,
+        typer.Argument(metavar="PLAN", help="A plan's file or name; absent: the newest."),
+    ] = None,
+    parallel: ParallelOption = None,
+    gates_parallel: GatesParallelOption = None,
+    attempts: AttemptsOption = None,
+    deadline: DeadlineOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only check, and show what would happen.")
+    ] = False,
+    detach: DetachOption = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Accept the result when all of it landed.")
+    ] = False,
+    allow_red_base: Annotated[
+        bool,
+        typer.Option("--allow-red-base", help="Go on without the gates that fail on the base."),
+    ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Plain lines, also on a terminal.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Run a plan: work, judge, land.
+
+    Each task is done in a worktree of its own; what the gates pass lands on the run's own result
+    branch. Your checkout and your branches stay as they are until: orch accept. With --json one
+    event a line.
+    """
+    from orchestrator.cli.desk import open_here
+    from orchestrator.cli.driving import answer_detached, drive_shown
+    from orchestrator.cli.driving import detach as start_detached
+    from orchestrator.cli.limits import deadline_at
+    from orchestrator.cli.options import environ_of
+    from orchestrator.cli.planned import answer_plan, load_checked, warn_before_run
+    from orchestrator.start import RunOptions, start_run
+
+    environ = environ_of(ctx)
+    options = RunOptions(
+        parallel=parallel,
+        gates_parallel=gates_parallel,
+        attempts=attempts,
+        deadline=deadline_at(deadline),
+        allow_red_base=allow_red_base,
+        accept=accept,
+    )
+    workplace = open_here(environ)
+    checked = load_checked(workplace, plan)
+    if dry_run:
+        limits = options.limits(checked.settings.limits)
+        checked = checked.within(limits)
+        answer_plan(workplace, checked, as_json=as_json)
+        return 0
+    warn_before_run(workplace, checked)
+    store = workplace.store()
+    started = start_run(
+        workplace, store, checked.plan, checked.path.stem, checked.settings, options
+    )
+    if detach:
+        start_detached(workplace, started)
+        answer_detached(workplace, started, as_json)
+        return 0
+    return drive_shown(workplace, store, started, as_json=as_json, plain=plain, from_start=True)

@@ -1,0 +1,171 @@
+"""A plan that was checked, and how it is shown: for `orch plan` and before `orch run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ledger.model import Limits, Plan, Settings
+from orchestrator.cli import output
+from orchestrator.cli.places import user_config_folder
+from orchestrator.config import load_settings
+from orchestrator.errors import Problem
+from orchestrator.planning.check import CheckedPlan, check_plan_file
+from orchestrator.planning.graph import levels, longest_path, render_graph
+from orchestrator.planning.plan_file import find_plan
+from orchestrator.policy.forecast import Forecast, forecast
+from orchestrator.review.words import count, duration, foreign, short
+from orchestrator.runs import unfinished
+from orchestrator.survey import survey
+from orchestrator.workplace import Workplace
+
+PLAN_WARNINGS = 20
+RUN_WARNINGS = 3
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A plan without errors, the file it is in, and the settings it would run with."""
+
+    plan: Plan
+    path: Path
+    settings: Settings
+    problems: tuple[Problem, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about it, one text each."""
+        return tuple(problem.render().replace("warning: ", "", 1) for problem in self.problems)
+
+    def within(self, limits: Limits) -> Checked:
+        """The same with other limits."""
+        settings = self.settings.model_copy(update={"limits": limits})
+        return replace(self, settings=settings)
+
+
+def load_checked(workplace: Workplace, named: str | None) -> Checked:
+    """The plan that is meant; every error of it, and of the settings, at once."""
+    settings = settings_of(workplace)
+    path = find_plan(workplace.checkout, named)
+    found = check_plan_file(path, survey(workplace, settings), shown_path(workplace, path))
+    return checked(found, path, settings)
+
+
+def checked(found: CheckedPlan, path: Path, settings: Settings) -> Checked:
+    """The plan that was looked at; Problems where it has errors."""
+    return Checked(found.sound(), path, settings, found.warnings)
+
+
+def settings_of(workplace: Workplace) -> Settings:
+    """The settings that a run here would have."""
+    return load_settings(workplace.checkout, user_config_folder(workplace.environ))
+
+
+def shown_path(workplace: Workplace, path: Path) -> str:
+    """A file as a person would type it from the top of the checkout."""
+    whole = path.resolve()
+    top = workplace.checkout.resolve()
+    return str(whole.relative_to(top)) if whole.is_relative_to(top) else str(path)
+
+
+# --- shown ------------------------------------------------------------------------------------
+
+
+def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
+    """Print what a run of the plan would be."""
+    expected, known = _expected(workplace, one)
+    tasks = one.plan.tasks
+    if as_json:
+        path = longest_path(tasks)
+        body = {
+            "file": shown_path(workplace, one.path),
+            "plan": one.plan.model_dump(mode="json"),
+            "levels": levels(tasks),
+            "longest_path": path.tasks,
+            "gates": [gate.model_dump(mode="json") for gate in one.settings.gates],
+            "forecast": asdict(expected) | {"from_history": known},
+            "warnings": [asdict(problem) for problem in one.problems],
+        }
+        output.answer_json(body)
+        return
+    output.answer(output.colour_answer(foreign(one.plan.goal), "strong"))
+    output.answer(f"{shown_path(workplace, one.path)}, {count(len(tasks), 'task')}\n")
+    # No line of it may be more than a line: titles are people's and models' words.
+    output.answer([foreign_line(line) for line in render_graph(tasks).splitlines()])
+    output.answer("")
+    output.answer(list(_judged_by(one.settings)))
+    output.answer(_forecast_line(expected, known, one.settings.limits))
+    narrate_warnings(one, PLAN_WARNINGS)
+
+
+def narrate_warnings(one: Checked, at_most: int) -> None:
+    """Say what is odd about a plan, on stderr."""
+    for warning in one.warnings[:at_most]:
+        output.narrate(f"{output.colour_narration('warning:', 'ask')} {warning}")
+    left = len(one.warnings) - at_most
+    if left > 0:
+        more = count(left, "more warning")
+        output.narrate(f"... and {more}; all of them: orch plan --check {one.path.stem} --json")
+
+
+def foreign_line(line: str) -> str:
+    """One line as it is, its indentation too, without what a terminal obeys."""
+    from workers.text import clean_line
+
+    return clean_line(line, 200)
+
+
+def _expected(workplace: Workplace, one: Checked) -> tuple[Forecast, bool]:
+    """The forecast, and whether the ledger has anything to base it on."""
+    from ledger.events import Estimates
+    from orchestrator.start import estimate
+
+    store = workplace.existing_store()
+    estimates = estimate(store) if store else Estimates()
+    known = bool(estimates.gate_s or estimates.attempt_s_by_worker)
+    return forecast(one.plan, one.settings, estimates), known
+
+
+def _judged_by(settings: Settings) -> Iterator[str]:
+    for stage, when in (("check", "each round"), ("land", "what would land")):
+        named = [
+            gate.name + (" (where a task names it)" if gate.when == "named" else "")
+            for gate in settings.gates
+            if gate.stage == stage
+        ]
+        if named:
+            yield f"{when} is judged by: {', '.join(named)}"
+
+
+def _forecast_line(expected: Forecast, known: bool, limits: Limits) -> str:
+    span = f"{duration(expected.low_s)} to {duration(expected.high_s)}"
+    took = (
+        f"about {duration(expected.makespan_s)} ({span})"
+        if expected.simulated
+        else (f"about {duration(expected.makespan_s)}")
+    )
+    gates = f"{expected.full_gate_runs:.0f} full gate runs"
+    gates += f" of {duration(expected.gate_s)}" if expected.gate_s else ""
+    workers = count(limits.parallel, "worker")
+    line = f"forecast: {took} with {workers}, {gates}"
+    return (
+        line if known else f"{line}; a guess, nothing has run here yet: orch gate times the gates"
+    )
+
+
+def warn_before_run(workplace: Workplace, one: Checked) -> None:
+    """Say what a person should know before workers start."""
+    from worktree.user import checkout_state
+
+    state = checkout_state(workplace.repository, workplace.user)
+    if state.dirty_count and one.plan.base is None and state.head:
+        files = count(state.dirty_count, "changed file")
+        start = short(state.head)
+        output.narrate(f"your checkout has {files}: the run starts from the commit {start}")
+    store = workplace.existing_store()
+    for left in unfinished(store, workplace.place) if store else ():
+        output.narrate(f"run {left.run} is not finished: orch resume {left.run}")
+    narrate_warnings(one, RUN_WARNINGS)
+    said = "no sandbox: workers and gates run as you, with your rights"
+    output.narrate(output.colour_narration(said, "ask"))

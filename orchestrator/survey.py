@@ -1,0 +1,39 @@
+"""What the rules of plans need to know of a repository: its files, its revisions, its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ledger.model import Settings
+from orchestrator.policy.plan_rules import RepositoryFacts
+from orchestrator.workplace import Workplace
+
+
+def survey(workplace: Workplace, settings: Settings) -> Callable[[str | None], RepositoryFacts]:
+    """A function that looks at the repository for a base, and knows the settings."""
+
+    def learn(base: str | None) -> RepositoryFacts:
+        files = files_of(workplace, base)
+        return RepositoryFacts(
+            files=files or frozenset(),
+            base_exists=files is not None,
+            workers=tuple(settings.workers),
+            default_worker=settings.worker,
+            gates=tuple(gate.name for gate in settings.gates),
+        )
+
+    return learn
+
+
+def files_of(workplace: Workplace, base: str | None) -> frozenset[str] | None:
+    """The files of a revision; None where there is no such revision."""
+    from worktree.values import GitError
+
+    try:
+        commit = workplace.git.resolve(base or "HEAD")
+    except GitError as error:
+        if error.kind != "no-such-revision":
+            raise
+        return None
+    out = workplace.git.run("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
+    return frozenset(out.decode("utf-8", "surrogateescape").split("\0")) - {""}
