@@ -24,7 +24,8 @@ from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.scene import Scene, gates_of
 from orchestrator.verification.boundaries import outside
-from orchestrator.verification.preparation import copy_excludes, prepare
+from orchestrator.verification.copies import copy_excludes
+from orchestrator.verification.preparation import prepare
 from orchestrator.verification.protected import held_paths
 from workers.base import Brief, Report, Surroundings
 from workers.command import run_command
