@@ -154,6 +154,9 @@ def in_checkout(
         "GIT_DIR": str(git_dir or repository.git_dir),
         "GIT_COMMON_DIR": str(repository.common_dir),
         "GIT_WORK_TREE": str(worktree),
+        # Whoever replaces objects or grafts history must not bend what is checked out.
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_GRAFT_FILE": "/dev/null",
         "GIT_ASKPASS": "false",
         "GIT_EDITOR": "false",
         "GIT_PAGER": "cat",

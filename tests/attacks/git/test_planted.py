@@ -77,30 +77,12 @@ def trap(tmp_path: Path) -> str:
     return str(place)
 
 
-HOOKS = [
-    "applypatch-msg",
-    "commit-msg",
-    "fsmonitor-watchman",
-    "post-applypatch",
-    "post-checkout",
-    "post-commit",
-    "post-index-change",
-    "post-merge",
-    "post-rewrite",
-    "post-update",
-    "pre-applypatch",
-    "pre-auto-gc",
-    "pre-commit",
-    "pre-merge-commit",
-    "pre-push",
-    "pre-rebase",
-    "pre-receive",
-    "prepare-commit-msg",
-    "push-to-checkout",
-    "reference-transaction",
-    "sendemail-validate",
-    "update",
-]
+HOOKS = (
+    *("applypatch-msg", "commit-msg", "fsmonitor-watchman", "post-applypatch", "post-checkout"),
+    *("post-commit", "post-index-change", "post-merge", "post-rewrite", "post-update"),
+    *("pre-applypatch", "pre-auto-gc", "pre-commit", "pre-merge-commit", "pre-push", "pre-rebase"),
+    *("pre-receive", "prepare-commit-msg", "push-to-checkout", "reference-transaction", "update"),
+)
 
 
 def hooks(scene: Scene, trap: str) -> None:
@@ -140,22 +122,12 @@ def filter_process(scene: Scene, trap: str) -> None:
 
 
 def programs(scene: Scene, trap: str) -> None:
-    for key in [
-        "diff.external",
-        "gpg.program",
-        "gpg.ssh.program",
-        "core.pager",
-        "core.editor",
-        "core.askPass",
-        "core.sshCommand",
-        "core.gitProxy",
-        "credential.helper",
-        "sequence.editor",
-        "pager.diff-tree",
-        "uploadpack.packObjectsHook",
-        "core.alternateRefsCommand",
-        "trailer.x.command",
-    ]:
+    for key in (
+        *("diff.external", "gpg.program", "gpg.ssh.program", "core.pager", "core.editor"),
+        *("core.askPass", "core.sshCommand", "core.gitProxy", "credential.helper"),
+        *("sequence.editor", "pager.diff-tree", "uploadpack.packObjectsHook"),
+        *("core.alternateRefsCommand", "trailer.x.command"),
+    ):
         scene.plain("config", key, trap)
     for key in ("commit.gpgSign", "tag.gpgSign", "log.showSignature", "push.gpgSign"):
         scene.plain("config", key, "true")
@@ -210,9 +182,8 @@ def settings_that_bend_files(scene: Scene, trap: str) -> None:
 
 
 def history_rewritten(scene: Scene, trap: str) -> None:
-    evil = scene.plain(
-        "commit-tree", "-m", "evil", scene.plain("hash-object", "-w", "-t", "tree", "/dev/null")
-    )
+    nothing = scene.plain("hash-object", "-w", "-t", "tree", "/dev/null")
+    evil = scene.plain("commit-tree", "-m", "evil", nothing)
     scene.plain("update-ref", f"refs/replace/{scene.base}", evil)
     tree = scene.plain("rev-parse", f"{scene.base}^{{tree}}")
     scene.plain("update-ref", f"refs/replace/{tree}", f"{evil}^{{tree}}")
@@ -223,10 +194,8 @@ def history_rewritten(scene: Scene, trap: str) -> None:
 def refs_that_look_like_ids(scene: Scene, trap: str) -> None:
     other = scene.plain("commit-tree", "-m", "x", f"{scene.base}^{{tree}}")
     for name in (scene.base, "HEAD", "FETCH_HEAD", "main"):
-        scene.plain(
-            "update-ref", f"refs/heads/{name}", other, check=False
-        ) if name != "main" else None
         scene.plain("update-ref", f"refs/tags/{name}", other)
+    scene.plain("update-ref", f"refs/heads/{scene.base}", other)
 
 
 def included_configuration(scene: Scene, trap: str) -> None:
@@ -264,7 +233,7 @@ PLANTED = (
 def test_what_is_planted_never_runs_and_changes_nothing(scene: Scene, trap: str, plant):
     scene.plain("config", "gc.auto", "0")
     plant(scene, trap)
-    if plant not in (filters, filter_process, settings_that_bend_files):
+    if plant not in (filters, filter_process, settings_that_bend_files, history_rewritten):
         settings = scene.settings()
         (scene.folder / "sprung").unlink(missing_ok=True)
         checkout_state(scene.git.repository, settings)
