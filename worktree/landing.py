@@ -275,6 +275,7 @@ def _fast_forward(
             raise
         name, where = quoted(ref.removeprefix("refs/heads/")), quoted(str(place.tree))
         lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
-        why = "; ".join(lines[:4])[:300] or error.what
+        why = "; ".join([line for line in lines if not line.startswith("hint:")][:4])[:300]
+        why = why or error.what
         return Refused(f"git would not fast-forward {name} in {where}: {why}", _ELSEWHERE)
     return Accepted(ref, old, commit, "fast-forward")

@@ -156,7 +156,7 @@ def in_checkout(
         "GIT_WORK_TREE": str(worktree),
         # Whoever replaces objects or grafts history must not bend what is checked out.
         "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_GRAFT_FILE": "/dev/null",
+        "GIT_GRAFT_FILE": "/nonexistent",
         "GIT_ASKPASS": "false",
         "GIT_EDITOR": "false",
         "GIT_PAGER": "cat",

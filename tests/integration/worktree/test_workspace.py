@@ -283,7 +283,7 @@ def pipes_and_sockets(scene: Scene, workspace: Workspace) -> None:
 @spoils
 def endlessly_deep(scene: Scene, workspace: Workspace) -> None:
     here = os.open(workspace.path / "pkg", os.O_RDONLY)
-    for _ in range(1500):
+    for _ in range(1100):
         os.mkdir("deep-deep", dir_fd=here)
         there = os.open("deep-deep", os.O_RDONLY, dir_fd=here)
         os.close(here)
