@@ -35,9 +35,9 @@ EXPLANATION = """\
 def render_plan(plan: Plan, comments: Sequence[str] = ()) -> str:
     """The whole text of a plan file; `comments` are lines of its own for its head."""
     head = "".join(f"#{' ' if line else ''}{line}\n" for line in _plain_lines(comments))
-    lines = [f"{head}\n{EXPLANATION}" if head else EXPLANATION, f"goal = {_text(plan.goal)}"]
+    lines = [f"{head}\n{EXPLANATION}" if head else EXPLANATION, f"goal = {toml_text(plan.goal)}"]
     if plan.base is not None:
-        lines.append(f"base = {_text(plan.base)}")
+        lines.append(f"base = {toml_text(plan.base)}")
     for task in plan.tasks:
         lines += ["", "[[task]]", *_task_lines(task)]
     return "\n".join(lines) + "\n"
@@ -55,7 +55,9 @@ def _task_lines(task: Task) -> list[str]:
         if key == "prompt":
             lines.append(f"prompt = {_prose(value)}")
         else:
-            lines.append(f"{key} = {_list(value) if isinstance(value, list) else _text(value)}")
+            lines.append(
+                f"{key} = {toml_list(value) if isinstance(value, list) else toml_text(value)}"
+            )
     return lines
 
 
@@ -69,16 +71,16 @@ def _fields(task: Task) -> dict[str, Any]:
     }
 
 
-def _text(value: str) -> str:
+def toml_text(value: str) -> str:
     # JSON's strings are TOML's basic strings, but for DEL, which TOML wants escaped
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _list(values: Sequence[str]) -> str:
-    line = f"[{', '.join(_text(value) for value in values)}]"
+def toml_list(values: Sequence[str]) -> str:
+    line = f"[{', '.join(toml_text(value) for value in values)}]"
     if len(line) <= WIDTH:
         return line
-    return "[\n" + "".join(f"    {_text(value)},\n" for value in values) + "]"
+    return "[\n" + "".join(f"    {toml_text(value)},\n" for value in values) + "]"
 
 
 def _prose(value: str) -> str:
@@ -86,14 +88,14 @@ def _prose(value: str) -> str:
     odd = re.search(r"[\x00-\x08\x0b-\x1f\x7f]", value)
     if "\\" in value and "'''" not in value and not value.endswith("'") and not odd:
         return f"'''\n{value}'''"
-    escaped = "\n".join(_text(line)[1:-1].replace('\\"', '"') for line in value.split("\n"))
+    escaped = "\n".join(toml_text(line)[1:-1].replace('\\"', '"') for line in value.split("\n"))
     if '"""' in escaped or escaped.endswith('"') or "\n" not in value:
-        return _text(value) if len(value) <= WIDTH else _escaped_prose(value)
+        return toml_text(value) if len(value) <= WIDTH else _escaped_prose(value)
     return f'"""\n{escaped}"""'
 
 
 def _escaped_prose(value: str) -> str:
-    return '"""\n' + "\n".join(_text(line)[1:-1] for line in value.split("\n")) + '"""'
+    return '"""\n' + "\n".join(toml_text(line)[1:-1] for line in value.split("\n")) + '"""'
 
 
 # --- changing a text -------------------------------------------------------------------------
@@ -142,5 +144,5 @@ def _item(key: str, value: Any) -> Item:
     """A value written as `render_plan` writes it."""
     from tomlkit import value as parsed
 
-    written = _list(value) if isinstance(value, list) else _text(value)
+    written = toml_list(value) if isinstance(value, list) else toml_text(value)
     return parsed(_prose(value) if key == "prompt" else written)
