@@ -110,8 +110,7 @@ class Tree:
         self._corpses = corpses
         for seen in found.values():
             if seen.zombie and seen.parent == os.getpid() and seen.process.pid != self.pid:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(seen.process.pid, os.WNOHANG)
+                _reap(seen.process.pid)
         living = tuple(seen.process for seen in found.values() if not seen.zombie)
         self._remembered = {process for process in living if process.pid != self.pid}
         return living, somebody_died
@@ -223,6 +222,10 @@ async def end_marked(prefix: str, grace_s: float = 3.0) -> tuple[int, ...]:
         patience_s=0,
         grace_s=grace_s,
     )
+    for process in ended:
+        # Orphans of an engine that ran below us came to us; our own running children did not.
+        if process.pid not in _started:
+            _reap(process.pid)
     return tuple(sorted(process.pid for process in ended))
 
 
@@ -262,6 +265,11 @@ def _sure(look: Callable[[], tuple[tuple[Process, ...], bool]]) -> tuple[Process
         if living or not somebody_died:
             return living
     return living
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def _ourselves(table: Table) -> set[int]:

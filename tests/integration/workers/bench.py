@@ -22,8 +22,9 @@ class Bench:
     token: str = field(default_factory=lambda: f"token-{uuid.uuid4().hex}")
     lines: list[str] = field(default_factory=list)
 
-    async def run(self, *argv: str, mark: str = "run/a/1/n", log: str = "log", **options) -> Ended:
+    async def run(self, *argv: str, mark: str = "", log: str = "log", **options) -> Ended:
         settings = {"timeout_s": 20.0, "grace_s": 0.5, "env": dict(os.environ), "cwd": self.tree}
+        mark = mark or f"{self.token}/a/1/n"  # no other test may end it
         return await run_process(argv, mark=mark, log=self.logs / log, **(settings | options))
 
     async def sh(self, script: str, **options) -> Ended:
