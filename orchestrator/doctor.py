@@ -154,6 +154,10 @@ def _checkout(workplace: Workplace) -> Iterator[Finding]:
     from worktree.user import checkout_state
 
     state = checkout_state(workplace.repository, workplace.user)
+    if state.head is None:
+        hint = "git add -A && git commit -m 'First commit'"
+        yield Finding("checkout", "bad", "no commit yet: a run starts from one", hint)
+        return
     if state.branch is None:
         what = "HEAD is detached: a run has no target"
         yield Finding(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import anyio
 
+from ledger.events import AcceptGateJudged, Event
+from ledger.state import RunState
 from ledger.store import Store
 from orchestrator.cli import output
-from orchestrator.cli.lines import PlainLines
 from orchestrator.review.narrate import said_of
 from orchestrator.review.words import branch, foreign, listed, short
 from orchestrator.workplace import Workplace
@@ -41,7 +43,7 @@ def accept_shown(
             selection=selection or Selection(),
             to=to,
             squash=squash,
-            observers=() if as_json else (PlainLines(),),
+            observers=() if as_json else (_Gates(),),
         )
 
     result = anyio.run(act)
@@ -52,6 +54,19 @@ def accept_shown(
     else:
         _answer(result)
     return EXIT_CODES[result.outcome]
+
+
+class _Gates:
+    """Says what each gate says, as it comes."""
+
+    def on_facts(self, state: RunState, facts: Sequence[tuple[Event, float]]) -> None:
+        """Facts were recorded."""
+        for fact, _ in facts:
+            if isinstance(fact, AcceptGateJudged):
+                output.narrate(said_of(fact.verdict))
+
+    def on_line(self, where: str, text: str) -> None:
+        """A gate printed a line: kept in its log, not said here."""
 
 
 def _answer(result: AcceptResult) -> None:

@@ -72,6 +72,8 @@ def _coloured(stream: TextIO, text: str, style: str) -> str:
 
 def _write(stream: TextIO, lines: str | Iterable[str]) -> None:
     text = lines if isinstance(lines, str) else "\n".join(lines)
+    if not text and not isinstance(lines, str):
+        return  # no lines; an empty line is asked for as one
     parts = _OURS.split(text)
     colours = [*_OURS.findall(text), ""] if is_terminal(stream) else [""] * len(parts)
     safe = "".join(_UNSAFE.sub("", part) + c for part, c in zip(parts, colours, strict=True))

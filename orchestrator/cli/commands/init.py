@@ -1,0 +1,69 @@
+"""`orch init`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.app import command_app
+from orchestrator.cli.options import JsonOption
+
+app = command_app()
+
+
+@app.command()
+def init(
+    ctx: typer.Context,
+    try_gates: Annotated[
+        bool, typer.Option("--try", help="Run each gate once: passing, failing or not runnable.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Look at the repository and write its settings.
+
+    Writes .agent/orch.toml with the gates that were found, .agent/RULES.md and .agent/.gitignore.
+    What is there already is never changed: a second call says what would be different now.
+    """
+    from dataclasses import asdict
+
+    from orchestrator.cli import output
+    from orchestrator.cli.desk import open_here
+    from orchestrator.cli.gating import judge_shown
+    from orchestrator.cli.options import environ_of
+    from orchestrator.cli.planned import settings_of
+    from orchestrator.init import initialise
+    from orchestrator.review.words import foreign
+    from workers.text import printable
+
+    workplace = open_here(environ_of(ctx))
+    found = initialise(workplace.checkout)
+    if as_json:
+        gates = [
+            {**one.gate.model_dump(mode="json"), "reason": one.reason}
+            for one in found.proposal.gates
+        ]
+        body = {"written": found.written, "unchanged": found.unchanged, "gates": gates}
+        output.answer_json({**body, "differing": [asdict(one) for one in found.differing]})
+    else:
+        output.answer([f"written: {name}" for name in found.written])
+        output.answer([f"as it would be written now: {name}" for name in found.unchanged])
+        for one in found.differing:
+            output.answer(f"left as it is: {one.path}; it differs from what would be written now:")
+            output.answer([f"  {line}" for line in printable(one.diff).rstrip("\n").split("\n")])
+        for proposed in found.proposal.gates:
+            gate = proposed.gate
+            reason = foreign(proposed.reason, 80)
+            output.answer(f"gate {gate.name} ({gate.stage}): {foreign(gate.command)}    # {reason}")
+        if not found.proposal.gates:
+            said = "no gate was found: without one whatever is made would land"
+            output.narrate(output.colour_narration(said, "ask"))
+    code = 0
+    if try_gates:
+        settings = settings_of(workplace)
+        if settings.gates:
+            code = judge_shown(workplace, settings, settings.gates, as_json=as_json)
+    if not as_json:
+        begin = "" if try_gates else "orch init --try runs each gate once; "
+        output.narrate(f"next: {begin}edit .agent/orch.toml, commit .agent, then orch plan")
+    return code

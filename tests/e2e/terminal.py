@@ -1,0 +1,151 @@
+"""A person at a terminal: a real repository, and the installed `orch` typed in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ORCH = Path(sys.executable).parent / "orch"
+WITHIN_S = 90.0
+
+SETTINGS = """\
+[run]
+worker = "scripted"
+parallel = 4
+min_free_gb = 0
+{more}
+
+[[gate]]
+name = "quick"
+command = "! grep -rq WRONG --include=*.txt ."
+stage = "check"
+
+[[gate]]
+name = "suite"
+command = "sh suite.sh"
+
+[worker.scripted]
+kind = "command"
+command = "{command}"
+"""
+
+SCRIPT = """
+[[step]]
+task = "stubborn"
+print = "\\u001b[31mI cannot\\u001b[0m do it"
+exit = 3
+[[step]]
+task = "twice"
+unless_feedback = ""
+write = { "twice.txt" = "WRONG" }
+[[step]]
+task = "slow"
+sleep_s = 30
+[[step]]
+write = { "{task}.txt" = "by {task}\\n" }
+print = "worked on {task}"
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended and what it said."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Terminal:
+    """A folder with a repository, and the commands typed in it."""
+
+    def __init__(self, folder: Path, script: str = SCRIPT, settings: str = "") -> None:
+        self.home = folder
+        self.root = folder / "project"
+        self.root.mkdir(parents=True)
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "ORCH_STATE_DIR": str(folder / "state"),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "LANG": "C.UTF-8",
+        }
+        (folder / "script.toml").write_text(script)
+        self.git("init", "-q", "--initial-branch=main")
+        self.git("config", "user.name", "A Person")
+        self.git("config", "user.email", "person@example.invalid")
+        command = f"{shlex.quote(sys.executable)} -P -m workers.scripted {folder}/script.toml"
+        self.write(
+            {
+                "suite.sh": "! { test -e left.txt && test -e right.txt; }\n",
+                "readme": "hello\n",
+                ".agent/orch.toml": SETTINGS.format(command=command, more=settings),
+                ".agent/.gitignore": "state_ledger.json\norch.local.toml\n",
+            }
+        )
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "first")
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def plan(self, *tasks: tuple[str, tuple[str, ...]], name: str = "work") -> None:
+        """Write a plan of these tasks and what they need."""
+        text = 'goal = "Some work"\n'
+        for task_id, needs in tasks:
+            text += f'\n[[task]]\nid = "{task_id}"\nprompt = "do it"\n'
+            text += f'paths = ["{task_id}.txt"]\nneeds = {json.dumps(needs)}\n'
+        self.write({f".agent/plans/{name}.toml": text})
+
+    def git(self, *args: str) -> str:
+        done = subprocess.run(
+            ("git", *args),
+            cwd=self.root,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"git {shlex.join(args)}: {done.stderr}"
+        return done.stdout.strip()
+
+    def orch(self, *args: str, folder: Path | None = None, **environ: str) -> Said:
+        """Type an orch command and wait for its end."""
+        done = subprocess.run(
+            (str(ORCH), *args),
+            cwd=folder or self.root,
+            env={**self.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=WITHIN_S,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Type an orch command and go on typing."""
+        return subprocess.Popen(
+            (str(ORCH), *args),
+            cwd=self.root,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
