@@ -36,8 +36,9 @@ class Name:
     """One name of a pattern: its tokens, None standing for `*`."""
 
     tokens: tuple[Ranges | None, ...]
+    """Empty for a literal name."""
     literal: str | None
-    """The name itself where no token is a wildcard."""
+    """The name itself where it has no wildcard."""
 
 
 Part = Deep | Name
@@ -46,6 +47,8 @@ _LAST = 0x10FFFF
 _SLASH = ord("/")
 _ANY: Ranges = ((0, _SLASH - 1), (_SLASH + 1, _LAST))
 _ANY_NAME = Name((None,), None)
+_PLAIN = re.compile(r"[^*?\[\\]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
     "alnum": (("0", "9"), ("A", "Z"), ("a", "z")),
     "alpha": (("A", "Z"), ("a", "z")),
@@ -80,14 +83,14 @@ class Pattern:
 # --- reading a pattern ----------------------------------------------------------------------
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=131072)
 def parse_pattern(text: str) -> Pattern:
     """A pattern taken apart; PatternError where rule 5 refuses it."""
     if not text or text == "/":
         raise PatternError("an empty pattern covers nothing")
     if len(text) > LONGEST_PATTERN:
         raise PatternError(f"a pattern is at most {LONGEST_PATTERN} characters long")
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if _CONTROL.search(text):
         raise PatternError("a pattern has no control characters")
     if text[0] == "~" or re.match(r"[A-Za-z]:[\\/]", text):
         raise PatternError("a pattern starts at the repository's root, not at a folder outside")
@@ -130,8 +133,18 @@ def _literal_count(names: list[str | None]) -> int:
 def _parse_name(text: str) -> Name:
     if text == "":
         raise PatternError("an empty name: two slashes follow each other")
-    if text in (".", ".."):
-        raise PatternError(f"'{text}' is not a name: a pattern stays within the repository")
+    tokens, name = ([], text) if _PLAIN.fullmatch(text) else _tokens(text)
+    if name is None:
+        return Name(tuple(tokens), None)
+    if name.lower() == ".git":
+        raise PatternError("'.git' belongs to git, no task may change it")
+    if name in (".", ".."):
+        raise PatternError(f"'{name}' is not a name: a pattern stays within the repository")
+    return Name((), name)
+
+
+def _tokens(text: str) -> tuple[list[Ranges | None], str | None]:
+    """A name's tokens, and the name itself where none is a wildcard."""
     tokens: list[Ranges | None] = []
     literal: list[str] | None = []
     at = 0
@@ -158,12 +171,7 @@ def _parse_name(text: str) -> Name:
             if literal is not None:
                 literal.append(char)
         at += 1
-    name = None if literal is None else "".join(literal)
-    if name is not None and name.lower() == ".git":
-        raise PatternError("'.git' belongs to git, no task may change it")
-    if name in (".", ".."):
-        raise PatternError(f"'{name}' is not a name: a pattern stays within the repository")
-    return Name(tuple(tokens), name)
+    return tokens, None if literal is None else "".join(literal)
 
 
 def _parse_class(text: str, start: int) -> tuple[Ranges, int]:

@@ -64,8 +64,8 @@ def test_mermaid_takes_any_title():
 
 def test_ten_thousand_tasks_in_a_row_are_no_trouble():
     row = [task(f"t{n}", *([f"t{n - 1}"] if n else [])) for n in range(10_000)]
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(levels(row)) == 10_000
     assert longest_path(row).duration_s == 10_000
     assert len(render_graph(row).splitlines()) < 210
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 5

@@ -164,10 +164,10 @@ def test_a_plan_that_nothing_judges_is_said_loudly():
     assert "no gate judges" in warnings(plan(task("a")), facts)[()]
 
 
-def quick(checked, facts=FACTS, within_s=8.0):
-    start = time.perf_counter()
+def quick(checked, facts=FACTS, within_s=4.0):
+    start = time.process_time()
     found = check_plan(checked, facts)
-    assert time.perf_counter() - start < within_s
+    assert time.process_time() - start < within_s
     return found
 
 

@@ -217,7 +217,7 @@ def test_ten_thousand_tasks_are_walked_in_a_moment():
         f'\n[[task]]\nid = "t{n}"\nprompt = """Replace it\nin mod{n}."""\npaths = ["a/{n}", "b"]\n'
         for n in range(10_000)
     )
-    start = time.perf_counter()
+    start = time.process_time()
     lines = find_lines(text)
     assert lines["task", 9_999, "paths", 1] == text.count("\n")
-    assert time.perf_counter() - start < 2.5
+    assert time.process_time() - start < 2.5

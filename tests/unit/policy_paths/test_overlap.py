@@ -106,19 +106,19 @@ def test_ten_thousand_tasks_find_their_neighbours_in_seconds():
         f"t{n}": (f"src/pkg{n // 50}/mod{n}/**", f"tests/test_{n}.py") for n in range(10_000)
     }
     declared["all"] = ("src/**",)
-    start = time.perf_counter()
+    start = time.process_time()
     index = PathIndex(declared)
     for task in declared:
         assert index.neighbours(task) == (
             frozenset(declared) - {"all"} if task == "all" else frozenset({"all"})
         )
-    assert time.perf_counter() - start < 10.0
+    assert time.process_time() - start < 5.0
 
 
 def test_ten_thousand_tasks_with_the_same_paths_share_one_answer():
     index = PathIndex({f"t{n}": ("src/**",) for n in range(10_000)})
-    start = time.perf_counter()
+    start = time.process_time()
     fences = {id(index.fence(f"t{n}")) for n in range(10_000)}
     assert len(fences) == 1
     assert len(index.neighbours("t0")) == 9_999
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0

@@ -87,7 +87,7 @@ def test_no_patterns_cover_nothing():
 
 
 def test_many_stars_do_not_take_for_ever():
-    start = time.perf_counter()
+    start = time.process_time()
     assert not matches(["*a" * 100 + "b"], "a" * 5000)
     assert not matches(["/".join(["**", "a"] * 40) + "/b/*"], "/".join(["a"] * 400))
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
