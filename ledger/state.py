@@ -180,6 +180,8 @@ class RunState:
     by_status: dict[Status, dict[TaskId, None]] = field(default_factory=dict)
     ready: list[tuple[float, int, TaskId]] = field(default_factory=list)
     """Ready tasks, the longest remaining path first."""
+    ready_paths: dict[tuple[str, ...], int] = field(default_factory=dict)
+    """How many ready tasks declare each list of paths."""
     again: dict[TaskId, None] = field(default_factory=dict)
     """Ready tasks that were tried before."""
     open_candidates: dict[int, None] = field(default_factory=dict)
@@ -289,6 +291,9 @@ def reindex(state: RunState) -> None:
     state.ready = sorted(
         _ready_key(state.tasks[task_id]) for task_id in state.by_status.get("ready", ())
     )
+    state.ready_paths = {}
+    for *_, task_id in state.ready:
+        _count_paths(state, state.tasks[task_id], 1)
     state.again = {task_id: None for *_, task_id in state.ready if state.tasks[task_id].attempts}
     state.open_candidates = {
         number: None for number, candidate in state.candidates.items() if candidate.status != "over"
@@ -330,10 +335,12 @@ def _settle(state: RunState, task: TaskState, status: Status) -> None:
     if task.status == "ready":
         del state.ready[bisect_left(state.ready, _ready_key(task))]
         state.again.pop(task.task.id, None)
+        _count_paths(state, task, -1)
     task.status = status
     state.by_status.setdefault(status, {})[task.task.id] = None
     if status == "ready":
         insort(state.ready, _ready_key(task))
+        _count_paths(state, task, 1)
         if task.attempts:
             state.again[task.task.id] = None
 
@@ -351,6 +358,15 @@ def _renew(state: RunState, task: TaskState) -> None:
     _settle(state, task, _by_needs(state, task))
     if task.status == "skipped":
         _spread(state, task.task.id)
+
+
+def _count_paths(state: RunState, task: TaskState, step: int) -> None:
+    paths = task.task.paths
+    count = state.ready_paths.get(paths, 0) + step
+    if count:
+        state.ready_paths[paths] = count
+    else:
+        del state.ready_paths[paths]
 
 
 def _spread(state: RunState, source: TaskId) -> None:

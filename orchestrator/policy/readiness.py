@@ -15,7 +15,9 @@ from ledger.model import TaskId
 from ledger.state import RunState
 
 Neighbours = Callable[[TaskId], frozenset[TaskId]]
-"""The tasks whose declared paths overlap with those of a task, itself left out."""
+"""The tasks whose declared paths overlap with those of a task. The task itself may be among
+them: one that is ready is not under way. It is asked often: best one shared set, never a copy.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +31,22 @@ def startable(state: RunState, guide: Guide, slots: int) -> tuple[TaskId, ...]:
     """At most `slots` ready tasks that may start beside all that is under way."""
     if slots < 1 or not state.ready:
         return ()
-    busy: dict[TaskId, None] = {}
-    for status in ("working", "queued"):
-        busy.update(state.by_status.get(status, {}))
-    chosen: list[TaskId] = []
+    chosen: dict[TaskId, None] = {}
+    working, queued = (state.by_status.get(status, {}) for status in ("working", "queued"))
+    # views of dicts walk the smaller side, however long the queue or the fence is
+    busy = (working.keys(), queued.keys(), chosen.keys())
+    blocked: set[tuple[str, ...]] = set()
     for _, _, task_id in state.ready:
-        if len(chosen) == slots:
+        if len(chosen) == slots or len(blocked) == len(state.ready_paths):
             break
-        if state.tasks[task_id].task.paths:
-            fenced = guide.neighbours(task_id)
-            if fenced and any(other in fenced for other in busy):
+        paths = state.tasks[task_id].task.paths
+        if paths:
+            if paths in blocked:
                 continue
-        chosen.append(task_id)
-        busy[task_id] = None
+            fence = guide.neighbours(task_id)
+            if not all(under_way.isdisjoint(fence) for under_way in busy):
+                blocked.add(paths)
+                continue
+            blocked.add(paths)  # by this one
+        chosen[task_id] = None
     return tuple(chosen)

@@ -172,5 +172,6 @@ def test_replaying_the_facts_gives_the_state_and_so_do_fresh_indexes():
         s: set(ids) for s, ids in story.state.by_status.items() if ids
     }
     assert (again.ready, again.again) == (story.state.ready, story.state.again)
+    assert again.ready_paths == story.state.ready_paths
     assert again.dependents == story.state.dependents
     assert again.open_candidates == story.state.open_candidates
