@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from orchestrator.policy.readiness import startable
 from tests.support.builders import FREE, Story, guide_for
 
@@ -49,3 +52,29 @@ def test_the_fence_may_name_the_task_itself():
     story = Story.of({"a": [], "b": []}, paths=paths)
     everybody = type(FREE)(neighbours=lambda task: frozenset(("a", "b")))
     assert startable(story.state, everybody, 9) == ("a",)
+
+
+PATTERNS = st.sampled_from(("src/**", "src/a/**", "src/a/x.py", "src/b/**", "docs/*.md"))
+
+
+@given(
+    paths=st.lists(st.lists(PATTERNS, max_size=2), min_size=1, max_size=8),
+    busy=st.sets(st.integers(1, 8), max_size=4),
+    slots=st.integers(0, 5),
+)
+def test_who_starts_is_what_asking_one_after_the_other_would_say(paths, busy, slots):
+    declared = {f"t{number}": own for number, own in enumerate(paths, start=1)}
+    story = Story.of(dict.fromkeys(declared, ()), paths=declared)
+    story.starts(*(t for t in (f"t{number}" for number in sorted(busy)) if t in declared))
+    for place, task in enumerate(story.state.with_status("working")):
+        if place % 2:
+            story.ends(task)
+    guide = guide_for(story.state.started)
+    under_way = {*story.state.with_status("working"), *story.state.with_status("queued")}
+    wanted: list[str] = []
+    for _, _, task in story.state.ready:
+        free = not declared[task] or not guide.neighbours(task) & under_way
+        if free and len(wanted) < slots:
+            wanted.append(task)
+            under_way.add(task)
+    assert startable(story.state, guide, slots) == tuple(wanted)
