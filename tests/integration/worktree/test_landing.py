@@ -55,6 +55,9 @@ def test_a_result_branch_that_is_checked_out_stays_behind_and_follows_later(scen
     made = candidate(scene, scene.base, "a.py")
     assert land(scene.git, RUN, made, scene.base)
     assert scene.git.read_ref(result_branch(RUN)) == scene.base
+    # The branch stands where a late comer expects it; the tip, which is the truth, does not.
+    assert not land(scene.git, RUN, candidate(scene, scene.base, "late.py"), scene.base)
+    assert scene.git.read_ref(tip_ref(RUN)) == made
     assert scene.plain("status", "--porcelain") == ""
     assert not result_follows(scene.git, RUN)
     scene.plain("switch", "-q", "main")

@@ -13,6 +13,7 @@ import pytest
 from tests.integration.worktree.support import RUN, Scene, fingerprint, tree_files
 from worktree.discovery import discover
 from worktree.git import Git, GitError
+from worktree.metadata import locked
 from worktree.removal import free_bytes, remove
 from worktree.workspace import Pool, Workspace, sweep
 
@@ -473,6 +474,39 @@ def test_other_processes_and_the_user_add_and_remove_worktrees_meanwhile(scene: 
         assert process.returncode == 0, err.decode()
     left = os.listdir(scene.user / ".git/worktrees")
     assert not [name for name in left if name.startswith("orch-")]
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from worktree.discovery import discover
+from worktree.git import Git
+from worktree.metadata import locked
+with locked(Git(discover(Path(sys.argv[1])))):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_entries_wait_for_another_processs_turn_and_not_for_ever(scene: Scene):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, scene.user], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    try:
+        with pytest.raises(GitError) as caught, locked(scene.git, timeout_s=0.1):
+            pass
+        assert caught.value.kind == "locked" and "worktrees.lock" in str(caught.value)
+        taken: list[Workspace] = []
+        thread = threading.Thread(target=lambda: taken.append(scene.pool().take(scene.base)))
+        thread.start()
+        thread.join(0.3)
+        assert not taken and not (scene.user / ".git/worktrees").exists()
+    finally:
+        holder.kill()
+        holder.wait()
+    thread.join(30)
+    assert len(taken) == 1
 
 
 def test_a_pool_adopts_what_a_killed_process_left(scene: Scene):
