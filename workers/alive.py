@@ -22,6 +22,7 @@ from typing import Protocol
 MARK_VARIABLE = "ORCH_MARK"
 
 _RLIMIT_LOCKS = 10
+_HALF = (1 << 30) - 1
 _PR_SET_CHILD_SUBREAPER = 36
 _subreaper_pid = 0
 
@@ -99,19 +100,23 @@ def is_within(mark: str, prefix: str) -> bool:
     return mark == prefix or mark.startswith(prefix + "/")
 
 
-def tag_of(mark: str, serial: int) -> int:
+def tag_of(mark: str, nonce: int) -> int:
     """The tag of a child: the run's half, by which a dead engine's are found, and its own half."""
-    return _half(mark.split("/")[0]) << 31 | _half(f"{mark}\0{serial}")
+    return _half(mark.split("/")[0]) << 30 | _half(f"{mark}\0{nonce}") | 1 << 60
+
+
+def is_tag(value: int) -> bool:
+    """Whether a limit is a tag of ours: bit 60 is its highest, which no person would ask for."""
+    return value >> 60 == 1
 
 
 def is_tag_of_run(tag: int, run: str) -> bool:
     """Whether a tag was given to a child of that run (the first component of its mark)."""
-    return tag >> 31 == _half(run)
+    return is_tag(tag) and tag >> 30 & _HALF == _half(run)
 
 
 def _half(text: str) -> int:
-    # The highest bit is always set, so a tag looks like no limit that a person would set.
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 2 | 1 << 30
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & _HALF
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from workers.alive import MARK_VARIABLE, Process, Seen
+from workers.alive import MARK_VARIABLE, Process, Seen, is_tag
 
 _MARK = b"\0" + MARK_VARIABLE.encode() + b"="
 
@@ -79,7 +79,8 @@ class LinuxTable:
             raise ProcessLookupError(pid)
         at = limits.find(b"Max file locks")
         columns = limits[at + len(b"Max file locks") :].split(maxsplit=1) if at >= 0 else []
-        return int(columns[0]) if columns and columns[0].isdigit() else None
+        tag = int(columns[0]) if columns and columns[0].isdigit() else 0
+        return tag if is_tag(tag) else None
 
     def _children_of_all(self) -> dict[int, set[int]]:
         children: dict[int, set[int]] = {}

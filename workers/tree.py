@@ -13,8 +13,8 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
+import secrets
 import signal
 import subprocess
 import time
@@ -48,8 +48,7 @@ _LOOK_SHARE = 0.01  # of a core, for one tree, at most
 _LOOKS = 30
 
 # Adoption is a matter of this process as a whole, and so is the list of who was started here.
-_started: dict[int, int] = {}  # pid of each running child -> its tag
-_serial = itertools.count()
+_started: set[int] = set()
 
 Asked = Literal["leave", "terminate", "kill"]
 Strike = Callable[[Process], None]
@@ -71,7 +70,7 @@ class Tree:
         self._table = table
         self._remembered: set[Process] = set()
         self._corpses: set[Process] = set()
-        _started[self.pid] = tag
+        _started.add(self.pid)
 
     def living(self, *, thoroughly: bool = True) -> tuple[Process, ...]:
         """All that lives of the tree; adopted zombies are reaped on the way.
@@ -146,7 +145,7 @@ class Tree:
 
     def reap(self) -> int | None:
         """The child's return code, negative for a signal; None where it could not be ended."""
-        _started.pop(self.pid, None)
+        _started.discard(self.pid)
         return self._child.poll()
 
     def _lost(self, thoroughly: bool) -> set[int]:
@@ -157,7 +156,7 @@ class Tree:
             found = self._table.children(me) | self._table.children(me)
         else:
             found = set(self._table.mine()) if thoroughly else set()
-        return found - _started.keys()
+        return found - _started
 
     def _claims(self, seen: Seen) -> bool:
         if seen.session == os.getsid(0) or seen.process.pid == os.getpid():
@@ -165,7 +164,7 @@ class Tree:
         if seen.session == self.pid:
             return True
         tag = self._table.tag(seen.process.pid)
-        if tag in _started.values():
+        if tag is not None:
             return tag == self._tag
         return self._table.mark(seen.process.pid) == self._mark
 
@@ -191,7 +190,7 @@ def start(
     On the caller's thread, which must be the event loop's: sandboxes that die with their parent
     mean the thread that started them.
     """
-    tag = tag_of(mark, next(_serial))
+    tag = tag_of(mark, secrets.randbits(64))
     with tagging(tag):
         child = subprocess.Popen(
             argv,

@@ -120,12 +120,14 @@ async def test_a_cancelled_neighbour_ends_its_own_child_only(bench):
     endings = []
 
     async def neighbour():
-        endings.append(await bench.sh("sleep 0.6; echo done", log="neighbour", mark="run/b/1/n"))
+        endings.append(
+            await bench.sh("sleep 0.6; echo done", log="neighbour", mark=f"{bench.token}/b/1/n")
+        )
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(neighbour)
         with anyio.move_on_after(0.2):
-            await bench.sh("sleep 60", mark="run/a/1/n")
+            await bench.sh("sleep 60", mark=f"{bench.token}/a/1/n")
 
     assert endings[0].exit_code == 0 and endings[0].tail == ("done",)
 
@@ -214,7 +216,7 @@ async def test_sixteen_at_once_keep_to_themselves(bench):
         endings[number] = await bench.sh(
             f"sleep 0.0{number % 9}; sh -c 'sleep 600; : $TOKEN' & echo {number}; exit {number}",
             log=f"log-{number}",
-            mark=f"run/t{number}/1/n",
+            mark=f"{bench.token}/t{number}/1/n",
         )
 
     async with anyio.create_task_group() as tasks:
@@ -238,8 +240,8 @@ async def test_a_child_costs_little_to_start_and_nothing_to_wait_for(bench):
             tasks.start_soon(lambda n=number: bench.run("sleep", "2", log=f"sleep-{n}"))
     cpu_s = time.process_time() - began_cpu
 
-    # Processor time of ours, which a busy machine does not change: 0.7 ms for each, and 0.02 s.
-    assert started_s < 0.005
+    # Processor time of ours, on an idle machine 0.7 ms for each, and 0.02 s for all eight.
+    assert started_s < 0.03
     assert cpu_s < 0.2
 
 
