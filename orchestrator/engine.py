@@ -27,6 +27,7 @@ from orchestrator import actions
 from orchestrator.attempt import run_attempt
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
+from orchestrator.mirror import Mirror
 from orchestrator.policy.decide import Now, decide
 from orchestrator.policy.lost import lost_attempt
 from orchestrator.policy.orders import (
@@ -62,7 +63,7 @@ async def drive(
     """
     with EngineLock.take(workplace.place.lock(run)):
         journal = Journal.load(store, run)
-        journal.observers.extend(observers)
+        journal.observers.extend((Mirror(workplace.checkout), *observers))
         engine = Engine(workplace, journal)
         try:
             await engine.run()
@@ -101,7 +102,7 @@ class Engine:
         async with anyio.create_task_group() as group:
             while self.state.finished is None:
                 self.woken = anyio.Event()
-                orders = decide(self.state, self.scene.guide, self._now())
+                orders = decide(self.state, self.scene.guide, await self._now())
                 acted = False
                 for order in orders:
                     acted |= await self._act(order, group)
@@ -112,14 +113,17 @@ class Engine:
             # Usually nothing is left; what is, the next engine finds lost.
             group.cancel_scope.cancel()
 
-    def _now(self) -> Now:
+    async def _now(self) -> Now:
         if self.full:
             return Now(time.time(), free_gb=-1.0)
         root = self.scene.workers.root
         while not root.exists():
             root = root.parent
-        usage = shutil.disk_usage(root)
-        return Now(time.time(), free_gb=usage.free / 1e9)
+        free_gb = shutil.disk_usage(root).free / 1e9
+        if free_gb < self.state.limits.min_free_gb:
+            for pool in (self.scene.workers, self.scene.judge.pool):
+                await self.scene.git(pool.trim, 0)
+        return Now(time.time(), free_gb=free_gb)
 
     async def _act(self, order: Order, group: anyio.abc.TaskGroup) -> bool:
         """Carry out one order; False when it was under way already."""

@@ -22,6 +22,7 @@ from ledger.events import (
     render_event,
 )
 from ledger.model import RunId
+from ledger.snapshot import EVERY, restore_snapshot, take_snapshot
 from ledger.state import RunState, begin, evolve, fold
 from ledger.store import Moved, Store, VerdictRow
 from orchestrator.errors import OrchError
@@ -78,6 +79,7 @@ class Journal:
                 # Folded too early: the state is made anew from what the ledger holds.
                 self.state = load_state(self.store, self.run)
                 continue
+            self._snapshot(len(facts))
             self._show([(fact, at) for fact in facts])
             return
         raise OrchError(
@@ -93,6 +95,12 @@ class Journal:
         if new:
             self._show(new)
         return bool(new)
+
+    def _snapshot(self, count: int) -> None:
+        """Keep the state now and then, and when the run is over."""
+        seq = self.state.seq
+        if self.state.finished or seq // EVERY != (seq - count) // EVERY:
+            self.store.save_snapshot(self.run, take_snapshot(self.state))
 
     def _show(self, facts: Sequence[tuple[Event, float]]) -> None:
         for observer in self.observers:
@@ -112,8 +120,14 @@ def read_facts(store: Store, run: RunId, after: int = 0) -> Iterator[tuple[int, 
 
 
 def load_state(store: Store, run: RunId) -> RunState:
-    """The state that a recorded run stands in."""
-    return fold((fact, at) for _, at, fact in read_facts(store, run))
+    """The state that a recorded run stands in, from its newest snapshot where there is one."""
+    snapshot = store.load_snapshot(run)
+    state = restore_snapshot(snapshot) if snapshot else None
+    if state is None:
+        return fold((fact, at) for _, at, fact in read_facts(store, run))
+    for _, at, fact in read_facts(store, run, state.seq):
+        evolve(state, fact, at)
+    return state
 
 
 def _verdict_row(fact: Event) -> VerdictRow | None:

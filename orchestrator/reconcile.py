@@ -3,14 +3,19 @@
 1. What a killed engine left running is ended, by its mark and by nothing else.
 2. A landing that was intended has happened if the tip has the candidate among its ancestors.
 3. Attempts, judgings and the baseline that were under way are lost: nobody's fault.
-4. The workspaces of the run are swept; heads are kept by their refs.
+4. The workspaces of the run are swept; heads are kept by their refs. So are those of other
+   runs whose engine is dead: a run that is resumed makes its own anew.
 5. The run's refs exist: they are made where the engine died before it could.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from ledger.lock import EngineLock, EngineRunning
 from orchestrator.actions import after_a_moved_tip
 from orchestrator.policy.lost import lost_facts
+from orchestrator.runs import engine_alive
 from orchestrator.scene import Scene
 from workers.tree import end_marked
 from worktree.landing import open_result
@@ -23,8 +28,26 @@ async def reconcile(scene: Scene) -> None:
     if state.engines:
         await end_marked(f"{scene.run}/")
         await scene.git(sweep, scene.workplace.git, scene.workers.root, prefix=f"orch-{scene.run}-")
+    await scene.git(give_back_old_pools, scene)
     await scene.git(open_result, scene.workplace.git, scene.run, state.tip)
     for number in list(state.open_candidates):
         if state.candidates[number].status == "landing":
             scene.append(await scene.git(after_a_moved_tip, scene, number))
     scene.append(*lost_facts(state, "the engine ended while it was under way"))
+
+
+def give_back_old_pools(scene: Scene) -> None:
+    """Remove what dead engines left of their pools, which may be many gigabytes. Blocking."""
+    place, home = scene.workplace.place, scene.workers.root.parent
+    try:
+        folders = [folder for folder in home.iterdir() if folder.is_dir()]
+    except OSError:
+        return
+    for folder in folders:
+        run = folder.name
+        if run == scene.run or not place.lock(run).exists() or engine_alive(place, run):
+            continue
+        with suppress(EngineRunning), EngineLock.take(place.lock(run)):
+            sweep(scene.workplace.git, folder, prefix=f"orch-{run}-")
+            with suppress(OSError):
+                folder.rmdir()

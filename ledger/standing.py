@@ -1,0 +1,244 @@
+"""Where a run stands: the values that the fold makes. They change only in `ledger.state`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from ledger import events as e
+from ledger.events import HeadRef
+from ledger.model import Limits, Plan, Sha, Task, TaskId, Verdict
+
+Status = Literal[
+    "waiting",
+    "ready",
+    "working",
+    "queued",
+    "landed",
+    "unchanged",
+    "held",
+    "failed",
+    "skipped",
+    "rejected",
+]
+DONE: frozenset[Status] = frozenset({"landed", "unchanged"})
+STUCK: frozenset[Status] = frozenset({"failed", "skipped", "rejected"})
+BaselineStatus = Literal["unknown", "running", "green", "advisory", "red"]
+CandidateStatus = Literal["built", "judging", "passed", "failed", "unable", "landing", "over"]
+
+
+def no_tasks() -> dict[Status, dict[TaskId, None]]:
+    """An index by status with nothing in it."""
+    return {status: {} for status in get_args(Status)}
+
+
+class IllegalEvent(Exception):
+    """A fact that cannot follow what is recorded; the state is as it was."""
+
+
+@dataclass(slots=True)
+class RoundState:
+    """One round: what the worker did, and what the check gates said of it."""
+
+    finished: e.RoundFinished
+    verdicts: list[Verdict] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class AttemptState:
+    """One attempt, as its facts tell it."""
+
+    started: e.AttemptStarted
+    started_at: float
+    prepared: e.AttemptPrepared | None = None
+    rounds: list[RoundState] = field(default_factory=list)
+    finished: e.AttemptFinished | None = None
+    finished_at: float | None = None
+    sent_back: e.HeadSentBack | None = None
+    submitted: bool = False
+    """A person's head, not a worker's."""
+
+    @property
+    def number(self) -> int:
+        return self.started.attempt
+
+    @property
+    def head(self) -> Sha | None:
+        return self.finished.head if self.finished else None
+
+
+@dataclass(slots=True)
+class TaskState:
+    """One task, its attempts and where it stands."""
+
+    task: Task
+    place: int
+    """Its place in the plan."""
+    rank: float = 0.0
+    """Seconds of the longest path from its start to the end of the plan."""
+    status: Status = "waiting"
+    attempts: list[AttemptState] = field(default_factory=list)
+    charged: int = 0
+    """Attempts used up since the start, or since a person asked for another."""
+    lost: int = 0
+    """Attempts lost one after the other, by nobody's fault."""
+    note: str = ""
+    """What a person, or the reason for its state, has to say."""
+    asked: str = ""
+    """What a person said when they asked for another try; every later attempt is told."""
+    allowed: list[str] = field(default_factory=list)
+    landed_by: int | None = None
+    """The candidate that carried it."""
+
+    @property
+    def last(self) -> AttemptState | None:
+        return self.attempts[-1] if self.attempts else None
+
+
+@dataclass(slots=True)
+class CandidateState:
+    """One candidate, from its building to its end."""
+
+    built: e.CandidateBuilt
+    status: CandidateStatus = "built"
+    confirms: bool = False
+    verdicts: list[Verdict] = field(default_factory=list)
+    judged: e.CandidateJudged | None = None
+    judging_at: float | None = None
+
+
+@dataclass(slots=True)
+class TreeRecord:
+    """What all gates together said of a tree in this run."""
+
+    passed: bool = False
+    reds: int = 0
+    unable: int = 0
+    red_gate: str | None = None
+
+
+@dataclass(slots=True)
+class Landing:
+    """One step of the result."""
+
+    candidate: int
+    commit: Sha
+    tree: Sha
+    before: Sha
+    heads: tuple[HeadRef, ...]
+    removes: tuple[TaskId, ...]
+    at: float
+
+
+@dataclass(slots=True)
+class RunState:
+    """Where a run stands after the facts so far."""
+
+    started: e.RunStarted
+    started_at: float
+    limits: Limits
+    tip: Sha
+    tip_tree: Sha
+    seq: int = 0
+    tasks: dict[TaskId, TaskState] = field(default_factory=dict)
+    baseline: BaselineStatus = "unknown"
+    baseline_verdicts: dict[str, Verdict] = field(default_factory=dict)
+    queue: list[HeadRef] = field(default_factory=list)
+    suspects: int = 0
+    cut: int = 0
+    candidates: dict[int, CandidateState] = field(default_factory=dict)
+    trees: dict[Sha, TreeRecord] = field(default_factory=dict)
+    landings: list[Landing] = field(default_factory=list)
+    rejections: list[tuple[TaskId, ...]] = field(default_factory=list)
+    flakes: list[e.FlakeSeen] = field(default_factory=list)
+    notices: list[e.Noticed] = field(default_factory=list)
+    accepted: list[e.Accepted] = field(default_factory=list)
+    accepting: e.AcceptIntended | None = None
+    blamed: int = 0
+    stop: e.StopRequested | None = None
+    finished: e.RunFinished | None = None
+    finished_at: float | None = None
+    cleaned: e.RunCleaned | None = None
+    engines: int = 0
+    # indexes, derived from the above
+    dependents: dict[TaskId, tuple[TaskId, ...]] = field(default_factory=dict)
+    by_status: dict[Status, dict[TaskId, None]] = field(default_factory=no_tasks)
+    ready: list[tuple[float, int, TaskId]] = field(default_factory=list)
+    """Ready tasks, the longest remaining path first."""
+    ready_paths: dict[tuple[str, ...], int] = field(default_factory=dict)
+    """How many ready tasks declare each list of paths."""
+    again: dict[TaskId, None] = field(default_factory=dict)
+    """Ready tasks that were tried before."""
+    open_candidates: dict[int, None] = field(default_factory=dict)
+    """Candidates that something may still come of."""
+
+    @property
+    def run(self) -> str:
+        return self.started.run
+
+    @property
+    def plan(self) -> Plan:
+        return self.started.plan
+
+    def with_status(self, status: Status) -> tuple[TaskId, ...]:
+        """The ids of the tasks in that state, in the order in which they came into it."""
+        return tuple(self.by_status[status])
+
+    def attempt(self, ref: HeadRef) -> AttemptState:
+        """The attempt that a head came from; IllegalEvent where there is none."""
+        state = self.tasks.get(ref.task)
+        if state is None or not 1 <= ref.attempt <= len(state.attempts):
+            raise IllegalEvent(f"no attempt {ref.attempt} at {ref.task}")
+        return state.attempts[ref.attempt - 1]
+
+    def prefix_of(self, candidate: CandidateState) -> int | None:
+        """How many heads of the queue, from its front, the candidate covers.
+
+        Heads of it that have landed since do not count: its tree is the same. None where it
+        is no prefix (any more), or where the tip is not one that it could lead to.
+        """
+        built = candidate.built
+        if built.removes:
+            return None
+        rest = [h for h in built.heads if self.tasks[h.task].status != "landed"]
+        landed = len(built.heads) - len(rest)
+        if landed == 0:
+            if built.base != self.tip:
+                return None
+        elif not self._led_to(built, landed):
+            return None
+        if self.queue[: len(rest)] != rest:
+            return None
+        return len(rest)
+
+    def _led_to(self, built: e.CandidateBuilt, landed: int) -> bool:
+        """Whether the tip is the candidate's base plus the first `landed` of its heads."""
+        want = list(built.heads[:landed])
+        tip = self.tip
+        for landing in reversed(self.landings):
+            # a tip that somebody else moved, now or in between, leads to another tree
+            if landing.commit != tip or not landing.heads:
+                return False
+            rest = len(want) - len(landing.heads)
+            if rest < 0 or tuple(want[rest:]) != landing.heads:
+                return False
+            del want[rest:]
+            tip = landing.before
+            if not want:
+                return tip == built.base
+        return False
+
+
+def head_commits(state: RunState, heads: Iterable[HeadRef]) -> Iterator[Sha]:
+    """The commits of the heads, in order."""
+    for ref in heads:
+        head = state.attempt(ref).head
+        if head is None:
+            raise IllegalEvent(f"attempt {ref.attempt} at {ref.task} has no head")
+        yield head
+
+
+def require(condition: bool, why: str) -> None:
+    if not condition:
+        raise IllegalEvent(why)

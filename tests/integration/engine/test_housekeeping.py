@@ -1,0 +1,98 @@
+"""What a run keeps beside its ledger: snapshots, the view for agents, pools, disk space."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from ledger.snapshot import restore_snapshot
+from ledger.state import fold
+from orchestrator.journal import load_state, read_facts
+from orchestrator.runs import run_folder
+from tests.support.project import Project, task
+
+WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
+
+
+def test_a_snapshot_is_the_state_that_all_facts_make(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a"), task("b", needs=("a",))).run
+    with project.store() as store:
+        snapshot = store.load_snapshot(run)
+        assert snapshot and snapshot.seq == store.newest(run)
+        folded = fold((fact, at) for _, at, fact in read_facts(store, run))
+        assert restore_snapshot(snapshot) == folded == load_state(store, run)
+
+
+def test_a_snapshot_of_another_fold_or_a_damaged_one_is_not_used(project: Project) -> None:
+    from dataclasses import replace
+
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    with project.store() as store:
+        good = store.load_snapshot(run)
+        assert good
+        assert restore_snapshot(replace(good, fold_version=good.fold_version + 1)) is None
+        assert restore_snapshot(replace(good, body=good.body[: len(good.body) // 2])) is None
+        expected = load_state(store, run)
+        store.save_snapshot(run, replace(good, fold_version=good.fold_version + 1, body=b"{}"))
+        assert load_state(store, run) == expected
+
+
+def test_the_view_for_agents_is_written_where_git_ignores_it(project: Project) -> None:
+    project.does(WRITE)
+    project.commit({".agent/.gitignore": "state_ledger.json\n"}, "ignore the view")
+    run = project.run(task("a")).run
+    view = json.loads((project.root / ".agent" / "state_ledger.json").read_text())
+    assert view["session_id"] == run and "a" in view["tasks"]
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_the_view_is_not_written_where_git_would_see_it(project: Project) -> None:
+    project.does(WRITE)
+    project.commit({".agent/RULES.md": "be kind\n"}, "rules")
+    project.run(task("a"))
+    assert project.git("status", "--porcelain") == ""
+    assert not (project.root / ".agent" / "state_ledger.json").exists()
+
+
+def test_a_full_disk_starts_nothing_new_and_loses_nothing(project: Project) -> None:
+    project.does(WRITE)
+    state = project.run(task("a"), min_free_gb=1e9)
+    assert state.finished and state.finished.outcome == "no-space"
+    assert state.finished.exit_code == 4
+    assert not state.tasks["a"].attempts
+
+
+def test_what_a_dead_engine_left_of_its_pools_is_given_back_by_another_run(
+    project: Project,
+) -> None:
+    project.does("[[step]]\nsleep_s = 0.5\n" + WRITE.removeprefix("[[step]]\n"))
+    dead = project.start(task("a"))
+    done = subprocess.run(
+        (
+            sys.executable,
+            "-m",
+            "tests.support.killed",
+            str(project.root.parent),
+            dead,
+            "8",
+            "after",
+        ),
+        cwd=Path(__file__).parents[3],
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode < 0
+    left = project.git("worktree", "list").splitlines()
+    assert any(dead in line for line in left)
+    project.run(task("b"))
+    assert not any(dead in line for line in project.git("worktree", "list").splitlines())
+    state = project.drive(dead)
+    assert state.tasks["a"].status == "landed"
+
+
+def test_nothing_of_a_finished_run_lies_in_its_folder(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    assert not run_folder(project.workplace().place, run).exists()
