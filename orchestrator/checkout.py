@@ -63,7 +63,9 @@ def snapshot(workplace: Workplace) -> Snapshot:
         git.run("read-tree", head, index=index)
         named = b"".join(p.encode("utf-8", "surrogateescape") + b"\0" for p in paths)
         how = ("--add", "--remove", "--replace", "-z", "--stdin")
-        git.run("update-index", *how, tree=workplace.checkout, index=index, stdin=named)
+        # From the top: below it, in .git for one, the paths would mean something else.
+        top = {"tree": workplace.checkout, "folder": workplace.checkout}
+        git.run("update-index", *how, **top, index=index, stdin=named)
         tree = git.run("write-tree", index=index).decode().strip()
     who = Person(user.name or "orch", user.email or "orch@localhost")
     return Snapshot(git.commit_tree(tree, (head,), "The checkout", who), tree, len(paths))

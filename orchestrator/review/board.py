@@ -139,6 +139,7 @@ def _row(
 
 def _queue(state: RunState, said: Mapping[str, str], now: float) -> str:
     parts = []
+    judged: set[str] = set()
     if state.baseline == "running":
         done = len(state.baseline_verdicts)
         parts.append(
@@ -149,17 +150,18 @@ def _queue(state: RunState, said: Mapping[str, str], now: float) -> str:
         if candidate.status != "judging":
             continue
         names = [ref.task for ref in candidate.built.heads] or list(candidate.built.removes)
+        judged.update(names)
         spent = now - (candidate.judging_at or now)
         expected = expected_judging_s(state)
         of = f" of about {duration(expected)}" if expected else ""
         line = said.get(f"candidate-{number}", "")
         parts.append(f"judging {listed(names, 4)}: {duration(spent)}{of}  {line}".rstrip())
-    behind = len(state.queue)
+    behind = sum(ref.task not in judged for ref in state.queue) if judged else len(state.queue)
     if behind and not parts:
         held = " until the base is judged" if state.baseline in ("unknown", "running") else ""
         parts.append(f"{listed((ref.task for ref in state.queue), 4)}{held}")
     elif behind:
-        parts.append(f"{behind} queued")
+        parts.append(f"{behind} more queued")
     return "; ".join(parts)
 
 

@@ -45,6 +45,7 @@ exit = 3
 task = "twice"
 unless_feedback = ""
 write = { "twice.txt" = "WRONG" }
+exit = 0
 [[step]]
 task = "slow"
 sleep_s = 30

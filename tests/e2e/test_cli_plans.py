@@ -1,0 +1,136 @@
+"""Plans, settings and gates from the command line."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.terminal import Terminal
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path)
+
+
+def test_a_plan_without_any_model_is_made_saved_shown_and_run(here: Terminal) -> None:
+    here.write({"src/a/one.txt": "1", "src/a/two.txt": "2", "src/b/three.txt": "3"})
+    here.git("add", "-A")
+    here.git("commit", "-qm", "sources")
+    (here.home / "script.toml").write_text(
+        '[[step]]\ntask = "src-a"\nappend = { "src/a/one.txt" = "!" }\n'
+        '[[step]]\ntask = "src-b"\nappend = { "src/b/three.txt" = "!" }\n'
+    )
+    said = here.orch(
+        *("plan", "Shout a bit", "--for-each", "git ls-files 'src/**'", "--by-folder"),
+        *("--prompt", "Shout in {items}", "--worker", "scripted"),
+    )
+    assert said.exit_code == 0 and "2 side by side" in said.out
+    assert "saved: .agent/plans/shout-a-bit.toml" in said.err
+    text = (here.root / ".agent/plans/shout-a-bit.toml").read_text()
+    assert "Shout in src/a/one.txt" in text and "# " in text
+    said = here.orch("run")
+    assert said.exit_code == 0 and "2 landed" in said.out
+    again = here.orch("plan", "Shout a bit", "--for-each", "git ls-files src", "--max-tasks", "1")
+    assert "shout-a-bit-2.toml" in again.err, "no plan is ever overwritten"
+    assert "forecast" in again.out and "a guess" not in again.out, "history is known now"
+
+
+def test_every_error_of_a_plan_is_told_at_once_with_its_line(here: Terminal) -> None:
+    here.write(
+        {
+            ".agent/plans/bad.toml": (
+                'goal = "x"\n[[task]]\nid = "a"\nprompt = ""\nneeds = ["b"]\n'
+                '[[task]]\nid = "b"\nprompt = "p"\nneeds = ["a"]\npaths = ["../out"]\n'
+                'workr = "x"\n'
+            )
+        }
+    )
+    said = here.orch("plan", "--check", "bad")
+    assert said.exit_code == 2 and said.out == ""
+    for wanted in ("bad.toml:4:", "a -> b -> a", "bad.toml:10:", "bad.toml:11:", "worker"):
+        assert wanted in said.err, wanted
+    assert here.orch("run", "bad").exit_code == 2
+    assert "did you mean 'bad'" in here.orch("plan", "--check", "bat").err
+
+
+def test_a_plan_is_given_as_json_and_as_a_mermaid_graph(here: Terminal) -> None:
+    here.plan(("a", ()), ("b", ("a",)))
+    said = here.orch("plan", "--json")
+    assert said.json["levels"] == [["a"], ["b"]] and said.json["forecast"]["full_gate_runs"] > 0
+    assert [gate["name"] for gate in said.json["gates"]] == ["quick", "suite"]
+    graph = here.orch("plan", "--graph", "mermaid")
+    assert graph.out.startswith("flowchart LR\n") and "-->" in graph.out
+
+
+def test_an_editor_is_opened_on_the_plan_and_what_it_wrote_is_checked(here: Terminal) -> None:
+    editor = here.home / "editor"
+    editor.write_text('#!/bin/sh\nsed -i \'s/^goal.*/goal = "Edited"/\' "$1"\n')
+    editor.chmod(0o755)
+    here.plan(("a", ()))
+    said = here.orch("plan", "--edit", EDITOR=str(editor))
+    assert said.exit_code == 0 and said.out.startswith("Edited\n")
+    assert "no editor is named" in here.orch("plan", "--edit").err
+    assert here.orch("plan", "--edit", EDITOR="no-such-editor").exit_code == 2
+
+
+def test_options_that_do_not_belong_together_are_refused(here: Terminal) -> None:
+    here.plan(("a", ()))
+    assert here.orch("plan", "goal", "--check", "work").exit_code == 2
+    assert here.orch("plan", "--by-folder").exit_code == 2
+    assert here.orch("plan", "goal", "--batch", "3").exit_code == 2
+    assert here.orch("plan", "goal", "--for-each", "exit 7").exit_code == 2
+
+
+def test_gates_judge_the_checkout_as_it_is_and_a_run_uses_their_word(here: Terminal) -> None:
+    ran = here.home / "ran"
+    here.write({"suite.sh": f"echo x >> {ran}; ! test -e left.txt\n"})
+    here.git("commit", "-qam", "count")
+    before = here.git("status", "--porcelain"), here.git("for-each-ref")
+    said = here.orch("gate")
+    assert said.exit_code == 0 and "gate 'quick' passed" in said.out and ran.read_text() == "x\n"
+    assert "known of this tree" in here.orch("gate").out and ran.read_text() == "x\n"
+    here.plan(("a", ()))
+    assert here.orch("run").exit_code == 0
+    assert ran.read_text() == "x\n" * 2, "the base was known; only the candidate had to be judged"
+    here.write({"left.txt": "new", "note.txt": "WRONG"})
+    said = here.orch("gate")
+    assert said.exit_code == 1 and "3 changed files" in said.err
+    assert "gate 'quick' failed" in said.out and "gate 'suite' failed" in said.out
+    assert here.orch("gate", "suite", "--json").json[0]["outcome"] == "failed"
+    assert "did you mean 'suite'" in here.orch("gate", "suit").err
+    (here.root / "left.txt").unlink()
+    (here.root / "note.txt").unlink()
+    here.orch("clean", "--discard")
+    plans = "?? .agent/plans/"
+    assert here.git("status", "--porcelain").replace(plans, "") == before[0]
+    listed = here.git("for-each-ref", "--format=%(refname)", "refs/heads", "refs/orch")
+    assert listed == "refs/heads/main"
+    assert not list((here.root / ".git" / "worktrees").glob("*"))
+
+
+def test_a_gate_that_cannot_run_is_neither_passed_nor_failed(here: Terminal) -> None:
+    settings = here.root / ".agent" / "orch.toml"
+    settings.write_text(settings.read_text().replace("sh suite.sh", "no-such-program"))
+    said = here.orch("gate", "suite")
+    assert said.exit_code == 2 and "could not run" in said.out
+
+
+def test_init_writes_settings_tries_them_and_never_overwrites(tmp_path: Path) -> None:
+    here = Terminal(tmp_path)
+    for name in ("orch.toml", ".gitignore"):
+        (here.root / ".agent" / name).unlink()
+    here.write({"Makefile": "test:\n\t@echo tested\n"})
+    here.git("add", "-A")
+    here.git("commit", "-qm", "a makefile")
+    said = here.orch("init", "--try")
+    assert said.exit_code == 0, said.err
+    assert "written: .agent/orch.toml" in said.out and "make test" in said.out
+    assert "passed" in said.out
+    text = (here.root / ".agent/orch.toml").read_text()
+    (here.root / ".agent/orch.toml").write_text(text + "# mine\n")
+    said = here.orch("init", "--json")
+    assert [one["path"] for one in said.json["differing"]] == [".agent/orch.toml"]
+    assert "-# mine" in said.json["differing"][0]["diff"]
+    assert (here.root / ".agent/orch.toml").read_text().endswith("# mine\n")
+    assert os.access(here.root / ".agent" / "RULES.md", os.R_OK)
