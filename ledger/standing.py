@@ -166,7 +166,7 @@ class RunState:
     by_status: dict[Status, dict[TaskId, None]] = field(default_factory=no_tasks)
     ready: list[tuple[float, int, TaskId]] = field(default_factory=list)
     """Ready tasks, the longest remaining path first."""
-    ready_paths: dict[tuple[str, ...], int] = field(default_factory=dict)
+    ready_paths: dict[str, int] = field(default_factory=dict)
     """How many ready tasks declare each list of paths."""
     again: dict[TaskId, None] = field(default_factory=dict)
     """Ready tasks that were tried before."""

@@ -101,7 +101,7 @@ def renew(state: RunState, task: TaskState) -> None:
 
 
 def _count_paths(state: RunState, task: TaskState, step: int) -> None:
-    paths = task.task.paths
+    paths = "\0".join(task.task.paths)  # a key that JSON can carry too
     count = state.ready_paths.get(paths, 0) + step
     if count:
         state.ready_paths[paths] = count

@@ -203,7 +203,8 @@ class Watcher:
         ready = state.with_status("ready")
         assert {task_id for *_, task_id in state.ready} == set(ready)
         assert state.ready == sorted(state.ready)
-        assert state.ready_paths == Counter(state.tasks[task_id].task.paths for task_id in ready)
+        declared = Counter("\0".join(state.tasks[task_id].task.paths) for task_id in ready)
+        assert state.ready_paths == declared
         assert set(state.again) == {task_id for task_id in ready if state.tasks[task_id].attempts}
         still_open = {n for n, c in state.candidates.items() if c.status != "over"}
         assert set(state.open_candidates) == still_open
