@@ -154,8 +154,11 @@ class Scene:
 def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None]) -> Scene:
     """The scene of a run; nothing is made until it is needed."""
     from orchestrator.verification.gates import Judge
+    from workers.alive import become_subreaper
     from worktree.workspace import Pool
 
+    # Daemons that workers leave become ours to end; else they are found by a scan of everything.
+    become_subreaper()
     started = journal.state.started
     settings = started.settings
     root = workplace.workspaces(settings.workspaces) / started.run

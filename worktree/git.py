@@ -57,6 +57,8 @@ class Git:
         self.attributes: dict[str, Path | None] = {}
         """By commit, the folder with what its `.gitattributes` say of merging, if anything."""
         self._merge_rules = ""
+        self._trees: dict[str, str] = {}
+        """Trees by commit: what a commit holds never changes."""
 
     def merge_rules(self, commit: str) -> str:
         """The commit whose `.gitattributes` say how paths merge: the first one asked about."""
@@ -198,7 +200,11 @@ class Git:
 
     def tree_of(self, commit: str) -> str:
         """The tree of a commit."""
-        return _text(self.run("rev-parse", "--verify", f"{check_id(commit)}^{{tree}}")).strip()
+        known = self._trees.get(commit)
+        if known is None:
+            known = _text(self.run("rev-parse", "--verify", f"{check_id(commit)}^{{tree}}")).strip()
+            self._trees[commit] = known
+        return known
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Whether a commit's history holds another; a commit's own does."""
@@ -237,7 +243,9 @@ class Git:
             extra |= overrides((*self._pairs, FSYNC, *signing.config))
         args += ["-F", "-", check_id(tree)]
         out = self.run(*args, stdin=message.encode(), extra=extra, durable=durable)
-        return check_id(_text(out).strip())
+        made = check_id(_text(out).strip())
+        self._trees[made] = tree
+        return made
 
     def read_commit(self, commit: str) -> Commit:
         """A commit, with its message."""
