@@ -67,6 +67,7 @@ def test_prompts_stay_readable():
 
     assert prompt("Do it.") == '"Do it."'
     assert prompt('One "two"\nthree') == '"""\nOne "two"\nthree"""'
+    assert prompt('a\nsaid "b"') == r'"a\nsaid \"b\""'  # four quotes in a row puzzle readers
     assert prompt("re \\d+\nline") == "'''\nre \\d+\nline'''"
 
 
