@@ -57,7 +57,7 @@ def drive_shown(
         view: LiveView | None = None
         observer: Observer
         if as_json:
-            observer = JsonLines(0 if from_start else state.seq)
+            observer = JsonLines()
         elif plain or not output.is_terminal(sys.stderr):
             observer = PlainLines()
         else:

@@ -26,14 +26,10 @@ class PlainLines:
 class JsonLines:
     """Gives every event as one line of JSON, on stdout."""
 
-    def __init__(self, seq: int) -> None:
-        self._seq = seq
-
     def on_facts(self, state: RunState, facts: Sequence[tuple[Event, float]]) -> None:
         """Facts were recorded."""
-        for fact, at in facts:
-            self._seq += 1
-            output.answer_json(event_as_json(state.run, self._seq, at, fact))
+        for seq, (fact, at) in enumerate(facts, start=state.seq - len(facts) + 1):
+            output.answer_json(event_as_json(state.run, seq, at, fact))
 
     def on_line(self, where: str, text: str) -> None:
         """Something printed a line: kept in its log, not said here."""

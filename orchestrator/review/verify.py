@@ -135,13 +135,10 @@ def _replay(store: Store, run: str) -> _Recorded:
 
 
 def _unjudged(recorded: _Recorded) -> Iterator[Disagreement]:
+    # That a landing's candidate was judged at all, the replay has seen to.
     state = recorded.state
     for landing in state.landings:
-        judged = state.candidates[landing.candidate].judged
         what = f"landing {short(landing.commit)} ({_carried(landing)})"
-        if judged is None or judged.outcome != "passed":
-            said = judged.outcome if judged else "nothing"
-            yield Disagreement(what, f"candidate {landing.candidate} was judged: {said}")
         yield from _lacking(recorded, what, landing.tree, [ref.task for ref in landing.heads])
     for fact in state.accepted:
         what = f"accepted {short(fact.commit)} ({listed(fact.tasks)})"

@@ -114,6 +114,9 @@ def test_variables_of_git_that_a_hook_hands_down_do_not_count(
     said = here.orch("doctor", "--json", GIT_DIR=str(other / ".git"), GIT_WORK_TREE=str(other))
     found = {one["subject"]: one for one in said.json}
     assert found["repository"]["what"] == str(here.root)
+    lister = ("plan", "Look", "--for-each", "git ls-files", "--json")
+    made = here.orch(*lister, GIT_DIR=str(other / ".git"), GIT_WORK_TREE=str(other))
+    assert "readme" in [path for task in made.json["plan"]["tasks"] for path in task["paths"]]
 
 
 def test_a_subfolder_and_a_linked_worktree_see_the_same_ledger(here: Terminal) -> None:

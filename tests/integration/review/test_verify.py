@@ -186,8 +186,14 @@ def test_facts_that_cannot_follow_each_other_are_found(
     def drop(kind: str, body: str) -> str | None:
         return None if kind == "LandingIntended" else body
 
-    found = verify(project, run, rewritten(project, run, tmp_path, drop))
-    assert [d.what for d in found.disagreements] == ["the recorded facts"]
+    def judge_red(kind: str, body: str) -> str:
+        return body.replace('"passed"', '"failed"') if kind == "CandidateJudged" else body
+
+    for number, change in enumerate((drop, judge_red)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = verify(project, run, rewritten(project, run, folder, change))
+        assert [d.what for d in found.disagreements] == ["the recorded facts"]
 
 
 def test_it_agrees_after_a_person_has_rejected_accepted_and_cleaned(
