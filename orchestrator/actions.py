@@ -179,11 +179,13 @@ async def judge(scene: Scene, order: JudgeCandidate) -> None:
     gates = order_by_cost(
         gates_of(state, tuple(ref.task for ref in built.heads)), state.started.estimates.gate_s
     )
+    said: tuple[e.Event, ...] = ()
     stopped: Verdict | None = None
     async with scene.judge.bench(
         built.commit, built.tree, mark=scene.mark("candidate", order.candidate)
     ) as bench:
         for gate in gates:
+            scene.append(*said)
             verdict = await scene.ask(
                 bench,
                 gate,
@@ -191,17 +193,17 @@ async def judge(scene: Scene, order: JudgeCandidate) -> None:
                 fresh=gate.name == again,
                 baseline=state.baseline_verdicts.get(gate.name),
             )
-            scene.append(e.CandidateGateJudged(candidate=order.candidate, verdict=verdict))
+            said = (e.CandidateGateJudged(candidate=order.candidate, verdict=verdict),)
             if verdict.outcome != "passed":
                 stopped = verdict
                 break
-    scene.append(
-        e.CandidateJudged(
+        judged = e.CandidateJudged(
             candidate=order.candidate,
             outcome=stopped.outcome if stopped else "passed",
             gate=stopped.gate if stopped else None,
         )
-    )
+        # Before the workspace is given back: what follows need not wait for that.
+        scene.append(*said, judged)
 
 
 # --- landing ----------------------------------------------------------------------------------

@@ -71,6 +71,8 @@ class _Progress:
     outside: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     changes: tuple[Change, ...] = ()
+    unrecorded: tuple[e.RoundFinished, ...] = ()
+    """A round that nothing more is judged of: recorded with what comes next."""
 
     @property
     def where(self) -> str:
@@ -88,9 +90,8 @@ async def run_attempt(scene: Scene, order: StartAttempt) -> None:
             progress = _Progress(scene, order, task, workspace, start, port, began)
             await _prepare(progress)
             ended = await _rounds(progress)
-            scene.append(
-                ended.model_copy(update={"duration_s": round(time.monotonic() - began, 3)})
-            )
+            took = {"duration_s": round(time.monotonic() - began, 3)}
+            scene.append(*progress.unrecorded, ended.model_copy(update=took))
     finally:
         await scene.give_back(scene.workers, workspace)
 
@@ -173,7 +174,7 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
         report = await _work(progress, feedback)
         committed = await _commit(progress)
         log = scene.keep_log(progress.where)
-        scene.append(_round_finished(progress, report, committed, log))
+        progress.unrecorded = (_round_finished(progress, report, committed, log),)
         if report.outcome != "done":
             cause: e.Cause = "timeout" if report.outcome == "timeout" else "worker"
             return _failed(progress, cause, report.why, signature=f"{cause}:{report.exit_code}")
@@ -186,6 +187,7 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
         if not (progress.outside or progress.refusals or unable or red):
             return await _green(progress)
         if progress.number < limits.rounds:
+            scene.append(*progress.unrecorded)
             continue
         if progress.refusals:
             first = progress.refusals[0]
@@ -327,6 +329,10 @@ async def _check(progress: _Progress, committed: Committed) -> None:
     """Let the check gates judge the round's commit, all of them: one feedback for one round."""
     scene, order = progress.scene, progress.order
     gates = [g for g in gates_of(scene.state, (order.task,)) if g.stage == "check"]
+    if not gates:
+        return
+    scene.append(*progress.unrecorded)
+    progress.unrecorded = ()
     verdicts: list[Verdict] = []
     async with scene.judge.bench(
         committed.commit, committed.tree, mark=scene.mark(order.task, order.attempt)

@@ -16,8 +16,10 @@ import shutil
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import anyio
+import anyio.abc
 
 from ledger import events as e
 from ledger.lock import EngineLock
@@ -103,7 +105,7 @@ class Engine:
             while self.state.finished is None:
                 self.woken = anyio.Event()
                 orders = decide(self.state, self.scene.guide, await self._now())
-                acted = False
+                acted = self._start_attempts(orders, group)
                 for order in orders:
                     acted |= await self._act(order, group)
                 if not acted:
@@ -125,6 +127,20 @@ class Engine:
                 await self.scene.git(pool.trim, 0)
         return Now(time.time(), free_gb=free_gb)
 
+    def _start_attempts(self, orders: Sequence[Order], group: anyio.abc.TaskGroup) -> bool:
+        """Carry out all orders to start an attempt, recorded as one; whether there were any."""
+        starts = [order for order in orders if isinstance(order, StartAttempt)]
+        self.scene.append(
+            *(
+                e.AttemptStarted(task=o.task, attempt=o.attempt, base=o.base, worker=o.worker)
+                for o in starts
+            )
+        )
+        for order in starts:
+            work = partial(run_attempt, self.scene, order)
+            self._start(group, f"{order.task}/{order.attempt}", work, self._attempt_lost(order))
+        return bool(starts)
+
     async def _act(self, order: Order, group: anyio.abc.TaskGroup) -> bool:
         """Carry out one order; False when it was under way already."""
         scene = self.scene
@@ -138,11 +154,8 @@ class Engine:
             case RunBaseline():
                 scene.append(e.BaselineStarted())
                 self._start(group, "base", lambda: actions.run_baseline(scene), self._base_lost)
-            case StartAttempt(task, attempt, base, worker):
-                scene.append(e.AttemptStarted(task=task, attempt=attempt, base=base, worker=worker))
-                self._start(
-                    group, task, lambda: run_attempt(scene, order), self._attempt_lost(order)
-                )
+            case StartAttempt():
+                return False
             case JudgeCandidate(candidate, confirms):
                 scene.append(e.JudgingStarted(candidate=candidate, confirms=confirms))
                 self._start(

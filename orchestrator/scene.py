@@ -82,8 +82,9 @@ class Scene:
 
     def append(self, *facts: Event) -> None:
         """Record facts, and let the engine look what follows from them."""
-        self.journal.append(*facts)
-        self.wake()
+        if facts:
+            self.journal.append(*facts)
+            self.wake()
 
     async def git(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A blocking call of `worktree`, in one of the run's few threads for it."""
