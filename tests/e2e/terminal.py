@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger.store import Store
+from orchestrator.journal import load_state
+
 ORCH = Path(sys.executable).parent / "orch"
 WITHIN_S = 90.0
 
@@ -150,3 +153,13 @@ class Terminal:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def statuses(self) -> dict[str, str]:
+        """Where the tasks of the newest run stand; nothing while there is none."""
+        store = Store.open_existing(self.root / ".git" / "orch" / "ledger.sqlite")
+        if store is None:
+            return {}
+        with store:
+            runs = store.runs()
+            state = load_state(store, runs[0].run) if runs else None
+        return {task_id: task.status for task_id, task in state.tasks.items()} if state else {}

@@ -28,12 +28,8 @@ def eventually(true: Callable[[], bool], within_s: float = 20.0) -> None:
 
 
 def working(here: Terminal, task: str) -> Callable[[], bool]:
-    def look() -> bool:
-        said = here.orch("status", "--json")
-        tasks = said.json["tasks"] if said.exit_code == 0 else []
-        return any(one["id"] == task and one["status"] == "working" for one in tasks)
-
-    return look
+    """Whether a worker is at the task, looked up without typing a command each time."""
+    return lambda: here.statuses().get(task) == "working"
 
 
 def test_a_whole_piece_of_work_from_plan_to_clean(here: Terminal) -> None:
@@ -119,7 +115,7 @@ def test_a_detached_run_is_waited_for_followed_and_stopped_from_elsewhere(here: 
     run = said.out.strip()
     change = here.orch("wait", "--for", "change", "--after", "1", "--timeout", "20", "--json").json
     assert change["run"] == run and change["said"] and change["phase"] == "going-on"
-    eventually(lambda: here.orch("status", "--json").json["counts"].get("landed") == 1)
+    eventually(lambda: here.statuses().get("a") == "landed")
     watch = here.start("status", "--watch")
     late = here.orch("wait", "--for", "end", "--timeout", "1", "--json")
     assert late.exit_code == 4 and late.json["phase"] == "going-on"
