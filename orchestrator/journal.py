@@ -71,14 +71,17 @@ class Journal:
             if self.store.newest(self.run) != expected:
                 self.catch_up()
                 continue
-            for fact in facts:
-                evolve(self.state, fact, at)
             try:
+                for fact in facts:
+                    evolve(self.state, fact, at)
                 self.store.append(self.run, expected, rows, at, verdicts)
             except Moved:
                 # Folded too early: the state is made anew from what the ledger holds.
-                self.state = load_state(self.store, self.run)
+                self._reload(expected)
                 continue
+            except BaseException:
+                self.state = load_state(self.store, self.run)
+                raise
             self._snapshot(len(facts))
             self._show([(fact, at) for fact in facts])
             return
@@ -95,6 +98,10 @@ class Journal:
         if new:
             self._show(new)
         return bool(new)
+
+    def _reload(self, known: int) -> None:
+        self.state = load_state(self.store, self.run)
+        self._show([(fact, at) for _, at, fact in read_facts(self.store, self.run, known)])
 
     def _snapshot(self, count: int) -> None:
         """Keep the state now and then, and when the run is over."""

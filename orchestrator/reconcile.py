@@ -26,7 +26,7 @@ async def reconcile(scene: Scene) -> None:
     """Make good what the last engine of the run could not."""
     state = scene.state
     if state.engines:
-        await end_marked(f"{scene.run}/")
+        await end_marked(f"{scene.mark_of_run}/")
         await scene.git(sweep, scene.workplace.git, scene.workers.root, prefix=f"orch-{scene.run}-")
     await scene.git(give_back_old_pools, scene)
     await scene.git(open_result, scene.workplace.git, scene.run, state.tip)

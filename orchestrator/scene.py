@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -99,7 +101,13 @@ class Scene:
 
     def mark(self, *parts: object) -> str:
         """A mark for a child: the run, what it works on, and a nonce."""
-        return "/".join([self.run, *map(str, parts), secrets.token_hex(4)])
+        return "/".join([self.mark_of_run, *map(str, parts), secrets.token_hex(4)])
+
+    @cached_property
+    def mark_of_run(self) -> str:
+        """The run in marks: its id, and which repository's, for another may have the same id."""
+        folder = os.fsencode(self.workplace.repository.common_dir.resolve())
+        return f"{self.run}@{hashlib.sha256(folder).hexdigest()[:12]}"
 
     async def ask(self, bench: Bench, gate: Gate, where: str, **how: Unpack[Asking]) -> Verdict:
         """Let a gate judge, its output to be followed as `where`."""
