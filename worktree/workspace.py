@@ -70,6 +70,7 @@ class Pool:
         self._free: list[_Slot] = []
         self._used: dict[str, _Slot] = {}
         self._next = 0
+        self._trees: dict[str, str] = {}
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._indexes.mkdir(exist_ok=True, mode=0o700)
         for name in _leftovers(self.root, name_prefix):
@@ -108,7 +109,7 @@ class Pool:
             repair_entry(self.git, self.root / slot.name)
             self._clear_folder(slot)
             slot.tree = self._restore(slot)
-            if slot.tree == self.git.tree_of(workspace.commit):
+            if slot.tree == self._tree_of(workspace.commit):
                 slot.commit = workspace.commit
         with self._lock:
             del self._used[workspace.name]
@@ -140,6 +141,11 @@ class Pool:
     @property
     def _indexes(self) -> Path:
         return self.root / ".index"
+
+    def _tree_of(self, commit: str) -> str:
+        if commit not in self._trees:
+            self._trees[commit] = self.git.tree_of(commit)
+        return self._trees[commit]
 
     def _workspace(self, slot: _Slot, commit: str) -> Workspace:
         name = slot.name
@@ -214,7 +220,7 @@ class Pool:
             raw = self._content(slot, "diff-files", "-z", "--name-only", "--ignore-submodules=all")
             if raw:
                 self._content(slot, "checkout-index", "-f", "-u", "-z", "--stdin", stdin=raw)
-            if not raw and not swept:
+            if not swept:
                 break
         else:
             raise GitError(f"workspace {slot.name} does not come clean")
