@@ -105,6 +105,8 @@ def test_everything_wrong_is_told_at_once_by_line(plan_file):
     assert "'id' is missing" in said[23]
     assert "did you mean 'coder'" in said[25]
     assert len(found.errors) == 11
+    lines = [problem.line for problem in found.errors]
+    assert lines == sorted(lines)
     with pytest.raises(Problems) as raised:
         found.sound()
     assert raised.value.exit_code == 2
