@@ -57,10 +57,10 @@ class Capture:
         if self._on_line is not None:
             self._recent = (self._recent + chunk[-_RECENT_BYTES:])[-_RECENT_BYTES:]
             self._fresh = True
-        room = self._head_bytes - at
-        if room > 0:
-            self._write(chunk[:room], at)
-        rest = chunk[max(room, 0) :]
+        head_room = self._head_bytes - at
+        if head_room > 0:
+            self._write(chunk[:head_room], at)
+        rest = chunk[max(head_room, 0) :]
         if rest:
             in_ring = max(at - self._head_bytes, 0)
             kept = rest[-self._ring_bytes :]

@@ -66,7 +66,7 @@ class Tree:
         self.pid = child.pid
         self._child = child
         self._mark = mark
-        self._tag = tag
+        self.tag = tag
         self._table = table
         self._remembered: set[Process] = set()
         self._corpses: set[Process] = set()
@@ -165,7 +165,7 @@ class Tree:
             return True
         tag = self._table.tag(seen.process.pid)
         if tag is not None:
-            return tag == self._tag
+            return tag == self.tag
         return self._table.mark(seen.process.pid) == self._mark
 
     def _signal(self, process: Process, number: signal.Signals) -> None:

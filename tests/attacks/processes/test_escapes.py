@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -12,8 +13,8 @@ import anyio
 import psutil
 import pytest
 
-from workers.alive import system_table
-from workers.tree import end_marked
+from workers.alive import system_table, tagging
+from workers.tree import end_marked, start
 
 PYTHON = sys.executable
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs what only Linux has: tags")
@@ -183,6 +184,44 @@ async def test_children_of_ours_that_are_not_of_the_tree_live_on(bench):
             child.wait()
 
 
+@LINUX
+async def test_what_another_thread_starts_meanwhile_is_not_of_the_tree(bench):
+    """It inherits the tag, if it starts in the moment in which a child does."""
+    options = {"cwd": bench.tree, "env": dict(os.environ), "mark": f"{bench.token}/a/1/n"}
+    tree = start(("sleep", "600"), stdin=subprocess.DEVNULL, output=2, **options)
+    with tagging(tree.tag):
+        ours = subprocess.Popen(["sleep", "600"])
+    try:
+        assert await tree.end(0.5) == () and tree.reap() == -signal.SIGTERM
+        assert ours.poll() is None
+    finally:
+        ours.kill()
+        ours.wait()
+
+
+@LINUX
+async def test_a_stranger_who_holds_the_output_open_holds_up_nobody(bench):
+    pid_file = bench.tree / "pid"
+    strangers = []
+
+    async def meet() -> None:
+        while not (pid_file.exists() and pid_file.read_text().endswith("\n")):
+            await anyio.sleep(0.01)
+        taken = f"exec sleep 600 > /proc/{pid_file.read_text().strip()}/fd/1"
+        strangers.append(subprocess.Popen(["/bin/sh", "-c", taken], start_new_session=True))
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(meet)
+            with anyio.fail_after(10):
+                ended = await bench.sh("echo $$ > pid; sleep 0.5; echo done")
+        assert ended.tail == ("done",) and strangers[0].poll() is None
+    finally:
+        for stranger in strangers:
+            stranger.kill()
+            stranger.wait()
+
+
 async def test_a_neighbours_daemon_is_the_neighbours(bench):
     """Both adopted by the same engine, both in sessions of their own, one of them still at work."""
     async with anyio.create_task_group() as tasks:
@@ -251,8 +290,8 @@ async def test_what_a_killed_engine_left_is_found_by_its_mark_and_nothing_else(b
 
 @LINUX
 async def test_a_killed_engines_daemon_without_environment_is_found_by_its_run(bench):
-    script = f"(setsid env -i {SLEEP} &) ; trap '' TERM; while :; do sleep 1; done"
-    one, two = f"{bench.token}-one", f"{bench.token}-two"
+    script = f"(setsid env -i {SLEEP} &) ; trap '' TERM; for i in $(seq 30); do sleep 1; done"
+    one, two = f"one-{bench.token[6:]}", f"two-{bench.token[6:]}"
     kill_an_engine(bench, script, (f"{one}/a/1/x", f"{two}/a/1/x"), 2)
 
     while any(system_table().mark(pid) for pid in bench.wait_until_alive(2)):

@@ -100,9 +100,12 @@ print("ready", flush=True)
 time.sleep(60)
 """
     ended = await bench.run(PYTHON, "-c", script, timeout_s=1.0, grace_s=5.0)
+    with anyio.move_on_after(1.0):
+        await bench.run(PYTHON, "-c", script, grace_s=5.0, log="cancelled")
 
     assert ended.reason == "timeout" and ended.exit_code is None
     assert ended.tail[-1] == "goodbye"
+    assert bench.output("cancelled").endswith(b"goodbye\n")
 
 
 async def test_cancelling_ends_the_child_before_it_returns(bench):
