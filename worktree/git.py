@@ -59,6 +59,8 @@ class Git:
         self._merge_rules = ""
         self._trees: dict[str, str] = {}
         """Trees by commit: what a commit holds never changes."""
+        self._listed: tuple[str, tuple[str, ...]] = ("", ())
+        """The commit whose files were listed last, and their names."""
 
     def merge_rules(self, commit: str) -> str:
         """The commit whose `.gitattributes` say how paths merge: the first one asked about."""
@@ -205,6 +207,15 @@ class Git:
             known = _text(self.run("rev-parse", "--verify", f"{check_id(commit)}^{{tree}}")).strip()
             self._trees[commit] = known
         return known
+
+    def list_files(self, commit: str) -> tuple[str, ...]:
+        """The names of all files of a commit, links and all."""
+        known, names = self._listed
+        if known != commit:
+            out = self.run("ls-tree", "-r", "-z", "--name-only", check_id(commit))
+            names = tuple(filter(None, _text(out).split("\0")))
+            self._listed = commit, names
+        return names
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Whether a commit's history holds another; a commit's own does."""

@@ -596,3 +596,17 @@ def test_a_worktree_made_within_a_linked_worktree_of_the_users(scene: Scene):
     scene.git = Git(discover(scene.folder / "side", scene.environ))
     workspace = scene.pool().take(scene.base)
     assert tree_files(workspace.path) == expected(scene, scene.base)
+
+
+def test_a_partial_clone_that_lacks_files_says_how_to_fetch_them(scene: Scene):
+    scene.plain("config", "uploadpack.allowFilter", "true")
+    how = ("--filter=blob:none", "--no-checkout")
+    scene.plain("clone", "-q", *how, f"file://{scene.user}", "../partial")
+    scene.user = scene.folder / "partial"
+    scene.git = scene.open()
+    with pytest.raises(GitError) as caught:
+        scene.pool().take(scene.base)
+    assert caught.value.kind == "missing-object"
+    assert "git fetch --refetch" in caught.value.hint
+    scene.plain("fetch", "-q", "--refetch", "--no-filter")
+    assert tree_files(scene.pool().take(scene.base).path) == expected(scene, scene.base)
