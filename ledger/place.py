@@ -69,6 +69,7 @@ class Place:
         # Logs may hold more than the repository's files do.
         for folder in (self.folder, self.locks, self.blobs, self.runs):
             folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)  # somebody else of ours may have made it first
         for folder in (self.folder, self.folder.parent):
             descriptor = os.open(folder, os.O_RDONLY)
             try:

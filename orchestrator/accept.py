@@ -144,7 +144,18 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
     holds_all = False
     if before:
         holds_all = await scene.git(git.is_ancestor, state.tip, before)
-    if holds_all:
+    if before and holds_all:
+        # Merged by hand, or by an orch that died before it could say so.
+        if set(chosen.tasks) - accepted_tasks(state):
+            scene.append(
+                e.Accepted(
+                    target=target,
+                    before=before,
+                    commit=state.tip,
+                    tree=state.tip_tree,
+                    tasks=chosen.tasks,
+                )
+            )
         return replace(
             plain, outcome="nothing", why=f"{target} has all of it already", commit=before
         )

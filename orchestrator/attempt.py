@@ -22,6 +22,7 @@ from ledger.model import Refusal, Sha, Task, Verdict
 from orchestrator.errors import OrchError
 from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.policy.orders import StartAttempt
+from orchestrator.policy.paths import matches
 from orchestrator.scene import Scene, gates_of
 from orchestrator.verification.boundaries import outside
 from orchestrator.verification.copies import copy_excludes
@@ -63,6 +64,7 @@ class _Progress:
     start: _Start
     port: int
     began: float
+    paths: tuple[str, ...] | None = None
     worked_s: float = 0.0
     number: int = 0
     head: Sha | None = None
@@ -89,6 +91,7 @@ async def run_attempt(scene: Scene, order: StartAttempt) -> None:
         with free_port() as port:
             progress = _Progress(scene, order, task, workspace, start, port, began)
             await _prepare(progress)
+            progress.paths = await _covered(scene, task, start.commit)
             ended = await _rounds(progress)
             took = {"duration_s": round(time.monotonic() - began, 3)}
             scene.append(*progress.unrecorded, ended.model_copy(update=took))
@@ -115,6 +118,18 @@ async def _start(scene: Scene, order: StartAttempt) -> _Start:
     patch, cut = await scene.git(git.diff, before, order.reapply, limit_bytes=PATCH_LIMIT_BYTES)
     text = patch.decode("utf-8", "replace") + ("\n(cut here)\n" if cut else "")
     return _Start(order.base, "conflict", text)
+
+
+async def _covered(scene: Scene, task: Task, commit: Sha) -> tuple[str, ...] | None:
+    """The files of a commit that a task may change; None where that is every file."""
+    if not task.paths:
+        return None
+
+    def look() -> tuple[str, ...]:
+        names = scene.workplace.git.list_files(commit)
+        return tuple(name for name in names if matches(task.paths, name))
+
+    return await scene.git(look)
 
 
 async def _prepare(progress: _Progress) -> None:
@@ -230,6 +245,7 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
         rules=state.started.rules,
         feedback=feedback,
         ledger_json=json.dumps(task_ledger(state, task.id), indent=2),
+        paths=progress.paths,
     )
     timeout_s = state.limits.timeout_s - progress.worked_s
     report = await worker.run(brief, surroundings, max(timeout_s, 0.001))

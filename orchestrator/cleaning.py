@@ -1,8 +1,8 @@
 """Clean: remove a run's refs, without losing anybody's work.
 
 1. A run that an engine drives is left alone.
-2. Work is what has landed and was not accepted, and what was made for a task that has not
-   landed. It is dropped only when the person says so (`discard`), and even then its refs are
+2. Work is what has landed and was not accepted, what was made for a task that has not
+   landed, and what a person committed on a branch that they took. It is dropped only when the person says so (`discard`), and even then its refs are
    kept aside for 30 days.
 3. What is kept aside longer than that is removed by the next clean.
 4. The ledger keeps its facts: only refs, worktrees and files of the run go.
@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 
 from ledger import events as e
-from ledger.lock import EngineLock
+from ledger.lock import EngineLock, remove
 from ledger.state import RunState
 from ledger.store import Store
 from orchestrator.accept import accepted_tasks, age_s
@@ -72,10 +72,12 @@ def clean(
             continue
         with EngineLock.take(workplace.place.lock(name)):
             _clean(workplace, journal, cleaned, discard)
+        if name in cleaned.runs:
+            remove(workplace.place.lock(name))
     return cleaned
 
 
-def unaccepted(state: RunState) -> tuple[str, ...]:
+def unaccepted(git: Git, state: RunState) -> tuple[str, ...]:
     """The work of a run that only its refs hold, in words."""
     accepted = accepted_tasks(state)
     landed = [t for t in state.with_status("landed") if t not in accepted]
@@ -90,6 +92,15 @@ def unaccepted(state: RunState) -> tuple[str, ...]:
         words.append(f"landed, not accepted: {', '.join(landed)}")
     if unlanded:
         words.append(f"made, not landed: {', '.join(unlanded)}")
+    heads = {a.head for task in state.tasks.values() for a in task.attempts}
+    branches = git.list_refs(run_branches(state.run))
+    by_hand = [
+        ref.removeprefix("refs/heads/")
+        for ref, commit in branches.items()
+        if "/take/" in ref and commit not in heads
+    ]
+    if by_hand:
+        words.append(f"committed by hand: {', '.join(by_hand)}")
     return tuple(words)
 
 
@@ -103,7 +114,7 @@ def _clean(workplace: Workplace, journal: Journal, cleaned: Cleaned, discard: bo
             git.update_refs(RefUpdate(ref, None, sha) for ref, sha in aside.items())
             cleaned.expired += aside
         return
-    work = unaccepted(state)
+    work = unaccepted(git, state)
     if work and not discard:
         hint = f"orch accept {state.run}, or orch clean {state.run} --discard"
         cleaned.left.append(Left(state.run, "; ".join(work), hint))
@@ -114,7 +125,10 @@ def _clean(workplace: Workplace, journal: Journal, cleaned: Cleaned, discard: bo
         workplace.workspaces(state.started.settings.workspaces) / state.run,
         prefix=f"orch-{state.run}-",
     )
-    shutil.rmtree(run_folder(workplace.place, state.run), ignore_errors=True)
+    place = workplace.place
+    shutil.rmtree(run_folder(place, state.run), ignore_errors=True)
+    for leftover in ("views/{}.json", "detached/{}.log"):
+        (place.folder / leftover.format(state.run)).unlink(missing_ok=True)
     journal.append(e.RunCleaned(kept=kept, kept_until=now + KEPT_S if kept else None))
     cleaned.runs.append(state.run)
     cleaned.kept_aside += kept

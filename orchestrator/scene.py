@@ -158,6 +158,8 @@ class Scene:
         shutil.rmtree(run_folder(self.workplace.place, self.run), ignore_errors=True)
         with suppress(OSError):
             self.workers.root.rmdir()
+            if self.settings.workspaces is None:
+                self.workers.root.parent.rmdir()
 
 
 def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None]) -> Scene:

@@ -28,6 +28,8 @@ class Brief:
     note: str = ""
     """What a person said when they asked for another try."""
     ledger_json: str = "{}"
+    paths: tuple[str, ...] | None = None
+    """The files that the task's `paths` cover; None where it may change anything."""
 
 
 @dataclass(frozen=True)

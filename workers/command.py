@@ -118,6 +118,7 @@ def write_brief_files(brief: Brief, folder: Path) -> dict[str, Path]:
         "brief": ("brief.md", render_brief(brief)),
         "feedback": ("feedback.md", brief.feedback),
         "ledger": ("ledger.json", brief.ledger_json),
+        "paths": ("paths.txt", _lines(brief.paths)),
     }
     written: dict[str, Path] = {}
     for key, (name, text) in contents.items():
@@ -132,10 +133,19 @@ def write_brief_files(brief: Brief, folder: Path) -> dict[str, Path]:
     return written
 
 
+def _lines(paths: tuple[str, ...] | None) -> str | None:
+    if paths is None:
+        return None
+    # A name with a line end in it cannot be told in lines.
+    return "".join(f"{path}\n" for path in paths if "\n" not in path)
+
+
 def _replace(path: Path, text: str) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".orch-")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as file:
+        with os.fdopen(
+            descriptor, "w", encoding="utf-8", errors="surrogateescape", newline=""
+        ) as file:
             file.write(text)
         Path(temporary).replace(path)
     except BaseException:

@@ -97,6 +97,7 @@ def orch_variables(
     brief_file: Path | None = None,
     feedback_file: Path | None = None,
     ledger_file: Path | None = None,
+    paths_file: Path | None = None,
 ) -> dict[str, str]:
     """The ORCH_ variables that a child reads; what is not known is absent, never empty."""
     known = {
@@ -109,6 +110,7 @@ def orch_variables(
         "ORCH_BRIEF_FILE": brief_file,
         "ORCH_FEEDBACK_FILE": feedback_file,
         "ORCH_LEDGER_FILE": ledger_file,
+        "ORCH_PATHS_FILE": paths_file,
     }
     return {name: str(value) for name, value in known.items() if value is not None}
 

@@ -2,7 +2,7 @@
 
     [worker.scripted]
     kind = "command"
-    command = "python -m workers.scripted /path/to/SCRIPT.toml"
+    command = "orch-scripted /path/to/SCRIPT.toml"
 
 The script is a list of steps. Every step that applies is done, in order; a step applies when all
 that it asks for holds. Nothing that applies: exit 0 and an unchanged tree.
@@ -63,7 +63,7 @@ class ScriptError(Exception):
 def main(argv: list[str], environ: dict[str, str], tree: Path) -> int:
     """Do what the script says for this task, attempt and round; the exit code."""
     if len(argv) != 1:
-        return _refuse("usage: python -m workers.scripted SCRIPT.toml")
+        return _refuse("usage: orch-scripted SCRIPT.toml")
     try:
         steps = load_script(Path(argv[0]))
         for number, step in enumerate(steps, 1):
@@ -192,9 +192,10 @@ def _refuse(message: str) -> int:
     return 2
 
 
-def _exit() -> NoReturn:
+def run() -> NoReturn:
+    """What the installed `orch-scripted` runs."""
     sys.exit(main(sys.argv[1:], dict(os.environ), Path.cwd()))
 
 
 if __name__ == "__main__":
-    _exit()
+    run()

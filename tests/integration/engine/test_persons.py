@@ -278,3 +278,46 @@ def test_two_runs_at_once_are_both_right(project: Project) -> None:
         assert state.finished and state.finished.exit_code == 0
         assert {f"{name}1.txt", f"{name}2.txt"} <= set(project.result(run))
     assert len(project.git("worktree", "list").splitlines()) == 1
+
+
+def test_what_a_person_committed_on_a_taken_branch_is_work_too(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a"), task("b")).run
+    with project.store() as store:
+        persons.take(project.workplace(), store, run, "a")
+    project.git("switch", "--quiet", f"orch/{run}/take/a")
+    mine = project.commit({"a.txt": "by hand"}, "by hand")
+    project.git("switch", "--quiet", "main")
+    accepted(project, run)
+    with project.store() as store:
+        left = clean(project.workplace(), store, run).left
+        assert "committed by hand" in left[0].why
+        clean(project.workplace(), store, run, discard=True)
+    assert mine in project.git("for-each-ref", "--format=%(objectname)").split()
+
+
+def test_a_result_that_was_merged_by_hand_counts_as_accepted(
+    landed: tuple[Project, str],
+) -> None:
+    project, run = landed
+    project.git("merge", "--quiet", "--ff-only", f"orch/{run}/result")
+    assert accepted(project, run).outcome == "nothing"
+    assert project.state(run).accepted
+    with project.store() as store:
+        assert clean(project.workplace(), store, run).runs == [run]
+    assert not list((project.workplace().place.folder / "locks").iterdir())
+
+
+def test_a_command_worker_reads_the_files_that_its_task_covers(project: Project) -> None:
+    from ledger.model import CommandWorker
+
+    project.commit({"src/a b.py": "x\n", "src/c.py": "x\n", "other.py": "x\n"}, "sources")
+    command = "tr '\\n' '\\0' < \"$ORCH_PATHS_FILE\" | xargs -0 sed -i s/x/y/"
+    project.more_settings = {
+        "worker": "codemod",
+        "workers": {"codemod": CommandWorker(kind="command", command=command)},
+    }
+    run = project.run(task("mod", paths=("src/**",))).run
+    result = project.result(run)
+    assert result["src/a b.py"] == result["src/c.py"] == "y"
+    assert result["other.py"] == "x"
