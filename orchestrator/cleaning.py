@@ -1,9 +1,9 @@
 """Clean: remove a run's refs, without losing anybody's work.
 
 1. A run that an engine drives is left alone.
-2. Work is what has landed and was not accepted, what was made for a task that has not
-   landed, and what a person committed on a branch that they took. It is dropped only when the person says so (`discard`), and even then its refs are
-   kept aside for 30 days.
+2. Work is what has landed and was not accepted, what was made for a task that has not landed,
+   and what a person committed on a branch that they took. It is dropped only when the person
+   says so (`discard`), and even then its refs are kept aside for 30 days.
 3. What is kept aside longer than that is removed by the next clean.
 4. The ledger keeps its facts: only refs, worktrees and files of the run go.
 """
