@@ -133,20 +133,19 @@ def write_brief_files(brief: Brief, folder: Path) -> dict[str, Path]:
     return written
 
 
-def _lines(paths: tuple[str, ...] | None) -> str | None:
+def _lines(paths: tuple[str, ...] | None) -> bytes | None:
     if paths is None:
         return None
     # A name with a line end in it cannot be told in lines.
-    return "".join(f"{path}\n" for path in paths if "\n" not in path)
+    return b"".join(os.fsencode(path) + b"\n" for path in paths if "\n" not in path)
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str | bytes) -> None:
+    content = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".orch-")
     try:
-        with os.fdopen(
-            descriptor, "w", encoding="utf-8", errors="surrogateescape", newline=""
-        ) as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
