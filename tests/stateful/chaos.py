@@ -128,9 +128,9 @@ class Meddlers:
         again = [
             t
             for s in ("failed", "held", "rejected", "unchanged", "skipped")
-            for t in state.with_status(s)  # type: ignore[arg-type]
+            for t in state.with_status(s)
         ]
-        mine = [t for s in ("failed", "held", "ready", "waiting") for t in state.with_status(s)]  # type: ignore[arg-type]
+        mine = [t for s in ("failed", "held", "ready", "waiting") for t in state.with_status(s)]
         limits: Limits = state.limits.model_copy(
             update={"parallel": rng.randint(1, 4), "gates_parallel": rng.randint(1, 4)}
         )
