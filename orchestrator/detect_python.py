@@ -2,13 +2,17 @@
 
 1. Tools are run in the project's own environment where a lock file of uv, poetry or pdm says
    that it has one, else as they are on PATH.
-2. The tree under test must be the tree imported: a `src` layout without an environment of its
+2. Python itself is called by the name that it has here; an environment of its own has `python`.
+3. The tree under test must be the tree imported: a `src` layout without an environment of its
    own gets PYTHONPATH=src, since an installed copy would be that of another folder.
+4. unittest finds tests in packages only, below the folder that it starts in: it starts in the
+   topmost one that is a package (imported from the root then), else where the tests lie.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -59,7 +63,8 @@ def propose_python(look: Look, draft: Draft) -> None:
 
 def _python_suite(look: Look, draft: Draft, run: str, pytest: str | None) -> None:
     src = not run and any(re.match(r"src/.+\.py$", name) for name in look.names)
-    python = f"{'PYTHONPATH=src ' if src else ''}{run}python -m"
+    name = "python" if run else look.python
+    python = f"{'PYTHONPATH=src ' if src else ''}{run}{name} -m"
     tests = [name for name in sorted(look.names) if re.search(r"(^|/)test_[^/]*\.py$", name)]
     if pytest is None and re.search(r"(?m)^\[tool:pytest\]", look.files.get("setup.cfg", "")):
         pytest = "setup.cfg"
@@ -68,9 +73,19 @@ def _python_suite(look: Look, draft: Draft, run: str, pytest: str | None) -> Non
     if pytest is not None:
         draft.add("tests", f"{python} pytest -q", pytest, "suite", "land")
     elif tests:
-        folder = tests[0].split("/")[0] if "/" in tests[0] else "."
-        where = "" if folder == "." else f" -s {folder} -t ."
-        draft.add("tests", f"{python} unittest discover{where}", tests[0], "suite", "land")
+        command = f"{python} unittest discover{_discovery(tests[0], look.names)}"
+        draft.add("tests", command, tests[0], "suite", "land")
+
+
+def _discovery(test: str, names: frozenset[str]) -> str:
+    """From where unittest finds a test: nothing to say for one at the top."""
+    folder, _, _ = test.rpartition("/")
+    while "/" in folder and f"{folder}/__init__.py" in names:
+        folder = folder.rpartition("/")[0]
+    if not folder:
+        return ""
+    top = " -t ." if f"{folder}/__init__.py" in names else ""
+    return f" -s {shlex.quote(folder)}{top}"
 
 
 def _python_environment(look: Look, draft: Draft) -> str:

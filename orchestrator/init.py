@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -38,6 +39,8 @@ These hold for each task, whoever does it. Add what your project wants.
 - Leave no debugging output, no commented-out code and no notes to yourself.
 - When the task cannot be done as it is written, change nothing and say why.
 """
+CODEMOD = "'''xargs -r -d '\\n' ruff check --select UP --fix --exit-zero < \"$ORCH_PATHS_FILE\"'''"
+"""An example of a command, as TOML."""
 IGNORE = """\
 # made by orch for this checkout alone
 state_ledger.json
@@ -63,9 +66,9 @@ class InitResult:
     differing: tuple[Difference, ...]
 
 
-def initialise(checkout: Path) -> InitResult:
-    """Write the files that are not there; compare those that are."""
-    proposal = propose(look_at(checkout))
+def initialise(checkout: Path, search: str | None = None) -> InitResult:
+    """Write the files that are not there; compare those that are. `search`: the user's PATH."""
+    proposal = propose(look_at(checkout, search))
     wanted = {
         ".agent/orch.toml": render_settings(proposal),
         ".agent/RULES.md": RULES,
@@ -94,8 +97,8 @@ def initialise(checkout: Path) -> InitResult:
     return InitResult(proposal, tuple(written), tuple(unchanged), tuple(differing))
 
 
-def look_at(checkout: Path) -> Look:
-    """The files that say how a repository is judged, and the names near its root."""
+def look_at(checkout: Path, search: str | None = None) -> Look:
+    """The files that say how a repository is judged, the names near its root, Python's name."""
     files: dict[str, str] = {}
     for name in READ:
         path = checkout / name
@@ -106,7 +109,8 @@ def look_at(checkout: Path) -> Look:
             except PermissionError:
                 continue  # what cannot be read proposes nothing
             files[name] = raw.decode("utf-8", errors="replace")
-    return Look(files, frozenset(_names(checkout)))
+    python = "python" if shutil.which("python", path=search) else "python3"
+    return Look(files, frozenset(_names(checkout)), python)
 
 
 def _names(checkout: Path) -> list[str]:
@@ -172,11 +176,12 @@ def render_settings(proposal: InitProposal) -> str:
         ]
     lines += [
         "",
-        "# A worker is any program: it finds the task in the file that $ORCH_BRIEF_FILE names.",
+        "# A worker is any program. It finds the task in the file that $ORCH_BRIEF_FILE names, and",
+        "# the files that the task covers, one a line, in the one that $ORCH_PATHS_FILE names.",
         "#",
         "# [worker.codemod]",
         '# kind = "command"',
-        '# command = "ruff check --select UP --fix ."',
+        f"# command = {CODEMOD}",
     ]
     return "\n".join(lines) + "\n"
 

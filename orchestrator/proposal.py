@@ -30,6 +30,8 @@ class Look:
     files: Mapping[str, str]
     names: frozenset[str] = frozenset()
     """Paths of files near the root."""
+    python: str = "python"
+    """The name by which this machine starts Python; many have only `python3`."""
 
 
 @dataclass(frozen=True, slots=True)

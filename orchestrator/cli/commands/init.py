@@ -37,7 +37,7 @@ def init(
     from workers.text import printable
 
     workplace = open_here(environ_of(ctx))
-    found = initialise(workplace.checkout)
+    found = initialise(workplace.checkout, workplace.environ.get("PATH"))
     if as_json:
         gates = [
             {**one.gate.model_dump(mode="json"), "reason": one.reason}

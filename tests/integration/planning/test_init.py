@@ -1,5 +1,9 @@
 """`orch init` on a real folder: it writes what is not there and touches nothing that is."""
 
+import subprocess
+import sys
+import tomllib
+
 import pytest
 
 from orchestrator.config import load_settings
@@ -67,3 +71,30 @@ def test_dependencies_and_hidden_folders_are_not_looked_into(project):
         (project / folder).mkdir(parents=True)
         (project / folder / "test_x.py").write_text("")
     assert {name for name in look_at(project).names if name.endswith(".py")} == {"tests/test_a.py"}
+
+
+def test_a_machine_that_has_only_python3_gets_gates_that_can_run(project, tmp_path):
+    (project / "pyproject.toml").unlink()
+    (project / "tests" / "test_a.py").write_text(
+        "import unittest\nclass A(unittest.TestCase):\n    def test_a(self):\n        pass\n"
+    )
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "python3").symlink_to(sys.executable)
+    (gate,) = initialise(project, str(programs)).proposal.gates
+    assert gate.gate.command == "python3 -m unittest discover -s tests"
+    command = ["/bin/sh", "-c", gate.gate.command]
+    said = subprocess.run(
+        command, cwd=project, env={"PATH": str(programs)}, capture_output=True, check=False
+    )
+    assert said.returncode == 0 and b"Ran 1 test" in said.stderr, said.stderr
+    (programs / "python").symlink_to(sys.executable)
+    assert look_at(project, str(programs)).python == "python"
+
+
+def test_the_worker_that_is_proposed_in_a_comment_is_a_sound_one(project):
+    initialise(project)
+    text = (project / ".agent" / "orch.toml").read_text()
+    example = text[text.index("# [worker.codemod]") :].replace("# ", "")
+    (worker,) = tomllib.loads(example)["worker"].values()
+    assert worker["command"].startswith("xargs -r -d '\\n' ruff check"), worker

@@ -11,8 +11,8 @@ from orchestrator.settings_rules import SHARED_FILE, problems_of_file
 from orchestrator.toml_lines import parse_document
 
 
-def gates(files, *names):
-    proposal = propose(Look(files, frozenset([*files, *names])))
+def gates(files, *names, python="python"):
+    proposal = propose(Look(files, frozenset([*files, *names]), python))
     return {one.gate.name: (one.gate.command, one.gate.stage) for one in proposal.gates}
 
 
@@ -67,9 +67,32 @@ def test_a_src_layout_tests_its_own_tree():
 
 
 def test_tests_without_pytest_are_unittests():
-    found = gates({"setup.py": ""}, "tests/test_a.py")
+    found = gates({"setup.py": ""}, "tests/test_a.py", "tests/__init__.py")
     assert found == {"tests": ("python -m unittest discover -s tests -t .", "land")}
     assert "pytest" in gates({"setup.py": ""}, "tests/conftest.py", "tests/test_a.py")["tests"][0]
+
+
+def test_unittest_starts_where_it_finds_the_tests():
+    wanted = {
+        ("test_a.py",): "",
+        ("tests/test_a.py",): " -s tests",
+        ("tests/unit/test_a.py",): " -s tests/unit",
+        ("tests/unit/test_a.py", "tests/unit/__init__.py"): " -s tests",
+        ("x/__init__.py", "x/tests/__init__.py", "x/tests/test_a.py"): " -s x -t .",
+        ("my tests/test_a.py",): " -s 'my tests'",
+    }
+    for names, where in wanted.items():
+        found = gates({"setup.py": ""}, *names)["tests"][0]
+        assert found == f"python -m unittest discover{where}", names
+
+
+def test_python_is_called_by_the_name_that_it_has_here():
+    only3 = {"python": "python3"}
+    assert gates({"pytest.ini": ""}, **only3)["tests"][0] == "python3 -m pytest -q"
+    found = gates({"setup.py": ""}, "src/a.py", "tests/test_a.py", **only3)["tests"][0]
+    assert found == "PYTHONPATH=src python3 -m unittest discover -s tests"
+    own = gates({"pytest.ini": "", "uv.lock": ""}, **only3)
+    assert own["tests"][0] == "uv run python -m pytest -q", "an environment has its own name"
 
 
 def test_a_javascript_project():
