@@ -178,7 +178,7 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
         commit, tree = built.commit, built.tree
         if base != state.tip and tree == await scene.git(git.tree_of, base):
             return replace(plain, outcome="nothing", why=f"{target} has these changes already")
-        # Reachable before the ledger speaks of it.
+        # Reachable before the ledger speaks of it; gone when the scene is closed.
         keep = candidate_ref(scene.run, f"accept-{commit[:16]}")
         await scene.git(git.update_refs, [RefUpdate(keep, commit, "any")])
         red, judged = await _judge(scene, chosen.tasks, commit, tree)

@@ -13,8 +13,9 @@ from orchestrator.scene import Scene, gates_of
 from orchestrator.verification.gates import order_by_cost
 from worktree.candidate import Candidate, Conflict, Head, build_candidate
 from worktree.changes import apply_changes
+from worktree.git import GitError
 from worktree.landing import land, open_result
-from worktree.names import tip_ref
+from worktree.names import candidate_ref, tip_ref
 
 
 class TipRewound(Exception):
@@ -55,6 +56,7 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
         scene.author,
         signing=scene.signing,
         attributes=state.started.base,
+        ref=candidate_ref(scene.run, str(order.candidate)),
     )
     if isinstance(built, Candidate):
         scene.append(
@@ -214,7 +216,15 @@ async def land_candidate(scene: Scene, order: LandCandidate) -> None:
     git, run = scene.workplace.git, scene.run
     built = scene.state.candidates[order.candidate].built
     scene.append(e.LandingIntended(candidate=order.candidate))
-    if await scene.git(land, git, run, built.commit, built.base):
+    try:
+        ref = candidate_ref(run, str(order.candidate)) if built.heads else None
+        landed = await scene.git(land, git, run, built.commit, built.base, ref=ref)
+    except GitError:
+        # Somebody may have removed its ref, and then collected garbage: it is built again.
+        if await scene.git(git.exists, built.commit):
+            raise
+        landed = False
+    if landed:
         scene.append(e.Landed(candidate=order.candidate))
         return
     scene.append(await scene.git(after_a_moved_tip, scene, order.candidate))
@@ -226,7 +236,7 @@ def after_a_moved_tip(scene: Scene, candidate: int) -> e.Landed | e.CandidateSta
     built = state.candidates[candidate].built
     tip = open_result(git, scene.run, state.tip)
     # Equal is not the question: somebody may have built on it since.
-    if git.is_ancestor(built.commit, tip):
+    if git.exists(built.commit) and git.is_ancestor(built.commit, tip):
         return e.Landed(candidate=candidate)
     if not git.is_ancestor(state.tip, tip):
         raise TipRewound(tip_ref(scene.run))

@@ -150,8 +150,9 @@ class Scene:
 
     async def close(self) -> None:
         """Give everything back: workspaces, and the files of what was under way."""
-        from worktree.landing import result_follows
+        from worktree.landing import drop_candidates, result_follows
 
+        await self.git(drop_candidates, self.workplace.git, self.run)
         await self.git(result_follows, self.workplace.git, self.run)
         for pool in (self.workers, self.judge.pool):
             await self.git(pool.remove_all)

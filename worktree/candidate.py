@@ -17,9 +17,10 @@ from pathlib import Path
 
 from worktree.git import Git
 from worktree.removal import remove
-from worktree.values import GitError, Person, Signing, check_id
+from worktree.values import GitError, Person, RefUpdate, Signing, check_id
 
 _NOBODY = Person("orch", "orch@localhost")
+_STEP = "one head of a candidate merged"
 _LIMIT_BYTES = 1 << 20
 
 
@@ -50,7 +51,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A commit that would land these heads; no ref names it yet."""
+    """A commit that would land these heads."""
 
     commit: str
     tree: str
@@ -66,14 +67,18 @@ def merge_heads(
     onto, tree = tip, ""
     rules = attributes or git.merge_rules(tip)
     for index, head in enumerate(heads):
-        merged = _merge(git, onto, head.commit, rules)
+        step = (onto, head.commit, rules)
+        if step not in git.merges:
+            git.merges[step] = _merge(git, *step)
+        merged = git.merges[step]
         if isinstance(merged, tuple):
             return Conflict(index, merged, onto)
         tree = merged
         if index + 1 < len(heads):
-            message = f"merged {index + 1} of {len(heads)}"
-            parents = (onto, head.commit)
-            onto = git.commit_tree(tree, parents, message, _NOBODY, durable=False)
+            # Prefixes of one queue begin alike: what was merged once is not merged again.
+            if step not in git.steps:
+                git.steps[step] = git.commit_tree(tree, step[:2], _STEP, _NOBODY, durable=False)
+            onto = git.steps[step]
     return Merged(tree or git.tree_of(tip), len(heads))
 
 
@@ -86,14 +91,29 @@ def build_candidate(
     *,
     signing: Signing | None = None,
     attributes: str | None = None,
+    ref: str | None = None,
 ) -> Candidate | Conflict:
-    """One commit that lands these heads on the tip; two calls of git for a single head."""
-    merged = merge_heads(git, tip, heads, attributes=attributes)
-    if isinstance(merged, Conflict):
-        return merged
-    parents = (tip, *(head.commit for head in heads))
-    commit = git.commit_tree(merged.tree, parents, message, author, signing=signing)
-    return Candidate(commit, merged.tree)
+    """One commit that lands these heads on the tip; two calls of git for a single head.
+
+    With `ref` it is named before it is returned, so that no garbage collection takes it.
+    """
+    for again in (False, True):
+        try:
+            merged = merge_heads(git, tip, heads, attributes=attributes)
+            if isinstance(merged, Conflict):
+                return merged
+            parents = (tip, *(head.commit for head in heads))
+            commit = git.commit_tree(merged.tree, parents, message, author, signing=signing)
+            if ref is not None:
+                git.update_refs([RefUpdate(ref, commit, "any")])
+            return Candidate(commit, merged.tree)
+        except GitError as error:
+            if again or error.kind != "missing-object":
+                raise
+            # Somebody's `git gc --prune=now` took what no ref names: make it again.
+            git.merges.clear()
+            git.steps.clear()
+    raise AssertionError("unreachable")
 
 
 def three_way(

@@ -139,6 +139,7 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
     ("unsafe-ownership", r"dubious ownership|unsafe repository"),
     ("not-a-repository", r"not a git repository"),
     ("missing-object", r"unable to read |missing blob|missing tree|could not fetch .*promisor"),
+    ("missing-object", r"is not a valid object|nonexistent object"),
 )
 
 

@@ -59,6 +59,10 @@ class Git:
         self._merge_rules = ""
         self._trees: dict[str, str] = {}
         """Trees by commit: what a commit holds never changes."""
+        self.merges: dict[tuple[str, str, str], str | tuple[str, ...]] = {}
+        """By commit, head and rules, the merged tree or the paths in conflict."""
+        self.steps: dict[tuple[str, str, str], str] = {}
+        """The commits between a candidate's heads; no ref names them."""
         self._listed: tuple[str, tuple[str, ...]] = ("", ())
         """The commit whose files were listed last, and their names."""
 
@@ -207,6 +211,10 @@ class Git:
             known = _text(self.run("rev-parse", "--verify", f"{check_id(commit)}^{{tree}}")).strip()
             self._trees[commit] = known
         return known
+
+    def exists(self, commit: str) -> bool:
+        """Whether the object store has it still; a garbage collection takes what no ref names."""
+        return self.answer("cat-file", "-e", check_id(commit), ok=(0, 1, 128)).exit_code == 0
 
     def list_files(self, commit: str) -> tuple[str, ...]:
         """The names of all files of a commit, links and all."""

@@ -21,6 +21,7 @@ from typing import Literal
 from worktree.git import Git
 from worktree.names import (
     BRANCHES,
+    candidate_ref,
     check_ref,
     quoted,
     result_branch,
@@ -87,13 +88,17 @@ def open_result(git: Git, run: str, base: str) -> str:
         return found
 
 
-def land(git: Git, run: str, candidate: str, expected_tip: str) -> bool:
-    """Moves the result from the tip to the candidate; False where the tip stood elsewhere."""
+def land(git: Git, run: str, candidate: str, expected_tip: str, *, ref: str | None = None) -> bool:
+    """Moves the result from the tip to the candidate; False where the tip stood elsewhere.
+
+    `ref`, which named the candidate so far, goes in the same transaction.
+    """
     tip, branch = tip_ref(run), result_branch(run)
     move = RefUpdate(tip, candidate, expected_tip)
+    moves = [move] if ref is None else [move, RefUpdate(ref, None, candidate)]
     if checked_out(git, branch) is None:
         try:
-            git.update_refs([move, RefUpdate(branch, candidate, expected_tip)])
+            git.update_refs([*moves, RefUpdate(branch, candidate, expected_tip)])
             return True
         except RefMoved:
             if git.read_ref(tip) != expected_tip:
@@ -103,6 +108,13 @@ def land(git: Git, run: str, candidate: str, expected_tip: str) -> bool:
     except RefMoved:
         return False
     return True
+
+
+def drop_candidates(git: Git, run: str) -> None:
+    """Removes the refs of candidates that nothing came of."""
+    prefix = candidate_ref(run, "x").removesuffix("x")
+    refs = git.list_refs(prefix)
+    git.update_refs(RefUpdate(ref, None, commit) for ref, commit in refs.items())
 
 
 def result_follows(git: Git, run: str) -> bool:

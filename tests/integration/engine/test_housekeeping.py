@@ -96,3 +96,22 @@ def test_nothing_of_a_finished_run_lies_in_its_folder(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
     assert not run_folder(project.workplace().place, run).exists()
+
+
+def test_a_garbage_collection_in_the_middle_loses_nothing(project: Project) -> None:
+    project.does('[[step]]\nsleep_s = 0.2\nwrite = { "{task}.txt" = "by {task}\\n" }\n')
+
+    class Collector:
+        """Takes what no ref names, whenever a candidate was built or judged."""
+
+        def on_facts(self, state, facts) -> None:  # type: ignore[no-untyped-def]
+            if facts[-1][0].kind in ("CandidateBuilt", "CandidateJudged", "RoundFinished"):
+                project.git("gc", "--quiet", "--prune=now")
+
+        def on_line(self, where: str, text: str) -> None:
+            pass
+
+    run = project.start(*(task(f"t{n}") for n in range(4)))
+    state = project.drive(run, (Collector(),))
+    assert len(state.with_status("landed")) == 4
+    assert all(len(t.attempts) == 1 for t in state.tasks.values())
