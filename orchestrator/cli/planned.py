@@ -15,13 +15,13 @@ from orchestrator.planning.check import CheckedPlan, check_plan_file
 from orchestrator.planning.graph import levels, longest_path, render_graph
 from orchestrator.planning.plan_file import find_plan
 from orchestrator.policy.forecast import Forecast, forecast
+from orchestrator.review.advice import quoted
 from orchestrator.review.words import count, duration, foreign, short
 from orchestrator.runs import unfinished
 from orchestrator.survey import survey
 from orchestrator.workplace import Workplace
 
 PLAN_WARNINGS = 20
-RUN_WARNINGS = 3
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,21 @@ def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
     output.answer("")
     output.answer(list(_judged_by(one.settings)))
     output.answer(_forecast_line(expected, known, one.settings.limits))
-    narrate_warnings(one, PLAN_WARNINGS)
+    _narrate_warnings(one, _check(workplace, one))
 
 
-def narrate_warnings(one: Checked, at_most: int) -> None:
+def _narrate_warnings(one: Checked, check: str) -> None:
     """Say what is odd about a plan, on stderr."""
-    for warning in one.warnings[:at_most]:
+    for warning in one.warnings[:PLAN_WARNINGS]:
         output.narrate(f"{output.colour_narration('warning:', 'ask')} {warning}")
-    left = len(one.warnings) - at_most
+    left = len(one.warnings) - PLAN_WARNINGS
     if left > 0:
-        more = count(left, "more warning")
-        output.narrate(f"... and {more}; all of them: orch plan --check {one.path.stem} --json")
+        output.narrate(f"... and {count(left, 'more warning')}; all of them: {check} --json")
+
+
+def _check(workplace: Workplace, one: Checked) -> str:
+    """The command that looks at a plan."""
+    return f"orch plan --check {quoted(shown_path(workplace, one.path))}"
 
 
 def foreign_line(line: str) -> str:
@@ -139,6 +143,11 @@ def _judged_by(settings: Settings) -> Iterator[str]:
 
 
 def _forecast_line(expected: Forecast, known: bool, limits: Limits) -> str:
+    workers = count(limits.parallel, "worker")
+    if not known:
+        minutes = round(expected.makespan_s / 60)
+        guessed = f"{minutes} min" if 1 <= minutes < 60 else duration(expected.makespan_s)
+        return f"forecast: about {guessed} with {workers}; a guess, nothing has run here yet"
     span = f"{duration(expected.low_s)} to {duration(expected.high_s)}"
     took = (
         f"about {duration(expected.makespan_s)} ({span})"
@@ -147,11 +156,7 @@ def _forecast_line(expected: Forecast, known: bool, limits: Limits) -> str:
     )
     gates = f"{expected.full_gate_runs:.0f} full gate runs"
     gates += f" of {duration(expected.gate_s)}" if expected.gate_s else ""
-    workers = count(limits.parallel, "worker")
-    line = f"forecast: {took} with {workers}, {gates}"
-    return (
-        line if known else f"{line}; a guess, nothing has run here yet: orch gate times the gates"
-    )
+    return f"forecast: {took} with {workers}, {gates}"
 
 
 def warn_before_run(workplace: Workplace, one: Checked) -> None:
@@ -166,6 +171,11 @@ def warn_before_run(workplace: Workplace, one: Checked) -> None:
     store = workplace.existing_store()
     for left in unfinished(store, workplace.place) if store else ():
         output.narrate(f"run {left.run} is not finished: orch resume {left.run}")
-    narrate_warnings(one, RUN_WARNINGS)
+    if one.warnings:
+        warnings = output.colour_narration(count(len(one.warnings), "warning"), "ask")
+        output.narrate(f"{warnings} about the plan: {_check(workplace, one)}")
+    if not one.settings.gates:
+        said = "no gate: whatever the workers make lands unjudged"
+        output.narrate(output.colour_narration(said, "bad"))
     said = "no sandbox: workers and gates run as you, with your rights"
     output.narrate(output.colour_narration(said, "ask"))

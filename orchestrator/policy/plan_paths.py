@@ -4,8 +4,11 @@
    whatever detour, that changes nothing and is not worth saying.
 2. Tasks that overlap, directly or through others, are one group; those that overlap with
    every other one of it are told apart, so that no more is claimed than is so.
-3. Both looks are bounded (`LOOKS`, `PAIRS`); what is not looked at is not said, and a run is
-   safe without.
+3. A plain name of a file that is not there yet is no slip: it is to be made. Odd is only one in
+   a folder that is not there (said once for each such folder), or one without an ending that is
+   nearly the name of a folder beside it.
+4. All looks are bounded (`LOOKS`, `PAIRS`, `GUESSES`); what is not looked at is not said, and a
+   run is safe without.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from itertools import islice, pairwise
 
 from ledger.model import Task, TaskId
+from orchestrator.policy.nearest import nearest
 from orchestrator.policy.paths import PathIndex, matches, patterns_meet
 from orchestrator.policy.pattern import escape, parse_pattern
 
@@ -24,6 +29,8 @@ LOOKS = 200_000
 """How many files are held against patterns at most: about a second."""
 PAIRS = 30_000
 """How many pairs of patterns are compared at most."""
+GUESSES = 20
+"""For how many folders that are not there a nearly equal one is looked for."""
 SHAPES = 300
 """Of a group with more different lists of paths than this, nobody is told apart."""
 
@@ -81,8 +88,9 @@ def _alone(tasks: Sequence[TaskId], index: PathIndex) -> frozenset[TaskId]:
 
 
 def uncovering(patterns: Iterable[str], files: Iterable[str]) -> dict[str, str]:
-    """The patterns that cover none of the files, each with a hint."""
+    """The patterns that oddly cover none of the files, each with a hint."""
     known = sorted(files)
+    folders = _Folders(known)
     nothing: dict[str, str] = {}
     left = LOOKS
     for text in sorted(patterns):
@@ -97,9 +105,61 @@ def uncovering(patterns: Iterable[str], files: Iterable[str]) -> dict[str, str]:
             break
         if any(matches((text,), path) for path in near):
             continue
+        if pattern.literal is not None and not text.endswith("/"):
+            if hint := folders.slip(pattern.literal):
+                nothing[text] = hint
+            continue
         nothing[text], looks = _slip(text, known)
         left -= looks
     return nothing
+
+
+class _Folders:
+    """Where a file that is not there yet would lie, against the folders that there are."""
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self.files = files
+        self.missing: set[str] = set()
+        self.guesses = GUESSES
+
+    @cached_property
+    def names(self) -> dict[str, list[str]]:
+        """Each folder, with the names of the folders in it; the root is empty."""
+        found: dict[str, list[str]] = {"": []}
+        for file in self.files:
+            folder = file.rpartition("/")[0]
+            while folder not in found:
+                found[folder] = []
+                folder = folder.rpartition("/")[0]
+        for folder in found:
+            if folder:
+                parent, _, name = folder.rpartition("/")
+                found[parent].append(name)
+        return found
+
+    def slip(self, path: str) -> str:
+        """What is odd about a file that is to be made; empty where nothing is."""
+        folder, _, name = path.rpartition("/")
+        if folder in self.names:
+            close = "" if "." in name else self._close(name, self.names[folder])
+            return f"did you mean {_joined(folder, close)!r}?" if close else ""
+        if folder in self.missing:
+            return ""
+        self.missing.add(folder)
+        there, rest = "", folder.split("/")
+        while _joined(there, rest[0]) in self.names:
+            there = _joined(there, rest.pop(0))
+        close = self._close(rest[0], self.names[there])
+        meant = f"; did you mean {_joined(there, close)!r}?" if close else " yet"
+        return f"there is no folder {_joined(there, rest[0])!r}{meant}"
+
+    def _close(self, name: str, known: Sequence[str]) -> str:
+        self.guesses -= 1
+        return nearest(name, known[:1000]) or "" if self.guesses >= 0 else ""
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def _itself_and_below(known: Sequence[str], path: str) -> list[str]:

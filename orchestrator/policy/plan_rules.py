@@ -9,7 +9,8 @@ Errors:
  6. The base is a revision of the repository.
  7. Patterns of paths stay within the repository.
 Warnings:
- 8. A pattern that covers no file of the base: right for a file that is yet to be made, else a slip.
+ 8. A pattern that covers no file of the base, where that looks like a slip: a plain name of a file
+    that is yet to be made is none, unless its folder is not there either.
  9. Tasks that nothing orders but whose paths overlap run one after the other; said once for
     each group of them, never for each pair.
 10. A task without paths may change anything; said once for all of them.

@@ -96,7 +96,7 @@ def test_without_a_commit_the_way_on_is_named():
 def test_paths_that_cover_nothing_are_only_a_warning_and_guess_the_slip():
     found = warnings(
         plan(
-            task("new", paths=["src/core/new.py"]),
+            task("new", paths=["src/new/**"]),
             task("slip", paths=["*.md", "src/*", "src/cli/nothing/**"]),
             task("brackets", paths=["docs/x[1].md"]),
         )
@@ -106,6 +106,25 @@ def test_paths_that_cover_nothing_are_only_a_warning_and_guess_the_slip():
     assert "did you mean 'src/**'" in found["task", 1, "paths", 1]
     assert ("task", 1, "paths", 2) in found
     assert "docs/x\\\\[1\\\\].md" in found["task", 2, "paths", 0]
+
+
+def test_a_file_that_is_yet_to_be_made_is_nothing_to_warn_of():
+    new = task("new", paths=["src/core/new.py", "new.py", "/NEWS", "docs/Makefile"])
+    assert warnings(plan(new)) == {}
+
+
+def test_a_new_file_in_a_folder_that_is_not_there_is_told_once_for_the_folder():
+    found = warnings(
+        plan(
+            task("slip", paths=["scr/core/a.py", "scr/core/b.py"]),
+            task("more", paths=["scr/core/c.py", "fresh/x/a.py"]),
+        )
+    )
+    assert list(found) == [("task", 0, "paths", 0), ("task", 1, "paths", 1)]
+    assert found["task", 0, "paths", 0].endswith("no folder 'scr'; did you mean 'src'?")
+    assert found["task", 1, "paths", 1].endswith("there is no folder 'fresh' yet")
+    slash = warnings(plan(task("a", paths=["fresh/"])))
+    assert "covers no file yet" in slash["task", 0, "paths", 0]
 
 
 def test_a_folder_with_a_sibling_of_similar_name_is_not_taken_for_it():
