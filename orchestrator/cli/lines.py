@@ -8,15 +8,19 @@ from ledger.events import Event
 from ledger.state import RunState
 from orchestrator.cli import output
 from orchestrator.review.narrate import narrate_all
+from orchestrator.review.told import Told
 from orchestrator.review.words import clock
 
 
 class PlainLines:
     """Says each fact that matters, on stderr."""
 
+    def __init__(self) -> None:
+        self._told = Told()
+
     def on_facts(self, state: RunState, facts: Sequence[tuple[Event, float]]) -> None:
         """Facts were recorded."""
-        for at, (text, style) in narrate_all(facts, state):
+        for at, (text, style) in narrate_all(facts, state, self._told):
             output.narrate(f"{clock(at)}  {output.colour_narration(text, style)}")
 
     def on_line(self, where: str, text: str) -> None:

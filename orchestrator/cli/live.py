@@ -20,6 +20,7 @@ from ledger.events import EngineStarted, Event, RunStarted
 from ledger.state import RunState
 from orchestrator.review.board import Board, Layout, Row, board, lay_out
 from orchestrator.review.narrate import narrate
+from orchestrator.review.told import Told
 from orchestrator.review.words import STATUS_STYLE, clock, foreign
 
 FRAMES_PER_S = 6
@@ -56,6 +57,7 @@ class LiveView:
         self._state = state
         self._layout: Layout = lay_out(state)
         self._said: dict[str, str] = {}
+        self._told = Told()
         self._drawn_at = 0.0
         # Drawn by us alone: a thread of rich's would read the state while it is being changed.
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
@@ -76,7 +78,9 @@ class LiveView:
         """Facts were recorded."""
         self._state = state
         for fact, at in facts:
-            line = None if isinstance(fact, (RunStarted, EngineStarted)) else narrate(fact, state)
+            if isinstance(fact, (RunStarted, EngineStarted)):
+                continue
+            line = narrate(fact, state, self._told)
             if line and line[1] in ("good", "bad", "ask"):
                 text = Text(f"{clock(at)}  {line[0]}", style=STYLES[line[1]], overflow="fold")
                 self._live.console.print(text)

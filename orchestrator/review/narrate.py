@@ -3,6 +3,7 @@
 1. A fact that only prepares another (`CandidateBuilt`, `LandingIntended`) says nothing.
 2. A line begins with what it is about: a task's id, or `run`, `base`, `queue`, `result`.
 3. Foreign text is cut to one clean line.
+4. A reason is told in full once to each reader, and left out after that.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ledger import events as e
 from ledger.model import Verdict
+from orchestrator.review.told import Told
 from orchestrator.review.words import Style, branch, count, duration, foreign, listed, short
 
 if TYPE_CHECKING:
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
 Line = tuple[str, Style]
 
 
-def narrate(event: e.Event, state: RunState) -> Line | None:
-    """What to say of a fact; `state` is what stands after it. None: nothing."""
+def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line | None:
+    """What to say of a fact; `state` is what stands after it. None: nothing.
+
+    `told`: what the reader knows; absent: nothing yet.
+    """
+    told = told or Told()
     match event:
         case e.BaselineStarted() | e.BaselineGateJudged() | e.BaselineFinished() | e.BaselineLost():
-            return _baseline(event, state)
+            return _baseline(event, state, told)
         case (
             e.AttemptStarted()
             | e.AttemptPrepared()
@@ -32,7 +38,7 @@ def narrate(event: e.Event, state: RunState) -> Line | None:
             | e.RoundGateJudged()
             | e.AttemptFinished()
         ):
-            return _attempt(event, state)
+            return _attempt(event, state, told)
         case (
             e.CandidateBuilt()
             | e.PrefixCut()
@@ -46,7 +52,7 @@ def narrate(event: e.Event, state: RunState) -> Line | None:
             | e.HeadSentBack()
             | e.FlakeSeen()
         ):
-            return _queue(event, state)
+            return _queue(event, state, told)
         case (
             e.RunStarted()
             | e.EngineStarted()
@@ -58,22 +64,39 @@ def narrate(event: e.Event, state: RunState) -> Line | None:
         ):
             return _run(event, state)
         case _:
-            return _person(event)
+            return _person(event, told)
 
 
 def narrate_all(
-    facts: Iterable[tuple[e.Event, float]], state: RunState
+    facts: Iterable[tuple[e.Event, float]], state: RunState, told: Told | None = None
 ) -> list[tuple[float, Line]]:
     """The lines of several facts, with their times."""
-    return [(at, line) for event, at in facts if (line := narrate(event, state))]
+    told = told or Told()
+    return [(at, line) for event, at in facts if (line := narrate(event, state, told))]
 
 
 def said_of(verdict: Verdict) -> str:
     """`gate 'unit' failed in 12 s: 2 tests failed`."""
+    return _head_of(verdict) + (f": {foreign(verdict.why)}" if verdict.why else "")
+
+
+def _head_of(verdict: Verdict) -> str:
     word = "could not run" if verdict.outcome == "could-not-run" else verdict.outcome
     took = " (known of this tree)" if verdict.reused else f" in {duration(verdict.duration_s)}"
-    why = f": {foreign(verdict.why)}" if verdict.why else ""
-    return f"gate '{verdict.gate}' {word}{took}{why}"
+    return f"gate '{verdict.gate}' {word}{took}"
+
+
+def _red(verdict: Verdict, told: Told) -> str:
+    """What a gate said that is not green; the reason only where it is new."""
+    again = told.again(verdict)
+    told.rest(verdict.why)
+    return f"{_head_of(verdict)}, as before" if again and verdict.why else said_of(verdict)
+
+
+def _why(why: str, told: Told) -> str:
+    """A reason behind a colon, as far as it is new."""
+    new = told.rest(why)
+    return f": {foreign(new)}" if new else ""
 
 
 def _run(event: e.Event, state: RunState) -> Line | None:
@@ -102,11 +125,12 @@ def _run(event: e.Event, state: RunState) -> Line | None:
             return None
 
 
-def _baseline(event: e.Event, state: RunState) -> Line | None:
+def _baseline(event: e.Event, state: RunState, told: Told) -> Line | None:
     match event:
         case e.BaselineGateJudged():
-            passed = event.verdict.outcome == "passed"
-            return f"base  {said_of(event.verdict)}", "good" if passed else "bad"
+            if event.verdict.outcome == "passed":
+                return f"base  {said_of(event.verdict)}", "good"
+            return f"base  {_red(event.verdict, told)}", "bad"
         case e.BaselineFinished():
             if state.baseline == "advisory":
                 return "base  is not green; its red gates do not judge this run", "ask"
@@ -119,13 +143,13 @@ def _baseline(event: e.Event, state: RunState) -> Line | None:
             return None
 
 
-def _attempt(event: e.Event, state: RunState) -> Line | None:
+def _attempt(event: e.Event, state: RunState, told: Told) -> Line | None:
     match event:
         case e.AttemptStarted():
             tries = f"attempt {event.attempt}" if event.attempt > 1 else "started"
             return f"{event.task}  {tries}, by {foreign(event.worker)}", "busy"
         case e.RoundFinished() if event.worker_outcome != "done":
-            why = foreign(event.why) or event.worker_outcome
+            why = foreign(told.rest(event.why)) or event.worker_outcome
             return f"{event.task}  round {event.round}: {why}", "bad"
         case e.RoundFinished() if event.refusals:
             paths = listed((foreign(r.path, 60) for r in event.refusals), 3)
@@ -134,14 +158,14 @@ def _attempt(event: e.Event, state: RunState) -> Line | None:
             paths = listed((foreign(path, 60) for path in event.outside), 3)
             return f"{event.task}  round {event.round}: changed what it may not: {paths}", "bad"
         case e.RoundGateJudged() if event.verdict.outcome != "passed":
-            return f"{event.task}  round {event.round}: {said_of(event.verdict)}", "bad"
+            return f"{event.task}  round {event.round}: {_red(event.verdict, told)}", "bad"
         case e.AttemptFinished():
-            return _attempt_finished(event, state)
+            return _attempt_finished(event, state, told)
         case _:
             return None
 
 
-def _attempt_finished(event: e.AttemptFinished, state: RunState) -> Line:
+def _attempt_finished(event: e.AttemptFinished, state: RunState, told: Told) -> Line:
     took = duration(event.duration_s)
     match event.outcome:
         case "green":
@@ -151,23 +175,23 @@ def _attempt_finished(event: e.AttemptFinished, state: RunState) -> Line:
         case "unchanged":
             return f"{event.task}  unchanged: its worker had nothing to do ({took})", "good"
         case "held":
-            return f"{event.task}  waits for you: {foreign(event.why)}", "ask"
+            return f"{event.task}  waits for you{_why(event.why, told)}", "ask"
         case "lost":
-            return f"{event.task}  attempt {event.attempt} lost: {foreign(event.why)}", "ask"
+            return f"{event.task}  attempt {event.attempt} lost{_why(event.why, told)}", "ask"
         case "failed":
-            return f"{event.task}  attempt {event.attempt} failed: {foreign(event.why)}", "bad"
+            return f"{event.task}  attempt {event.attempt} failed{_why(event.why, told)}", "bad"
 
 
-def _queue(event: e.Event, state: RunState) -> Line | None:
+def _queue(event: e.Event, state: RunState, told: Told) -> Line | None:
     match event:
         case e.JudgingStarted():
             candidate = state.candidates[event.candidate].built
-            again = " once more" if event.confirms else ""
+            again = " again, to be sure" if event.confirms else ""
             if candidate.removes:
                 return f"queue judging the result without {listed(candidate.removes)}", "plain"
             return f"queue judging {listed(ref.task for ref in candidate.heads)}{again}", "plain"
         case e.CandidateGateJudged() if event.verdict.outcome != "passed":
-            return f"queue {said_of(event.verdict)}", "bad"
+            return f"queue {_red(event.verdict, told)}", "bad"
         case e.Landed():
             built = state.candidates[event.candidate].built
             if built.removes:
@@ -178,19 +202,20 @@ def _queue(event: e.Event, state: RunState) -> Line | None:
         case e.CandidateStale():
             return "result had moved; building on it again, nobody is to blame", "ask"
         case e.HeadSentBack():
-            return f"{event.task}  sent back: {foreign(event.why) or event.cause}", "bad"
+            why = foreign(told.rest(event.why)) or event.cause
+            return f"{event.task}  sent back: {why}", "bad"
         case e.FlakeSeen():
             return f"queue gate '{event.gate}' is flaky: red, then green, on one tree", "ask"
         case _:
             return None
 
 
-def _person(event: e.Event) -> Line | None:
+def _person(event: e.Event, told: Told) -> Line | None:
     match event:
         case e.TaskGivenUp():
-            return f"{event.task}  {foreign(event.why)}", "bad"
+            return f"{event.task}  {foreign(told.rest(event.why)) or 'given up'}", "bad"
         case e.TaskHeld():
-            return f"{event.task}  waits for you: {foreign(event.why)}", "ask"
+            return f"{event.task}  waits for you{_why(event.why, told)}", "ask"
         case e.PathAllowed():
             return f"{event.task}  may change {foreign(event.path)}", "plain"
         case e.RetryRequested():
@@ -205,7 +230,7 @@ def _person(event: e.Event) -> Line | None:
         case e.RejectRefused():
             return f"result keeps {listed(event.tasks)}: {foreign(event.why)}", "bad"
         case e.AcceptGateJudged() if event.verdict.outcome != "passed":
-            return f"accept {said_of(event.verdict)}", "bad"
+            return f"accept {_red(event.verdict, told)}", "bad"
         case e.Accepted():
             return f"accept {branch(event.target)} is at {short(event.commit)} now", "good"
         case _:

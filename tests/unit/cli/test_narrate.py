@@ -5,6 +5,7 @@ import pytest
 from ledger import events as e
 from ledger.model import Verdict
 from orchestrator.review.narrate import narrate, narrate_all
+from orchestrator.review.told import KEPT, Told
 from tests.support.builders import Story, verdict
 
 SILENT = {"CandidateBuilt", "LandingIntended", "PrefixCut", "AttemptPrepared", "BaselineStarted"}
@@ -23,9 +24,48 @@ def test_a_run_reads_like_a_story() -> None:
     lines = [text for _, (text, _) in narrate_all(story.facts, story.state)]
     joined = "\n".join(lines)
     assert "base  gate 'unit' passed" in joined and "a  started, by coder" in joined
-    assert "queue judging a once more" in joined and "a  sent back: gate 'unit' failed" in joined
+    assert "queue judging a again, to be sure" in joined
+    assert "a  sent back: gate 'unit' failed" in joined
     assert "a  attempt 2, by coder" in joined and "result landed a (1 of 2)" in joined
     assert lines[-1] == "run   complete"
+
+
+def test_a_reason_is_told_in_full_once_and_each_line_after_that_is_shorter() -> None:
+    story, why = Story.of({"a": [], "b": []}, attempts=1).baseline(), "FAIL: test_money"
+    story.starts("a").ends("a")
+    number = story.builds(1)
+    judged = verdict("failed", "other").model_copy(update={"why": why, "duration_s": 1.0})
+    for confirms in (False, True):
+        story.tell(
+            e.JudgingStarted(candidate=number, confirms=confirms),
+            e.CandidateGateJudged(candidate=number, verdict=judged),
+            e.CandidateJudged(candidate=number, outcome="failed", gate="unit"),
+        )
+    whole = f"gate 'unit' failed with what has landed: {why}"
+    story.tell(e.HeadSentBack(task="a", attempt=1, cause="red", why=whole))
+    story.tell(e.TaskGivenUp(task="a", why=f"given up after 1 attempt: {whole}"))
+    lines = [text for _, (text, _) in narrate_all(story.facts, story.state)]
+    assert lines[-6:] == [
+        "queue judging a",
+        f"queue gate 'unit' failed in 1.0 s: {why}",
+        "queue judging a again, to be sure",
+        "queue gate 'unit' failed in 1.0 s, as before",
+        "a  sent back: gate 'unit' failed with what has landed",
+        "a  given up after 1 attempt",
+    ]
+    late = [text for _, (text, _) in narrate_all(story.facts[-1:], story.state)]
+    assert late == [f"a  given up after 1 attempt: {whole}"], "who joins late is told in full"
+
+
+def test_another_gate_that_says_the_same_is_told_in_full_and_old_reasons_are_forgotten() -> None:
+    told = Told()
+    one, other = (verdict("failed", gate=name) for name in ("lint", "unit"))
+    assert (told.again(one), told.again(other), told.again(one)) == (False, False, True)
+    assert told.rest("exit 1") == "exit 1" and told.rest("it failed: exit 1") == "it failed"
+    assert told.rest("gave up: it failed: exit 1") == "gave up" and told.rest("") == ""
+    for number in range(2 * KEPT):
+        told.rest(f"reason {number}")
+    assert told.rest("exit 1") == "exit 1"
 
 
 @pytest.mark.parametrize("kind", sorted(e.EVENT_TYPES))
