@@ -17,7 +17,7 @@ from ledger.model import Identity, Limits, Outcome, Plan, Settings, Task, TaskId
 from orchestrator.policy import simulate as simulation_module
 from orchestrator.policy.paths import PathIndex
 from orchestrator.policy.readiness import Guide
-from orchestrator.policy.simulate import AttemptOutcome, Heads, Simulation, simulate
+from orchestrator.policy.simulate import AttemptOutcome, Happening, Heads, Simulation, simulate
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,12 +78,18 @@ def day(tasks: int, shape: str, gate_s: float, facts_at_most: int = 10**9) -> Si
     )
     index = PathIndex({task.id: task.paths for task in plan.tasks})
     kept: list[Simulation] = []
+
+    def keep(simulation: Simulation) -> Happening:
+        if not kept:
+            kept.append(simulation)
+        return "nothing"
+
     try:
         return simulate(
             start,
             Day(rng, gate_s, red),
             Guide(index.fence),
-            lambda simulation: kept.append(simulation) or "nothing" if not kept else "nothing",
+            keep,
             facts_at_most,
         )
     except RuntimeError:
@@ -115,13 +121,14 @@ class Clock:
 def measured_core() -> Any:
     """Measures `decide` and `evolve` alone, inside whatever is simulated meanwhile."""
     deciding, folding = Clock(), Clock()
-    real = simulation_module.decide, simulation_module.evolve
-    simulation_module.decide = deciding.timed(real[0])
-    simulation_module.evolve = folding.timed(real[1])
+    names = vars(simulation_module)
+    real = {name: names[name] for name in ("decide", "evolve")}
+    names["decide"] = deciding.timed(real["decide"])
+    names["evolve"] = folding.timed(real["evolve"])
     try:
         yield deciding, folding
     finally:
-        simulation_module.decide, simulation_module.evolve = real
+        names.update(real)
 
 
 def deciding_row(name: str, shape: str, gate_s: float, facts_at_most: int = 10**9) -> Row:
