@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench real clean
+.PHONY: demo test check bench faults soak real clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,12 @@ test: check                     ## lint, types and every test
 
 bench: $(VENV)/.ready           ## both sides measured in turn, one table
 	$(BIN)/python -m benchmarks
+
+faults: $(VENV)/.ready          ## every boundary of the fault matrix; minutes
+	ORCH_FAULTS=all ORCH_SEEDS=2000 $(BIN)/python -m pytest -q -s tests/faults tests/stateful
+
+soak: $(VENV)/.ready            ## walks over the policy, many of them; an hour or more
+	ORCH_SEEDS=50000 $(BIN)/python -m pytest -q -s tests/stateful
 
 real: $(VENV)/.ready            ## well-known projects from the package registry
 	$(BIN)/python -m benchmarks.real

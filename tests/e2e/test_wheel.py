@@ -1,0 +1,64 @@
+"""The wheel that a stranger installs: built, installed into a new environment, used."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*command: str, cwd: Path, timeout_s: float = 300, **environ: str) -> str:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "ORCH_"))}
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**clean, **environ},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    # What git tracks, and nothing that lies about: as in a fresh clone.
+    run("git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(source), cwd=folder)
+    pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps")
+    run(*pip, "--wheel-dir", str(folder), str(source), cwd=folder)
+    return next(folder.glob("orch-*.whl"))
+
+
+def test_the_wheel_holds_all_rooms_typed_and_the_demo(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for room in ("ledger", "worktree", "workers", "orchestrator"):
+        assert f"{room}/py.typed" in names
+    assert "orchestrator/demo/agent/plan.toml" in names
+    assert "orchestrator/demo/project/pocket/money.py" in names
+    tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
+    assert tops == {"ledger", "worktree", "workers", "orchestrator"}
+
+
+def test_an_installed_orch_runs_its_demo(wheel: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    run(sys.executable, "-m", "venv", str(environment), cwd=tmp_path)
+    binaries = environment / "bin"
+    pip = (str(binaries / "python"), "-m", "pip", "install", "--quiet")
+    run(*pip, "-c", str(ROOT / "constraints.txt"), str(wheel), cwd=tmp_path)
+    orch = str(binaries / "orch")
+    assert run(orch, "--version", cwd=tmp_path).startswith("orch ")
+    home = {"HOME": str(tmp_path), "ORCH_STATE_DIR": str(tmp_path / "state")}
+    folder = tmp_path / "demo"
+    said = run(orch, "demo", "--dir", str(folder), "--yes", cwd=tmp_path, **home)
+    assert "orch accept" in said
+    subjects = run("git", "log", "--format=%s", "main", cwd=folder, **home)
+    assert "Call fmt what it is" in subjects
+    assert run(orch, "ledger", "verify", cwd=folder, **home)
