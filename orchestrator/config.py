@@ -60,6 +60,30 @@ def load_settings(checkout: Path, user_config_folder: Path | None = None) -> Set
     return settings
 
 
+def refuse_missing_copies(checkout: Path, settings: Settings) -> None:
+    """Before anything starts: what workspaces are to get must be there; Problems where not.
+
+    A file that may be absent has no place in the settings: whether a gate passes would depend on
+    who runs it, and nobody would be told.
+    """
+    problems = [
+        Problem(
+            SHARED_FILE,
+            None,
+            f"'{key}': there is no '{name}' in {checkout}, so no workspace can have it",
+            f"make it, or take it out of '{key}'",
+        )
+        for key, names in (
+            ("copy", settings.preparation.copy_files),
+            ("copy_gates", settings.preparation.copy_gates),
+        )
+        for name in names
+        if not (checkout / name.strip("/")).exists()
+    ]
+    if problems:
+        raise Problems(problems)
+
+
 def settings_fingerprint(settings: Settings) -> str:
     """The same for equal settings, whatever the files look like."""
     return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()

@@ -4,7 +4,8 @@
 2. A person's own files may only say how much and with whom (`OWN_KEYS`, workers), never what
    judges: gates, set-up and protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
-   that is silently ignored would be worse than none.
+   that is silently ignored would be worse than none. So is a value that would do nothing: a
+   pattern where a name is meant, a variable that is never passed on.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from pydantic import BaseModel
 from ledger.model import CommandWorker, Gate, Limits, Preparation, Settings
 from orchestrator.errors import Problem
 from orchestrator.policy.nearest import listed, nearest
-from orchestrator.policy.pattern import pattern_problem
+from orchestrator.policy.pattern import escape, pattern_problem
 from orchestrator.shape import shape_problems, type_in_words, unknown_key
 from orchestrator.toml_lines import Document, KeyPath
+from workers.environment import is_passable
 
 SHARED_FILE = ".agent/orch.toml"
 
@@ -42,7 +44,8 @@ LATER_TABLES = ("sandbox", "automation", "mcp")
 LATER_RUN_KEYS = ("checker", "budget_usd", "budget_tokens")
 LATER_GATE_KEYS = ("network", "pass_if", "junit")
 LATER_KINDS = ("model", "acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
-_PATTERN_KEYS = ("setup_inputs", "keep", "copy", "copy_gates", "protected")
+_PATTERN_KEYS = ("setup_inputs", "protected")
+_NAME_KEYS = ("keep", "copy", "copy_gates")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -120,6 +123,15 @@ def _run_problems(document: Document, run: Mapping[str, Any], own: bool) -> Iter
             if (why := pattern_problem(text)) is not None:
                 at = ("run", key, position)
                 yield document.problem(at, f"'{key}': {text!r} is refused: {why}")
+    for key in _NAME_KEYS:
+        for position, text in _texts(known.get(key)):
+            at = ("run", key, position)
+            if (why := pattern_problem(escape(text))) is not None:
+                yield document.problem(at, f"'{key}': {text!r} is refused: {why}")
+            elif any(char in text for char in "*?["):
+                what = f"'{key}' takes names of files and folders; {text!r} is a pattern"
+                hint = "write each name; a folder's name means all below it"
+                yield document.problem(at, what, hint)
     for key in ("fix", "setup"):
         for position, text in _texts(known.get(key)):
             if not text.strip():
@@ -187,6 +199,10 @@ def _variable_problems(document: Document, at: KeyPath, names: Any) -> Iterator[
         if not _VARIABLE.fullmatch(name):
             what = f"'env': {name!r} is no name of a variable"
             hint = "names only; the values come from your environment" if "=" in name else ""
+            yield document.problem((*at, "env", position), what, hint)
+        elif not is_passable(name):
+            what = f"'env': {name!r} is never passed on: it would turn git or orch itself around"
+            hint = "take it out, or set it in the command: NAME=value command"
             yield document.problem((*at, "env", position), what, hint)
 
 

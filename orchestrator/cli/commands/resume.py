@@ -42,6 +42,7 @@ def resume(
     from orchestrator.cli.driving import answer_detached, drive_shown, show_end
     from orchestrator.cli.driving import detach as start_detached
     from orchestrator.cli.limits import changed_limits, refuse_past_deadline, said_of_changes
+    from orchestrator.config import refuse_missing_copies
     from orchestrator.errors import OrchError
     from orchestrator.persons import change_limits
     from orchestrator.runs import load_state
@@ -60,11 +61,12 @@ def resume(
     refuse_past_deadline(limits)
     for line in said_of_changes(desk.workplace, state):
         output.narrate(line)
-    change_limits(desk.store, desk.run, limits)
     finished = state.finished if limits == state.limits else None
     if finished and finished.outcome in ("complete", "person-needed"):
         show_end(desk.workplace, desk.store, state, as_json=as_json)
         return finished.exit_code
+    refuse_missing_copies(desk.workplace.checkout, state.started.settings)
+    change_limits(desk.store, desk.run, limits)
     if detach:
         start_detached(desk.workplace, desk.run)
         answer_detached(desk.workplace, desk.run, as_json)

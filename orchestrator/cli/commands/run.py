@@ -58,6 +58,7 @@ def run(
     from orchestrator.cli.limits import deadline_at
     from orchestrator.cli.options import environ_of
     from orchestrator.cli.planned import answer_plan, load_checked, warn_before_run
+    from orchestrator.config import refuse_missing_copies
     from orchestrator.start import RunOptions, start_run
 
     environ = environ_of(ctx)
@@ -71,6 +72,7 @@ def run(
     )
     workplace = open_here(environ)
     checked = load_checked(workplace, plan)
+    refuse_missing_copies(workplace.checkout, checked.settings)
     if dry_run:
         limits = options.limits(checked.settings.limits)
         checked = checked.within(limits)

@@ -2,7 +2,12 @@
 
 import pytest
 
-from orchestrator.config import load_settings, settings_differences, settings_fingerprint
+from orchestrator.config import (
+    load_settings,
+    refuse_missing_copies,
+    settings_differences,
+    settings_fingerprint,
+)
 from orchestrator.errors import OrchError, Problems
 
 WHOLE = """
@@ -167,6 +172,48 @@ timeout_s = -1
     assert "[sandbox] is not in this version" in at(35)
     assert "did you mean 'gate'?" in at(36)
     assert len(found) == 25
+
+
+def test_what_would_be_taken_and_then_do_nothing_is_refused(checkout):
+    say(
+        checkout,
+        """[run]
+env = ["DATABASE_URL", "ORCH_FOO", "GIT_DIR"]
+keep = [".venv", "**/node_modules"]
+copy = [".env*"]
+copy_gates = ["a[1]"]
+[worker.one]
+kind = "command"
+command = "x"
+env = ["GIT_CONFIG_COUNT"]
+""",
+    )
+    with pytest.raises(Problems) as raised:
+        load_settings(checkout)
+    found = [(one.line, one.what) for one in raised.value.problems]
+    never = "is never passed on: it would turn git or orch itself around"
+    assert found == [
+        (2, f"'env': 'ORCH_FOO' {never}"),
+        (2, f"'env': 'GIT_DIR' {never}"),
+        (3, "'keep' takes names of files and folders; '**/node_modules' is a pattern"),
+        (4, "'copy' takes names of files and folders; '.env*' is a pattern"),
+        (5, "'copy_gates' takes names of files and folders; 'a[1]' is a pattern"),
+        (9, f"'env': 'GIT_CONFIG_COUNT' {never}"),
+    ]
+    assert all(one.hint for one in raised.value.problems)
+
+
+def test_a_file_that_is_to_be_copied_must_be_there_before_anything_starts(checkout):
+    say(checkout, WHOLE)
+    settings = load_settings(checkout)
+    with pytest.raises(Problems) as raised:
+        refuse_missing_copies(checkout, settings)
+    said = [one.what for one in raised.value.problems]
+    assert len(said) == 2 and "'copy': there is no '.env.test'" in said[0]
+    assert "'copy_gates': there is no '.env'" in said[1]
+    (checkout / ".env.test").write_text("")
+    (checkout / ".env").mkdir()
+    refuse_missing_copies(checkout, settings)
 
 
 def test_a_key_above_the_table_it_belongs_to_is_sent_there(checkout):
