@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import anyio
 
 from ledger.model import Gate, Settings, Verdict
 from orchestrator.cli import output
+from orchestrator.config import refuse_missing_copies
 from orchestrator.review.narrate import said_of
 from orchestrator.review.words import count, foreign
 from orchestrator.workplace import Workplace
@@ -23,11 +25,12 @@ def judge_shown(
     *,
     fresh: bool = False,
     log: bool = False,
-    as_json: bool = False,
-) -> int:
-    """Judge the checkout as it is now; the exit code."""
+    quiet: bool = False,
+) -> tuple[Verdict, ...]:
+    """Judge the checkout as it is now; `quiet`: the verdicts are the caller's to tell."""
     from orchestrator.checkout import judge_checkout, snapshot
 
+    refuse_missing_copies(workplace.checkout, settings)
     content = snapshot(workplace)
     if content.changed:
         files = count(content.changed, "changed file")
@@ -43,13 +46,20 @@ def judge_shown(
             fresh=fresh,
             on_start=lambda gate: output.narrate(f"{gate.name}: {gate.command}"),
             on_line=_nothing if not log else output.narrate,
-            on_verdict=_nothing_of_verdict if as_json else _tell,
+            on_verdict=_nothing_of_verdict if quiet else _tell,
         )
 
     with workplace.store() as store:
-        verdicts = anyio.run(act)
-    if as_json:
-        output.answer_json([verdict.model_dump(mode="json") for verdict in verdicts])
+        return anyio.run(act)
+
+
+def verdicts_as_json(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """Verdicts as plain tables."""
+    return [verdict.model_dump(mode="json") for verdict in verdicts]
+
+
+def exit_code_of(verdicts: Sequence[Verdict]) -> int:
+    """0 where all passed."""
     outcomes = {verdict.outcome for verdict in verdicts}
     if "could-not-run" in outcomes:
         return NOT_RUNNABLE

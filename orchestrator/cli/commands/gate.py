@@ -30,8 +30,9 @@ def gate(
     very tree is kept, and a run uses it again. Exits with 1 where one fails, 2 where one cannot
     run.
     """
+    from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
-    from orchestrator.cli.gating import judge_shown
+    from orchestrator.cli.gating import exit_code_of, judge_shown, verdicts_as_json
     from orchestrator.cli.options import environ_of
     from orchestrator.cli.places import user_config_folder
     from orchestrator.config import load_settings
@@ -52,4 +53,7 @@ def gate(
             "there is no gate in .agent/orch.toml", hint="orch init shows what it found"
         )
     chosen = [one for one in settings.gates if not names or one.name in names]
-    return judge_shown(workplace, settings, chosen, fresh=fresh, log=log, as_json=as_json)
+    verdicts = judge_shown(workplace, settings, chosen, fresh=fresh, log=log, quiet=as_json)
+    if as_json:
+        output.answer_json(verdicts_as_json(verdicts))
+    return exit_code_of(verdicts)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli.app import command_app
 from orchestrator.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from ledger.model import Verdict
 
 app = command_app()
 
@@ -29,7 +32,7 @@ def init(
 
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
-    from orchestrator.cli.gating import judge_shown
+    from orchestrator.cli.gating import exit_code_of, judge_shown, verdicts_as_json
     from orchestrator.cli.options import environ_of
     from orchestrator.cli.planned import settings_of
     from orchestrator.init import initialise
@@ -38,14 +41,7 @@ def init(
 
     workplace = open_here(environ_of(ctx))
     found = initialise(workplace.checkout, workplace.environ.get("PATH"))
-    if as_json:
-        gates = [
-            {**one.gate.model_dump(mode="json"), "reason": one.reason}
-            for one in found.proposal.gates
-        ]
-        body = {"written": found.written, "unchanged": found.unchanged, "gates": gates}
-        output.answer_json({**body, "differing": [asdict(one) for one in found.differing]})
-    else:
+    if not as_json:
         output.answer([f"written: {name}" for name in found.written])
         output.answer([f"as it would be written now: {name}" for name in found.unchanged])
         for one in found.differing:
@@ -58,12 +54,26 @@ def init(
         if not found.proposal.gates:
             said = "no gate was found: without one whatever is made would land"
             output.narrate(output.colour_narration(said, "ask"))
-    code = 0
+    verdicts: tuple[Verdict, ...] = ()
     if try_gates:
         settings = settings_of(workplace)
         if settings.gates:
-            code = judge_shown(workplace, settings, settings.gates, as_json=as_json)
-    if not as_json:
+            verdicts = judge_shown(workplace, settings, settings.gates, quiet=as_json)
+    if as_json:
+        gates = [
+            {**one.gate.model_dump(mode="json"), "reason": one.reason}
+            for one in found.proposal.gates
+        ]
+        body: dict[str, Any] = {
+            "written": found.written,
+            "unchanged": found.unchanged,
+            "gates": gates,
+        }
+        body["differing"] = [asdict(one) for one in found.differing]
+        if try_gates:
+            body["verdicts"] = verdicts_as_json(verdicts)
+        output.answer_json(body)
+    else:
         begin = "" if try_gates else "orch init --try runs each gate once; "
         output.narrate(f"next: {begin}edit .agent/orch.toml, commit .agent, then orch plan")
-    return code
+    return exit_code_of(verdicts)
