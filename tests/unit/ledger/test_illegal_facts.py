@@ -43,6 +43,14 @@ def passed() -> Story:
     return story.judges(story.builds(2))
 
 
+def outrun() -> Story:
+    """Candidate 1, of a and b, has passed on a tip that a has landed on meanwhile."""
+    story = judging()
+    first = story.builds(1)
+    story.judges(first).lands(first)
+    return story.tell(e.CandidateJudged(candidate=1, outcome="passed"))
+
+
 def landing() -> Story:
     """The tip is about to move to candidate 1."""
     return passed().tell(e.LandingIntended(candidate=1))
@@ -123,6 +131,7 @@ CASES: list[tuple[Callable[[], Story], e.Event]] = [
     (landing, e.CandidateDropped(candidate=1, why="no")),
     (judging, e.LandingIntended(candidate=1)),
     (queued, e.LandingIntended(candidate=1)),
+    (outrun, e.LandingIntended(candidate=1)),
     (passed, e.Landed(candidate=1)),
     (landed, e.Landed(candidate=1)),
     (landed, e.LandingIntended(candidate=1)),
