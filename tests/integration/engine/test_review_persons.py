@@ -1,0 +1,165 @@
+"""What a person says at an awkward moment, and what of theirs must not be lost."""
+
+import pytest
+
+from ledger.events import Landed, TaskGivenUp
+from orchestrator import persons
+from orchestrator.cleaning import _remove_refs, clean
+from orchestrator.errors import OrchError
+from orchestrator.journal import load_state
+from tests.integration.engine.test_persons import accepted
+from tests.integration.engine.test_review_resume import When
+from tests.support.project import Project, task
+from worktree.names import discarded_ref
+
+WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a decision is recorded on top of facts that it did not know"
+)
+def test_a_retry_at_the_very_end_is_not_overrun_by_the_end(project: Project) -> None:
+    project.does('[[step]]\nunless_feedback = "again"\nexit = 1\n' + WRITE)
+    run = project.start(task("a"), attempts=1)
+
+    def again() -> None:
+        with project.store() as store:
+            persons.retry(store, run, "a", "again")
+
+    state = project.drive(run, (When(lambda fact: isinstance(fact, TaskGivenUp), again),))
+    assert state.tasks["a"].status == "landed", state.finished
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a decision is recorded on top of facts that it did not know"
+)
+def test_a_submission_of_a_task_that_is_just_starting_ends_no_engine(project: Project) -> None:
+    project.does(WRITE)
+    run = project.start(task("a"), task("b", needs=("a",)))
+    mine = project.commit({"b.txt": "mine"}, "by hand")
+    project.git("reset", "--quiet", "--hard", "HEAD^")
+
+    def give() -> None:
+        with project.store() as store:
+            persons.submit(project.workplace(), store, run, "b", mine)
+
+    state = project.drive(run, (When(lambda fact: isinstance(fact, Landed), give),))
+    assert state.finished and state.finished.exit_code == 0
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a rejected head is an ancestor of the result, so git merges only what is newer",
+)
+def test_what_was_rejected_and_is_submitted_again_lands_whole(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a"), task("b")).run
+    with project.store() as store:
+        persons.reject(store, run, ("a",))
+    project.drive(run)
+    with project.store() as store:
+        persons.take(project.workplace(), store, run, "a")
+    project.git("switch", "--quiet", f"orch/{run}/take/a")
+    project.commit({"a2.txt": "and more"}, "by hand")
+    project.git("switch", "--quiet", "main")
+    with project.store() as store:
+        persons.submit(project.workplace(), store, run, "a")
+    state = project.drive(run)
+    assert state.tasks["a"].status == "landed"
+    files = project.result(run)
+    assert files["a2.txt"] == "and more"
+    assert files.get("a.txt") == "by a", "the branch that was submitted has it"
+
+
+@pytest.mark.xfail(strict=True, reason="accepted work is told by the task alone, not by its head")
+def test_work_that_landed_again_after_a_rejection_is_not_accepted_yet(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    accepted(project, run)
+    with project.store() as store:
+        persons.reject(store, run, ("a",))
+    project.drive(run)
+    project.does('[[step]]\nwrite = { "a.txt" = "better" }\n')
+    with project.store() as store:
+        persons.retry(store, run, "a")
+    assert project.drive(run).tasks["a"].status == "landed"
+    with project.store() as store:
+        cleaned = clean(project.workplace(), store, run)
+    assert cleaned.left and not cleaned.runs
+    assert project.result(run)["a.txt"] == "better"
+
+
+@pytest.mark.xfail(
+    strict=True, reason="only branches of orch take are looked at before refs are removed"
+)
+def test_what_a_person_committed_on_the_result_branch_is_not_cleaned_away(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    accepted(project, run)
+    project.git("switch", "--quiet", f"orch/{run}/result")
+    mine = project.commit({"mine.txt": "mine"}, "by hand")
+    project.git("switch", "--quiet", "main")
+    with project.store() as store:
+        clean(project.workplace(), store, run)
+    held = project.git("for-each-ref", "--format=%(objectname)").split()
+    assert mine in held
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a queued or working task is not looked at when what it needs is taken out"
+)
+def test_what_needs_a_rejected_task_does_not_land_without_it(project: Project) -> None:
+    project.does(WRITE + '[[step]]\ntask = "b"\nsleep_s = 1\n')
+    run = project.start(task("a"), task("b", needs=("a",)))
+
+    def reject() -> None:
+        with project.store() as store:
+            persons.reject(store, run, ("a",))
+
+    started = When(
+        lambda fact: fact.kind == "AttemptStarted" and getattr(fact, "task", "") == "b", reject
+    )
+    state = project.drive(run, (started,))
+    assert state.tasks["a"].status == "rejected"
+    assert state.tasks["b"].status == "skipped"
+    assert "b.txt" not in project.result(run)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the ref of a submission must not exist, though only the ledger says that it was made",
+)
+def test_a_submission_that_a_crash_cut_short_can_be_made_again(project: Project) -> None:
+    project.does("[[step]]\nexit = 1\n")
+    run = project.run(task("a"), attempts=1).run
+    mine = project.commit({"a.txt": "mine"}, "by hand")
+    project.git("reset", "--quiet", "--hard", "HEAD^")
+    # as if orch had died between ref and fact
+    project.git("update-ref", f"refs/orch/{run}/attempt/a/2", mine)
+    with project.store() as store:
+        persons.submit(project.workplace(), store, run, "a", mine)
+    assert project.drive(run).tasks["a"].status == "landed"
+
+
+@pytest.mark.xfail(strict=True, reason="refs that are aside already are not named by the fact")
+def test_a_clean_that_a_crash_cut_short_still_keeps_only_for_a_time(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    git = project.workplace().git
+    with project.store() as store:
+        # as if orch had died between refs and fact
+        _remove_refs(git, load_state(store, run), keep=True)
+        clean(project.workplace(), store, run, discard=True)
+        cleaned = load_state(store, run).cleaned
+    assert git.list_refs(discarded_ref(run))
+    assert cleaned and cleaned.kept and cleaned.kept_until
+
+
+@pytest.mark.xfail(strict=True, reason="persons do not look whether the run was cleaned")
+def test_nothing_is_asked_of_a_run_that_was_cleaned(project: Project) -> None:
+    project.does("[[step]]\nexit = 1\n")
+    run = project.run(task("a"), attempts=1).run
+    with project.store() as store:
+        assert clean(project.workplace(), store, run).runs == [run]
+        with pytest.raises(OrchError):
+            persons.retry(store, run, "a")
