@@ -18,6 +18,7 @@ from typing import Literal
 from ledger.model import Settings
 from ledger.schema import LedgerError
 from orchestrator.errors import OrchError, Problems
+from orchestrator.review.words import count
 from orchestrator.workplace import Workplace, open_workplace
 
 PACKAGES = ("ledger", "orchestrator", "workers", "worktree")
@@ -167,7 +168,8 @@ def _checkout(workplace: Workplace) -> Iterator[Finding]:
         what = f"a {state.operation} is under way; runs start from the commit, accept is refused"
         yield Finding("checkout", "odd", what, "git status says how to end it")
     if state.dirty_count:
-        what = f"{state.dirty_count} changed files are not committed: runs start from the commit"
+        files = count(state.dirty_count, "changed file")
+        what = f"{files} not committed: runs start from the commit"
         yield Finding("checkout", "odd", what, "git commit, where workers should see them")
     if state.shallow:
         what = "the clone is shallow: history ends early, merges may be refused"
@@ -208,7 +210,7 @@ def _ledger(workplace: Workplace) -> Iterator[Finding]:
         return
     with store:
         runs = store.runs()
-    yield Finding("ledger", "good", f"{place.folder}, {place.reason}: {len(runs)} runs")
+    yield Finding("ledger", "good", f"{place.folder}, {place.reason}: {count(len(runs), 'run')}")
 
 
 def _leftovers(workplace: Workplace) -> Iterator[Finding]:
@@ -231,11 +233,12 @@ def _leftovers(workplace: Workplace) -> Iterator[Finding]:
     dead = [name for name in names if not any(name.startswith(f"orch-{run}-") for run in alive)]
     if dead:
         shown = ", ".join(dead[:3]) + (" ..." if len(dead) > 3 else "")
+        workspaces = count(len(dead), "workspace")
         hint = "orch resume gives back a run's own; orch clean removes those of runs that are over"
-        yield Finding("leftovers", "odd", f"{len(dead)} workspaces of dead engines: {shown}", hint)
+        yield Finding("leftovers", "odd", f"{workspaces} of dead engines: {shown}", hint)
     locks = list(place.locks.glob("*.lock")) if place.locks.is_dir() else []
     held = sum(is_held(path) for path in locks)
-    yield Finding("leftovers", "good", f"{held} engines at work now")
+    yield Finding("leftovers", "good", f"{count(held, 'engine')} at work now")
 
 
 def _workspaces(workplace: Workplace) -> Iterator[Path]:
@@ -250,7 +253,7 @@ def _workspaces(workplace: Workplace) -> Iterator[Path]:
 
 
 def _settings(workplace: Workplace, folder: Path) -> tuple[Settings | None, list[Finding]]:
-    from orchestrator.config import load_settings
+    from orchestrator.config import load_settings, refuse_missing_copies
 
     try:
         settings = load_settings(workplace.checkout, folder)
@@ -262,8 +265,13 @@ def _settings(workplace: Workplace, folder: Path) -> tuple[Settings | None, list
         return None, said
     except OrchError as error:
         return None, [Finding("settings", "bad", error.message, error.hint)]
-    gates, workers = len(settings.gates), len(settings.workers)
-    return settings, [Finding("settings", "good", f"{gates} gates, {workers} workers")]
+    what = f"{count(len(settings.gates), 'gate')}, {count(len(settings.workers), 'worker')}"
+    found = [Finding("settings", "good", what)]
+    try:
+        refuse_missing_copies(workplace.checkout, settings)
+    except Problems as error:
+        found = [Finding("settings", "bad", p.what, p.hint) for p in error.problems]
+    return settings, found
 
 
 def _gates(workplace: Workplace, settings: Settings) -> Iterator[Finding]:

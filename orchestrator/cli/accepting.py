@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +14,7 @@ from ledger.store import Store
 from orchestrator.cli import output
 from orchestrator.review.narrate import said_of
 from orchestrator.review.words import branch, foreign, listed, short
+from orchestrator.runs import load_state
 from orchestrator.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def accept_shown(
             observers=() if as_json else (_Gates(),),
         )
 
-    result = anyio.run(act)
+    result = _nothing_left(anyio.run(act), load_state(store, run), selection)
     if as_json:
         body = asdict(result)
         body["verdict"] = result.verdict.model_dump(mode="json") if result.verdict else None
@@ -54,6 +55,18 @@ def accept_shown(
     else:
         _answer(result)
     return EXIT_CODES[result.outcome]
+
+
+def _nothing_left(
+    result: AcceptResult, state: RunState, selection: Selection | None
+) -> AcceptResult:
+    """The same result, but where all that has landed was left out it is the selection that did."""
+    if result.outcome != "nothing" or result.tasks or selection is None or not selection.without:
+        return result
+    landed = state.with_status("landed")
+    gone = f"--without leaves out all that has landed: {listed(landed, 10)}"
+    hint = "orch reject takes it out of the result; orch accept brings all of it"
+    return replace(result, why=gone, hint=hint) if landed else result
 
 
 class _Gates:

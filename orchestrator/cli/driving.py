@@ -24,6 +24,7 @@ from ledger.store import Store
 from orchestrator.cli import output
 from orchestrator.cli.glance import keep
 from orchestrator.cli.lines import JsonLines, PlainLines
+from orchestrator.driven import Driven, driven
 from orchestrator.errors import OrchError
 from orchestrator.journal import Observer
 from orchestrator.review.advice import unaccepted
@@ -63,7 +64,9 @@ def drive_shown(
         else:
             from orchestrator.cli.live import LiveView
 
-            observer = view = stack.enter_context(LiveView(state))
+            before = driven(store, run, state, alive=False)
+            now = Driven(before.spent_s, time.time())
+            observer = view = stack.enter_context(LiveView(state, driven=now))
         if from_start and view is None:
             observer.on_facts(state, [(fact, at) for _, at, fact in read_facts(store, run)])
         ended = anyio.run(_drive, workplace, store, run, observer, view)
@@ -82,7 +85,8 @@ def drive_shown(
 def show_end(workplace: Workplace, store: Store, state: RunState, *, as_json: bool) -> None:
     """Say where a run stands that no engine drives any more."""
     newest = store.runs()[0].run
-    status = status_of(state, alive=False, named=state.run != newest)
+    time_s = driven(store, state.run, state, alive=False)
+    status = status_of(state, alive=False, named=state.run != newest, driven=time_s)
     if status.phase == "finished" and state.run == newest:
         keep(workplace.place, status)
     if as_json:

@@ -16,6 +16,7 @@ from ledger.state import RunState, evolve
 from ledger.store import Store
 from orchestrator.cli import output
 from orchestrator.cli.lines import PlainLines
+from orchestrator.driven import driven
 from orchestrator.journal import Observer
 from orchestrator.runs import engine_alive, live_log, read_facts
 
@@ -30,7 +31,8 @@ def follow(place: Place, store: Store, state: RunState) -> RunState:
         if output.is_terminal(sys.stderr):
             from orchestrator.cli.live import LiveView
 
-            view = stack.enter_context(LiveView(state))
+            time_s = driven(store, state.run, state, alive=True)
+            view = stack.enter_context(LiveView(state, driven=time_s))
             observer, draw = view, view.draw
         else:
             observer = PlainLines()

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from ledger.events import EngineStarted, Event, RunStarted
 from ledger.state import RunState
+from orchestrator.driven import Driven
 from orchestrator.review.board import Board, Layout, Row, board, lay_out
 from orchestrator.review.narrate import narrate
 from orchestrator.review.told import Told
@@ -52,9 +53,12 @@ SIGNS = {
 class LiveView:
     """An observer that draws; use it as a context."""
 
-    def __init__(self, state: RunState, console: Console | None = None) -> None:
+    def __init__(
+        self, state: RunState, console: Console | None = None, driven: Driven | None = None
+    ) -> None:
         self._console = console or Console(stderr=True, highlight=False)
         self._state = state
+        self._driven = driven or Driven(0.0, time.time())
         self._layout: Layout = lay_out(state)
         self._said: dict[str, str] = {}
         self._told = Told()
@@ -98,7 +102,9 @@ class LiveView:
             return
         self._drawn_at = time.monotonic()
         height = max(3, self._console.height - RESERVED_LINES)
-        shown = board(self._state, self._layout, self._said, time.time(), height)
+        now = time.time()
+        took_s = self._driven.until(now)
+        shown = board(self._state, self._layout, self._said, now, height, took_s)
         self._live.update(_drawn(shown), refresh=True)
 
 

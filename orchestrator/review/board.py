@@ -82,15 +82,20 @@ def lay_out(state: RunState) -> Layout:
 
 
 def board(
-    state: RunState, layout: Layout, said: Mapping[str, str], now: float, height: int
+    state: RunState,
+    layout: Layout,
+    said: Mapping[str, str],
+    now: float,
+    height: int,
+    took_s: float | None = None,
 ) -> Board:
-    """The board at a moment, with at most `height` tasks."""
+    """The board at a moment, with at most `height` tasks; `took_s`: how long it was driven."""
     chosen = _chosen(state, height)
     chosen.sort(key=layout.place.__getitem__)
     rows = tuple(_row(state, state.tasks[task_id], layout, said, now) for task_id in chosen)
-    took = duration((state.finished_at or now) - state.started_at)
+    took = now - state.started_at if took_s is None else took_s
     return Board(
-        title=f"{state.run}  {foreign(state.plan.goal, 80)}  {took}",
+        title=f"{state.run}  {foreign(state.plan.goal, 80)}  {duration(took)}",
         rows=rows,
         hidden=len(state.tasks) - len(rows),
         queue=_queue(state, said, now),

@@ -11,6 +11,7 @@ import re
 
 from ledger.model import Verdict
 from ledger.state import RunState, TaskState
+from orchestrator.driven import Driven
 from orchestrator.review.advice import next_steps
 from orchestrator.review.narrate import said_of
 from orchestrator.review.status import why_so
@@ -44,11 +45,14 @@ def code(text: str, limit: int = 200) -> str:
     return f"{fence}{pad}{clean}{pad}{fence}" if clean else ""
 
 
-def render_report(state: RunState, alive: bool, now: float, named: bool = False) -> str:
-    """The whole report."""
+def render_report(
+    state: RunState, alive: bool, now: float, named: bool = False, driven: Driven | None = None
+) -> str:
+    """The whole report; `driven`: for how long engines drove the run."""
+    took_s = driven.until(now) if driven else (state.finished_at or now) - state.started_at
     parts = [
         f"# {escaped(state.plan.goal)}",
-        _summary(state, alive, now),
+        _summary(state, alive, took_s),
         _warnings(state),
         _section("Waiting for you", [_waiting(state, t) for t in _tasks(state, "held")]),
         _section("Failed", [_failed(t) for t in _tasks(state, "failed")]),
@@ -63,7 +67,7 @@ def render_report(state: RunState, alive: bool, now: float, named: bool = False)
         _section("Landed", _landed(state)),
         _section("Unchanged", [_line(t, "nothing to do") for t in _tasks(state, "unchanged")]),
         _section("Taken out again", [_line(t, "") for t in _tasks(state, "rejected")]),
-        _time(state, now),
+        _time(state, took_s),
         _next(state, alive, named),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -77,7 +81,7 @@ def _section(title: str, entries: list[str]) -> str:
     return f"## {title}\n\n" + "\n".join(entries) if entries else ""
 
 
-def _summary(state: RunState, alive: bool, now: float) -> str:
+def _summary(state: RunState, alive: bool, took_s: float) -> str:
     finished = state.finished
     if finished:
         phase = finished.outcome.replace("-", " ") + (f": {finished.why}" if finished.why else "")
@@ -89,7 +93,7 @@ def _summary(state: RunState, alive: bool, now: float) -> str:
         for status, ids in sorted(state.by_status.items(), key=lambda pair: -len(pair[1]))
         if ids
     )
-    took = duration((state.finished_at or now) - state.started_at)
+    took = duration(took_s)
     base = f"{code(short(state.started.base))}"
     if state.started.target:
         base += f" of {code(state.started.target)}"
@@ -171,7 +175,7 @@ def _landed(state: RunState) -> list[str]:
     return rows
 
 
-def _time(state: RunState, now: float) -> str:
+def _time(state: RunState, took_s: float) -> str:
     work = sum(
         a.finished.duration_s for t in state.tasks.values() for a in t.attempts if a.finished
     )
@@ -192,8 +196,7 @@ def _time(state: RunState, now: float) -> str:
     for name, (runs, reused, seconds) in gates.items():
         known = f" ({reused} known already)" if reused else ""
         rows.append(f"| gate {code(name)} | {runs}{known} | {duration(seconds)} |")
-    whole = duration((state.finished_at or now) - state.started_at)
-    rows.append(f"| the run, from start to end | | {whole} |")
+    rows.append(f"| the run, while it was driven | | {duration(took_s)} |")
     return "\n".join(rows)
 
 

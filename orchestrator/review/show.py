@@ -79,7 +79,7 @@ def render_run(
             ("gates", listed((f"{g.name} ({g.stage})" for g in settings.gates), 10)),
             (
                 "limits",
-                f"{limits.parallel} workers, {count(limits.gates_parallel, 'land slot')}, "
+                f"{count(limits.parallel, 'worker')}, {count(limits.gates_parallel, 'land slot')}, "
                 f"{count(limits.attempts, 'attempt')}, {count(limits.rounds, 'round')}",
             ),
         ),

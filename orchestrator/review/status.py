@@ -20,6 +20,7 @@ from orchestrator.review.words import (
     duration,
     foreign,
     listed,
+    noted,
     result_branch,
     short,
     unpainted,
@@ -27,8 +28,9 @@ from orchestrator.review.words import (
 
 if TYPE_CHECKING:
     from ledger.state import RunState, Status, TaskState
+    from orchestrator.driven import Driven
 
-VIEW_VERSION = 1
+VIEW_VERSION = 2
 """Raised when the value's shape or wording changes, so that a kept one is made anew."""
 
 RunPhase = Literal["going-on", "interrupted", "finished"]
@@ -68,6 +70,9 @@ class StatusView:
     why: str
     started_at: float
     ended_at: float | None
+    driven_s: float
+    """How long engines drove it: those that are gone, and that of now up to `driven_since`."""
+    driven_since: float | None
     base: str
     target: str | None
     result: str
@@ -85,11 +90,13 @@ class StatusView:
     next: tuple[tuple[str, str], ...]
 
 
-def status_of(state: RunState, alive: bool, named: bool = False) -> StatusView:
-    """The view of a state; `alive`: an engine drives it now."""
+def status_of(
+    state: RunState, alive: bool, named: bool = False, driven: Driven | None = None
+) -> StatusView:
+    """The view of a state; `alive`: an engine drives it now; `driven`: for how long one did."""
     from orchestrator.review.advice import next_steps
 
-    finished = state.finished
+    finished, began = state.finished, state.started_at
     phase: RunPhase = "finished" if finished else "going-on" if alive else "interrupted"
     judging = [
         ref.task
@@ -111,6 +118,8 @@ def status_of(state: RunState, alive: bool, named: bool = False) -> StatusView:
         why=foreign(finished.why) if finished else "",
         started_at=state.started_at,
         ended_at=state.finished_at,
+        driven_s=driven.spent_s if driven else (state.finished_at or state.started_at) - began,
+        driven_since=driven.since if driven else None if finished else began,
         base=state.started.base,
         target=state.started.target,
         result=result_branch(state.run),
@@ -155,7 +164,7 @@ def why_so(state: RunState, task: TaskState) -> str:
         case "landed" | "unchanged":
             return ""
         case _:
-            return foreign(task.note)
+            return noted(task.note)
 
 
 # --- kept -----------------------------------------------------------------------------------
@@ -222,14 +231,15 @@ def render_next(steps: tuple[tuple[str, str], ...], paint: Paint = unpainted) ->
 
 
 def _phase(status: StatusView, now: float, paint: Paint) -> str:
-    took = duration((status.ended_at or now) - status.started_at)
+    since = status.driven_since
+    took = duration(status.driven_s + (now - since if since is not None else 0.0))
     match status.phase:
         case "going-on":
             judging = f", judging {listed(status.judging, 3)}" if status.judging else ""
             return f"{paint('going on', 'busy')} for {took}{judging}"
         case "interrupted":
-            since = day(status.started_at)
-            return f"{paint('interrupted', 'bad')}: no engine drives it; started {since}"
+            began = day(status.started_at)
+            return f"{paint('interrupted', 'bad')}: no engine drives it; started {began}"
         case "finished":
             style: Style = (
                 "good" if status.exit_code == 0 else "ask" if status.exit_code == 5 else "bad"

@@ -78,6 +78,15 @@ def foreign(text: str, limit: int = 200) -> str:
     return clean_line(" ".join(text.split()), limit)
 
 
+def noted(text: str, limit: int = 200) -> str:
+    """What somebody else wrote and perhaps a hint below it, in one line with one hint."""
+    face, _, below = text.strip().partition("\n")
+    hint = below.strip().removeprefix("hint: ") if below.strip().startswith("hint: ") else ""
+    if not hint:
+        return foreign(text, limit)
+    return foreign(face if "(hint: " in face else f"{face} (hint: {hint})", limit)
+
+
 def listed(names: Iterable[str], at_most: int = 5) -> str:
     """`a, b, c and 4 more`."""
     every = list(names)

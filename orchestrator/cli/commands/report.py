@@ -20,9 +20,11 @@ def report(ctx: typer.Context, run: RunArgument = None) -> int:
 
     from orchestrator.cli import output
     from orchestrator.cli.desk import look
+    from orchestrator.driven import driven
     from orchestrator.review.report import render_report
 
     sight = look(ctx, run)
-    text = render_report(sight.state, sight.alive, time.time(), sight.named)
+    time_s = driven(sight.store, sight.run, sight.state, sight.alive)
+    text = render_report(sight.state, sight.alive, time.time(), sight.named, time_s)
     output.answer(text.rstrip("\n"))
     return 0

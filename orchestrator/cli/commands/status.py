@@ -26,6 +26,7 @@ def status(
     """
     from orchestrator.cli.desk import look
     from orchestrator.cli.glance import answer_status, keep
+    from orchestrator.driven import driven
     from orchestrator.review.status import status_of
     from orchestrator.runs import engine_alive
 
@@ -36,7 +37,8 @@ def status(
 
         state = follow(sight.place, sight.store, state)
         alive = engine_alive(sight.place, sight.run)
-    view = status_of(state, alive, sight.named)
+    time_s = driven(sight.store, sight.run, state, alive)
+    view = status_of(state, alive, sight.named, time_s)
     if view.phase == "finished" and not sight.named:
         keep(sight.place, view)
     answer_status(view, as_json, everything)

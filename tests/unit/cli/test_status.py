@@ -3,6 +3,7 @@
 import json
 
 from ledger import events as e
+from orchestrator.driven import Driven, add_up
 from orchestrator.review.advice import next_steps
 from orchestrator.review.status import (
     render_status,
@@ -10,6 +11,7 @@ from orchestrator.review.status import (
     status_from_json,
     status_of,
 )
+from orchestrator.review.words import noted
 from tests.support.builders import Story
 
 FINISHED = e.RunFinished(outcome="complete", exit_code=0)
@@ -86,6 +88,31 @@ def test_a_kept_view_is_the_same_and_one_of_another_version_is_not_used() -> Non
     assert status_from_json({**body, "more": 1}) is None
     assert status_from_json({**body, "tasks": [{"id": "a"}]}) is None
     assert status_from_json(["no", "table"]) is None
+
+
+def test_time_in_which_no_engine_drove_the_run_is_not_counted() -> None:
+    facts = [("RunStarted", 0.0), ("EngineStarted", 1.0), ("Landed", 4.0), ("RunFinished", 5.0)]
+    assert add_up(facts, alive=False) == Driven(4.0)
+    waited = [*facts, ("PathAllowed", 3600.0), ("EngineStarted", 3601.0), ("Landed", 3603.0)]
+    assert add_up(waited, alive=True) == Driven(4.0, 3601.0)
+    assert Driven(4.0, 3601.0).until(3611.0) == 14.0
+    killed = [*waited, ("RetryRequested", 9000.0)]
+    assert add_up(killed, alive=False) == Driven(6.0), "a person's word is no sign of an engine"
+    again = [*killed, ("EngineStarted", 9010.0), ("RunFinished", 9011.0)]
+    assert add_up(again, alive=False) == Driven(7.0)
+
+    story = Story.of(1).baseline().lands_at_once("t1").tell(FINISHED)
+    text = "\n".join(render_status(status_of(story.state, False, driven=Driven(7.0)), 99.0))
+    assert "complete  (7.0 s, exit code 0)" in text
+    going = status_of(Story.of(1).baseline().starts("t1").state, True, driven=Driven(60.0, 90.0))
+    assert "going on for 1 min 09 s" in "\n".join(render_status(going, 99.0))
+
+
+def test_a_note_has_one_hint() -> None:
+    both = "it could not be made ready: no file (hint: change `copy`)\n  hint: orch gate"
+    assert noted(both) == "it could not be made ready: no file (hint: change `copy`)"
+    assert noted("it failed\n  hint: orch gate") == "it failed (hint: orch gate)"
+    assert noted("line one\nline two") == "line one line two" and noted("") == ""
 
 
 def test_a_big_run_is_told_briefly_and_wholly_when_asked() -> None:
