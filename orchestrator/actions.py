@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ledger import events as e
 from ledger.events import HeadRef
 from ledger.model import Gate, Sha, TaskId, Verdict
-from ledger.state import head_commits
+from ledger.state import RunState, head_commits
 from orchestrator.policy.orders import BuildCandidate, JudgeCandidate, LandCandidate
 from orchestrator.scene import Scene, gates_of
 from orchestrator.verification.gates import order_by_cost
@@ -155,7 +155,7 @@ def landing_message(scene: Scene, heads: Iterable[HeadRef]) -> str:
     trailers = [f"Orch-Run: {state.run}"]
     trailers += [f"Orch-Task: {ref.task}" for ref in refs]
     trailers += [f"Orch-Attempt: {ref.task}/{ref.attempt}" for ref in refs]
-    gates = gates_of(state, tuple(ref.task for ref in refs))
+    gates = gates_of(state, carried_by(state, refs))
     trailers.append("Orch-Gates: " + " ".join(definition_hash(gate) for gate in gates))
     return f"{subject}\n\n{body}" + "\n".join(trailers) + "\n"
 
@@ -171,6 +171,14 @@ def definition_hash(gate: Gate) -> str:
 # --- judging ----------------------------------------------------------------------------------
 
 
+def carried_by(
+    state: RunState, heads: Iterable[HeadRef], removes: tuple[TaskId, ...] = ()
+) -> tuple[TaskId, ...]:
+    """The tasks whose work a candidate's tree holds: what landed before, and its own."""
+    landed = (task for task in state.with_status("landed") if task not in removes)
+    return (*landed, *(ref.task for ref in heads))
+
+
 async def judge(scene: Scene, order: JudgeCandidate) -> None:
     """Run the gates on a candidate, cheapest first, stopping at the first that did not pass."""
     state = scene.state
@@ -179,7 +187,8 @@ async def judge(scene: Scene, order: JudgeCandidate) -> None:
     record = state.trees.get(built.tree)
     again = record.red_gate if order.confirms and record else None
     gates = order_by_cost(
-        gates_of(state, tuple(ref.task for ref in built.heads)), state.started.estimates.gate_s
+        gates_of(state, carried_by(state, built.heads, built.removes)),
+        state.started.estimates.gate_s,
     )
     said: tuple[e.Event, ...] = ()
     stopped: Verdict | None = None

@@ -23,7 +23,7 @@ import anyio.abc
 
 from ledger import events as e
 from ledger.lock import EngineLock
-from ledger.state import RunState
+from ledger.state import IllegalEvent, RunState
 from ledger.store import Store
 from orchestrator import actions
 from orchestrator.attempt import run_attempt
@@ -104,16 +104,29 @@ class Engine:
         async with anyio.create_task_group() as group:
             while self.state.finished is None:
                 self.woken = anyio.Event()
-                orders = decide(self.state, self.scene.guide, await self._now())
-                acted = self._start_attempts(orders, group)
-                for order in orders:
-                    acted |= await self._act(order, group)
-                if not acted:
+                if not await self._turn(group):
                     with anyio.move_on_after(LOOK_EVERY_S):
                         await self.woken.wait()
                     self.journal.catch_up()
             # Usually nothing is left; what is, the next engine finds lost.
             group.cancel_scope.cancel()
+
+    async def _turn(self, group: anyio.abc.TaskGroup) -> bool:
+        """Decide once and carry the orders out; whether there was anything to do."""
+        orders = decide(self.state, self.scene.guide, await self._now())
+        foreign = self.journal.foreign
+        try:
+            acted = self._start_attempts(orders, group)
+            for order in orders:
+                # What somebody else said meanwhile may make the other orders wrong.
+                if self.journal.catch_up() or self.journal.foreign != foreign:
+                    return True
+                acted |= await self._act(order, group)
+        except IllegalEvent:
+            if self.journal.foreign == foreign:
+                raise
+            return True
+        return acted
 
     async def _now(self) -> Now:
         if self.full:

@@ -46,6 +46,8 @@ class Journal:
     def __init__(self, store: Store, run: RunId, state: RunState) -> None:
         self.store, self.run, self.state = store, run, state
         self.observers: list[Observer] = []
+        self.foreign = 0
+        """How many facts somebody else wrote meanwhile."""
 
     @classmethod
     def load(cls, store: Store, run: RunId) -> Journal:
@@ -95,13 +97,16 @@ class Journal:
         new = [(fact, at) for _, at, fact in read_facts(self.store, self.run, self.state.seq)]
         for fact, at in new:
             evolve(self.state, fact, at)
+        self.foreign += len(new)
         if new:
             self._show(new)
         return bool(new)
 
     def _reload(self, known: int) -> None:
         self.state = load_state(self.store, self.run)
-        self._show([(fact, at) for _, at, fact in read_facts(self.store, self.run, known)])
+        new = [(fact, at) for _, at, fact in read_facts(self.store, self.run, known)]
+        self.foreign += len(new)
+        self._show(new)
 
     def _snapshot(self, count: int) -> None:
         """Keep the state now and then, and when the run is over."""

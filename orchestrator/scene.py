@@ -227,4 +227,4 @@ def gates_of(state: RunState, tasks: Iterator[TaskId] | tuple[TaskId, ...]) -> t
 def make_guide(state: RunState) -> Guide:
     """What policy needs to know of the plan's paths."""
     index = PathIndex({task.id: task.paths for task in state.plan.tasks if task.paths})
-    return Guide(lambda task_id: frozenset(index.neighbours(task_id)))
+    return Guide(index.fence)

@@ -137,9 +137,12 @@ def _replay(store: Store, run: str) -> _Recorded:
 def _unjudged(recorded: _Recorded) -> Iterator[Disagreement]:
     # That a landing's candidate was judged at all, the replay has seen to.
     state = recorded.state
+    carried: dict[TaskId, None] = {}
     for landing in state.landings:
+        carried |= dict.fromkeys(ref.task for ref in landing.heads)
+        carried = {task: None for task in carried if task not in landing.removes}
         what = f"landing {short(landing.commit)} ({_carried(landing)})"
-        yield from _lacking(recorded, what, landing.tree, [ref.task for ref in landing.heads])
+        yield from _lacking(recorded, what, landing.tree, list(carried))
     for fact in state.accepted:
         what = f"accepted {short(fact.commit)} ({listed(fact.tasks)})"
         yield from _lacking(recorded, what, fact.tree, list(fact.tasks))

@@ -418,3 +418,39 @@ def test_a_broken_object_store_is_said_not_passed_over(project: Project) -> None
     done = subprocess.run(("git", "fsck", "--strict"), cwd=project.root, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert state.finished
+
+
+def test_a_gate_that_a_landed_task_named_judges_what_lands_after_it(project: Project) -> None:
+    project.gates = (
+        Gate(name="tests", command="sh test.sh"),
+        Gate(name="slow", command="test ! -e b.txt", when="named"),
+    )
+    project.does('[[step]]\ntask = "b"\nsleep_s = 0.6\n' + WRITE.strip().removeprefix("[[step]]\n"))
+    project.script.write_text(project.script.read_text() + WRITE)
+    state = project.run(task("a", gates=("slow",)), task("b"), attempts=1)
+    assert state.tasks["a"].status == "landed"
+    assert state.tasks["b"].status == "failed"
+    assert not state.flakes
+
+
+def test_a_persons_word_in_the_middle_of_a_turn_is_heard(project: Project) -> None:
+    from orchestrator import persons
+
+    project.does('[[step]]\ntask = "bad"\nexit = 1\n' + WRITE)
+    run = project.start(task("bad"), *(task(f"t{n}") for n in range(6)), attempts=1, parallel=2)
+
+    class Person:
+        said = 0
+
+        def on_facts(self, state, facts) -> None:  # type: ignore[no-untyped-def]
+            if state.tasks["bad"].status == "failed" and self.said < 3:
+                self.said += 1
+                with project.store() as store:
+                    persons.retry(store, run, "bad", f"again {self.said}")
+
+        def on_line(self, where: str, text: str) -> None:
+            pass
+
+    state = project.drive(run, (Person(),))
+    assert len(state.tasks["bad"].attempts) == 4
+    assert len(state.with_status("landed")) == 6
