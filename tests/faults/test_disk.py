@@ -89,7 +89,6 @@ def user(tmp_path: Path) -> User:
 def sound(user: User) -> None:
     """The repository is sound, and nothing of orch's is left but git's own half-written objects."""
     user.git("fsck", "--strict")
-    ended_with(user.orch("ledger", "verify"), 0)
     assert [one for one in user.left() if "tmp_obj_" not in one] == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,6 @@ def lands(user: User, typed: Typed, exit_code: int = 0) -> None:
     if exit_code == 0:
         assert user.result()["b.txt"] == "by b"
     assert not user.left()
-    ended_with(user.orch("ledger", "verify"), 0)
 
 
 # --- in the checkout --------------------------------------------------------------------------
@@ -153,7 +153,9 @@ def test_a_workspace_removed_with_git_in_the_middle(user: User) -> None:
     with under_way(user) as typed:
         for line in user.git("worktree", "list", "--porcelain").splitlines():
             if line.startswith("worktree ") and "orch-" in line:
-                user.git("worktree", "remove", "--force", line.removeprefix("worktree "))
+                remove = ("git", "worktree", "remove", "--force", line.removeprefix("worktree "))
+                # It may be in use this very moment: then git says so, and the person goes on.
+                subprocess.run(remove, cwd=user.root, env=user.environ, check=False)
         lands(user, typed)
 
 
