@@ -202,8 +202,8 @@ def _queue(event: e.Event, state: RunState, told: Told) -> Line | None:
         case e.CandidateStale():
             return "result had moved; building on it again, nobody is to blame", "ask"
         case e.HeadSentBack():
-            why = foreign(told.rest(event.why)) or event.cause
-            return f"{event.task}  sent back: {why}", "bad"
+            why = _why(event.why or event.cause, told) or ", as before"
+            return f"{event.task}  sent back{why}", "bad"
         case e.FlakeSeen():
             return f"queue gate '{event.gate}' is flaky: red, then green, on one tree", "ask"
         case _:

@@ -1,22 +1,35 @@
-"""A person at a terminal: a real repository, and the installed `orch` typed in it."""
+"""A person at a terminal: a real repository, and `orch` typed in it.
+
+Most of a command's time is spent on starting Python and importing. So `orch` is a process of its
+own, with its own folder, environment and output, forked from this one, which has imported all of
+it already; `installed` and `start` are the installed program from its first instruction.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, NoReturn
 
+import orchestrator.engine  # noqa: F401  (imported once, here, for every command)
 from ledger.store import Store
+from orchestrator.cli.app import COMMANDS, load
+from orchestrator.cli.main import run
 from orchestrator.journal import load_state
 
 ORCH = Path(sys.executable).parent / "orch"
 WITHIN_S = 90.0
+CRASHED = 99
 
 SETTINGS = """\
 [run]
@@ -56,6 +69,10 @@ sleep_s = 30
 write = { "{task}.txt" = "by {task}\\n" }
 print = "worked on {task}"
 """
+
+
+for _name in COMMANDS:
+    load(_name)
 
 
 @dataclass(frozen=True)
@@ -130,6 +147,18 @@ class Terminal:
 
     def orch(self, *args: str, folder: Path | None = None, **environ: str) -> Said:
         """Type an orch command and wait for its end."""
+        with TemporaryFile() as out, TemporaryFile() as err:
+            child = os.fork()
+            if child == 0:
+                streams = (out.fileno(), err.fileno())
+                _become_orch(args, folder or self.root, {**self.environ, **environ}, streams)
+            exit_code = _wait(child)
+            out.seek(0)
+            err.seek(0)
+            return Said(exit_code, out.read().decode(), err.read().decode())
+
+    def installed(self, *args: str, folder: Path | None = None, **environ: str) -> Said:
+        """Type a command of the installed program and wait for its end."""
         done = subprocess.run(
             (str(ORCH), *args),
             cwd=folder or self.root,
@@ -163,3 +192,44 @@ class Terminal:
             runs = store.runs()
             state = load_state(store, runs[0].run) if runs else None
         return {task_id: task.status for task_id, task in state.tasks.items()} if state else {}
+
+
+def _become_orch(
+    args: Sequence[str], folder: Path, environ: Mapping[str, str], streams: tuple[int, int]
+) -> NoReturn:
+    """Be what the installed program would be, in a forked child, and never come back."""
+    exit_code = CRASHED
+    try:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environ)
+        with open(os.devnull) as nothing:
+            os.dup2(nothing.fileno(), 0)
+        for number, stream in enumerate(streams, start=1):
+            os.dup2(stream, number)
+        # They live as long as the process.
+        sys.stdin = os.fdopen(0)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8")
+        sys.argv = [str(ORCH), *args]
+        exit_code = run(args)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        # Whatever happens, two pytests must not go on from here.
+        os._exit(exit_code)
+
+
+def _wait(child: int) -> int:
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise AssertionError(f"it had not ended after {WITHIN_S} s")
+        time.sleep(0.005)

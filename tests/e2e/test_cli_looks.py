@@ -20,7 +20,7 @@ def here(tmp_path: Path) -> Terminal:
 
 
 def test_the_version_is_said_before_anything_is_imported(here: Terminal) -> None:
-    said = here.orch("--version")
+    said = here.installed("--version")
     assert (said.exit_code, said.out) == (0, f"orch {__version__}\n")
     probe = (
         "import sys; from orchestrator.cli.main import run; run(['--version']);"
@@ -31,7 +31,7 @@ def test_the_version_is_said_before_anything_is_imported(here: Terminal) -> None
 
 
 def test_help_groups_every_command_and_imports_none_of_them(here: Terminal) -> None:
-    said = here.orch("--help")
+    said = here.installed("--help")
     assert said.exit_code == 0 and all(f"  {name} " in said.out for name in COMMANDS)
     order = ["Begin:", "Plan and run:", "Look:", "Decide:", "Care:"]
     places = [said.out.index(title) for title in order]
@@ -165,7 +165,7 @@ def test_a_shell_can_complete_commands_runs_and_tasks(here: Terminal) -> None:
     assert here.orch("run").exit_code == 0
 
     def completed(words: str) -> str:
-        return here.orch(
+        return here.installed(
             _ORCH_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" "))
         ).out
 

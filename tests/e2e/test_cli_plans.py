@@ -36,6 +36,63 @@ def test_a_plan_without_any_model_is_made_saved_shown_and_run(here: Terminal) ->
     assert "forecast" in again.out and "a guess" not in again.out, "history is known now"
 
 
+def test_folders_of_a_package_become_tasks_by_the_command_that_everybody_types(
+    here: Terminal,
+) -> None:
+    files = {f"src/shop/{name}.py": "x = 1\n" for name in ("a", "b", "cart/c", "cart/d")}
+    here.write({**files, "setup.py": "", "docs/d.py": ""})
+    here.git("add", "-A")
+    here.git("commit", "-qm", "sources")
+    lister = "git ls-files 'src/**/*.py'"
+    words = ("plan", "Modernise syntax", "--for-each", lister, "--by-folder", "--json")
+    made = here.orch(*words, "--worker", "scripted").json
+    covered = {task["id"]: task["paths"] for task in made["plan"]["tasks"]}
+    assert covered == {
+        "src-shop": ["src/shop/a.py", "src/shop/b.py"],
+        "src-shop-cart": ["src/shop/cart/c.py", "src/shop/cart/d.py"],
+    }
+    assert made["warnings"] == []
+
+
+def test_a_run_says_how_many_warnings_there_are_and_the_plan_says_which(here: Terminal) -> None:
+    here.plan(("a", ()), ("new", ()))
+    said = here.orch("plan")
+    assert said.exit_code == 0 and "warning" not in said.err
+    (line,) = [line for line in said.out.splitlines() if line.startswith("forecast")]
+    assert line.endswith("with 4 workers; a guess, nothing has run here yet") and len(line) < 90
+    plan = here.root / ".agent" / "plans" / "work.toml"
+    text = plan.read_text().replace('["a.txt"]', '["a.txt", "gone/**", "*.nothing"]')
+    plan.write_text(text.replace('["new.txt"]', "[]"))
+    said = here.orch("run")
+    assert said.exit_code == 0 and "covers no file" not in said.err
+    assert "3 warnings about the plan: orch plan --check .agent/plans/work.toml\n" in said.err
+    told = here.orch("plan", "--check", ".agent/plans/work.toml").err
+    assert told.count("warning:") == 3 and "'gone/**'" in told and "'*.nothing'" in told
+
+
+def test_a_plan_that_nothing_judges_is_told_so_before_it_runs(here: Terminal) -> None:
+    settings = here.root / ".agent" / "orch.toml"
+    text = settings.read_text()
+    settings.write_text(text[: text.index("[[gate]]")] + text[text.index("[worker") :])
+    here.plan(("a", ()))
+    assert "no gate: whatever the workers make lands unjudged" in here.orch("run").err
+
+
+def test_a_file_that_workspaces_need_is_missed_before_anything_starts(here: Terminal) -> None:
+    settings = here.root / ".agent" / "orch.toml"
+    settings.write_text(settings.read_text().replace("[run]", '[run]\ncopy = [".env.test"]'))
+    here.plan(("a", ()))
+    for command in ("run", "gate"):
+        said = here.orch(command)
+        assert said.exit_code == 2 and "there is no '.env.test'" in said.err, said.err
+        assert "make it, or take it out of 'copy'" in said.err
+    assert here.orch("status").exit_code == 2, "no run was begun"
+    assert "there is no '.env.test'" in here.orch("doctor").out
+    here.write({".env.test": "x"})
+    assert here.orch("run").exit_code == 0
+    assert "1 changed file not committed" in here.orch("doctor").out
+
+
 def test_every_error_of_a_plan_is_told_at_once_with_its_line(here: Terminal) -> None:
     here.write(
         {
@@ -123,6 +180,11 @@ def test_init_writes_settings_tries_them_and_never_overwrites(tmp_path: Path) ->
     here.write({"Makefile": "test:\n\t@echo tested\n"})
     here.git("add", "-A")
     here.git("commit", "-qm", "a makefile")
+    said = here.orch("init", "--try", "--json")
+    assert said.exit_code == 0 and said.json["written"][0] == ".agent/orch.toml"
+    assert [one["outcome"] for one in said.json["verdicts"]] == ["passed"]
+    for name in ("orch.toml", ".gitignore"):
+        (here.root / ".agent" / name).unlink()
     said = here.orch("init", "--try")
     assert said.exit_code == 0, said.err
     assert "written: .agent/orch.toml" in said.out and "make test" in said.out

@@ -35,15 +35,18 @@ def working(here: Terminal, task: str) -> Callable[[], bool]:
 def test_a_whole_piece_of_work_from_plan_to_clean(here: Terminal) -> None:
     here.plan(("a", ()), ("twice", ()), ("b", ("a",)), ("stubborn", ()), ("after", ("stubborn",)))
     before = here.git("rev-parse", "main"), here.git("status", "--porcelain")
-    said = here.orch("run")
+    said = here.installed("run")
     assert said.exit_code == 1
     assert (
         "result landed" in said.err and "no sandbox" in said.err and "landed" not in said.err[:20]
     )
+    reasons = [line for line in said.err.splitlines() if "exit 3" in line]
+    assert len(reasons) == 1, "a reason is said in full once"
+    assert "warning" not in said.err, "files that are yet to be made are nothing to warn of"
     assert "1 failed" in said.out and 'orch retry stubborn --note "..."' in said.out
     assert (here.git("rev-parse", "main"), here.git("status", "--porcelain")) == before
 
-    quick = here.orch("status")
+    quick = here.installed("status")
     assert quick.exit_code == 0 and "3 landed" in quick.out and "needs stubborn" in quick.out
     run = here.orch("status", "--json").json["run"]
     # The long way (a run is named, so it is folded anew) says the same as the kept view.
@@ -53,12 +56,16 @@ def test_a_whole_piece_of_work_from_plan_to_clean(here: Terminal) -> None:
     assert "I cannot do it" in here.orch("show", "stubborn", "--log").out
     shown = here.orch("log", "stubborn")
     assert shown.out == "I cannot do it\n" and "attempt 3" in shown.err
+    change = here.orch("diff", "a", "--json").json
+    assert change["files"] == [{"path": "a.txt", "change": "added"}] and change["cut"] is False
+    assert "+by a" in change["patch"] and len(change["head"]) == 40
+    assert "patch" not in here.orch("diff", "--stat", "--json").json
     assert "+by a" in here.orch("diff", "a").out and "b.txt" in here.orch("diff", "--stat").out
     report = here.orch("report", run[:12]).out
     assert report.startswith("# Some work") and "## Failed" in report and "orch accept" in report
     assert here.orch("ledger", "verify").exit_code == 0
 
-    said = here.orch("accept")
+    said = here.installed("accept")
     assert said.exit_code == 0 and (here.root / "b.txt").read_text() == "by b\n"
     assert here.orch("accept").out.startswith("nothing to accept")
     assert here.orch("ledger", "verify", "--json").json["agrees"] is True
@@ -243,8 +250,27 @@ def test_a_protected_change_waits_for_a_person_who_allows_it(here: Terminal) -> 
     assert "+pass" in here.orch("diff", "a").out
     wrong = here.orch("allow", "a", "other.py")
     assert wrong.exit_code == 2 and "conftest.py" in wrong.err
+    time.sleep(1.5)
+    began = time.monotonic()
     said = here.orch("allow", "a", "conftest.py")
     assert said.exit_code == 0 and "1 landed" in said.out
+    took = time.monotonic() - began
+    status = here.orch("status", "--json").json
+    pause_s = status["ended_at"] - status["started_at"] - status["driven_s"]
+    assert pause_s > 1.4, f"the wait for a person counted: {status['driven_s']} s, {took} s"
+
+
+def test_what_landed_may_be_left_out_altogether_and_that_is_said(here: Terminal) -> None:
+    here.plan(("a", ()))
+    assert here.orch("run").exit_code == 0
+    said = here.orch("accept", "--without", "a")
+    assert said.exit_code == 0 and "nothing to accept: --without leaves out all" in said.out
+    assert "has landed: a" in said.out and "orch accept" in said.err
+    why = here.orch("accept", "--without", "a", "--json").json["why"]
+    assert why == "--without leaves out all that has landed: a"
+    here.orch("accept")
+    doctor = here.orch("doctor").out
+    assert "2 gates, 1 worker\n" in doctor and "1 run\n" in doctor and "0 engines" in doctor
 
 
 def test_work_that_nobody_accepted_is_not_cleaned_away(here: Terminal) -> None:

@@ -53,6 +53,13 @@ def test_a_reason_is_told_in_full_once_and_each_line_after_that_is_shorter() -> 
         "a  sent back: gate 'unit' failed with what has landed",
         "a  given up after 1 attempt",
     ]
+    told = Told()
+    back = e.HeadSentBack(task="a", attempt=2, cause="red", why=whole)
+    twice = [narrate(back, story.state, told) for _ in range(2)]
+    assert [line and line[0] for line in twice] == [
+        f"a  sent back: {whole}",
+        "a  sent back, as before",
+    ]
     late = [text for _, (text, _) in narrate_all(story.facts[-1:], story.state)]
     assert late == [f"a  given up after 1 attempt: {whole}"], "who joins late is told in full"
 
