@@ -221,6 +221,7 @@ Cause = Literal[
     "red",  # a gate was red on the tip plus its head alone
     "conflict",  # its head does not merge with what landed
     "could-not-run",  # a gate could not run on its head, but can on the tip
+    "need",  # what it needs was taken out of the result
 ]
 
 
@@ -238,6 +239,8 @@ class AttemptFinished(Fact):
     signature: str = ""
     held_paths: tuple[str, ...] = ()
     """What a person must allow first."""
+    trouble: bool = False
+    """Lost by a trouble of its own; a stop, a deadline or an engine's end is none."""
     duration_s: float = 0.0
 
 

@@ -95,6 +95,14 @@ class TaskState:
     def last(self) -> AttemptState | None:
         return self.attempts[-1] if self.attempts else None
 
+    @property
+    def last_telling(self) -> AttemptState | None:
+        """The last attempt that is over and was not lost: a lost one says nothing of the task."""
+        for attempt in reversed(self.attempts):
+            if attempt.finished and attempt.finished.outcome != "lost":
+                return attempt
+        return None
+
 
 @dataclass(slots=True)
 class CandidateState:

@@ -173,7 +173,7 @@ def evolve_attempt(
                 "a green attempt has a head",
             )
             attempt.finished, attempt.finished_at = event, at
-            task.lost = task.lost + 1 if event.outcome == "lost" else 0
+            task.lost = task.lost + event.trouble if event.outcome == "lost" else 0
             task.note = event.why
             match event.outcome:
                 case "green":

@@ -15,7 +15,7 @@ from worktree.candidate import Candidate, Conflict, Head, build_candidate
 from worktree.changes import apply_changes
 from worktree.git import GitError
 from worktree.landing import land, open_result
-from worktree.names import candidate_ref, tip_ref
+from worktree.names import candidate_ref, quoted, tip_ref
 
 
 class TipRewound(Exception):
@@ -82,16 +82,16 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
             attributes=state.started.base,
         )
     if isinstance(alone, Candidate):
-        scene.append(e.PrefixCut(length=built.index, paths=built.paths[:50]))
+        scene.append(e.PrefixCut(length=built.index, paths=tuple(map(quoted, built.paths[:50]))))
         return
-    names = ", ".join(alone.paths[:3])
+    names = ", ".join(map(quoted, alone.paths[:3]))
     scene.append(
         e.HeadSentBack(
             task=head.task,
             attempt=head.attempt,
             cause="conflict",
             why=f"it does not merge with what landed meanwhile: {names}",
-            paths=alone.paths[:50],
+            paths=tuple(map(quoted, alone.paths[:50])),
             signature="conflict",
             charged=False,
         )
@@ -120,7 +120,7 @@ async def _build_removal(scene: Scene, order: BuildCandidate) -> None:
         attributes=state.started.base,
     )
     if isinstance(built, Conflict):
-        paths = ", ".join(built.paths[:3])
+        paths = ", ".join(map(quoted, built.paths[:3]))
         why = f"what landed later changes the same lines: {paths}"
         scene.append(e.RejectRefused(tasks=order.removes, why=why))
         return

@@ -16,14 +16,16 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+import anyio
+
 from ledger import events as e
 from ledger.export import task_ledger
-from ledger.model import Refusal, Sha, Task, Verdict
+from ledger.model import Gate, Refusal, Sha, Task, Verdict
 from orchestrator.errors import OrchError
 from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.policy.paths import matches
-from orchestrator.scene import Scene, gates_of
+from orchestrator.scene import Scene, advisory, gates_of
 from orchestrator.verification.boundaries import outside
 from orchestrator.verification.copies import copy_excludes
 from orchestrator.verification.preparation import prepare
@@ -40,6 +42,7 @@ from worktree.workspace import Workspace
 
 PATHS_KEPT = 200
 """How many changed paths a fact names."""
+ADVISORY_LOOK_S = 0.1
 FIX_TIMEOUT_S = 600.0
 PATCH_LIMIT_BYTES = 24_000
 
@@ -104,8 +107,8 @@ async def _start(scene: Scene, order: StartAttempt) -> _Start:
     if order.reapply is None:
         return _Start(order.base)
     git = scene.workplace.git
-    before = scene.state.tasks[order.task].attempts[-2].started.base
-    merged = await scene.git(reapply, git, order.base, before, order.reapply, attributes=order.base)
+    before, after = order.reapply
+    merged = await scene.git(reapply, git, order.base, before, after, attributes=order.base)
     if isinstance(merged, str):
         commit = await scene.git(
             git.commit_tree,
@@ -115,7 +118,7 @@ async def _start(scene: Scene, order: StartAttempt) -> _Start:
             scene.author,
         )
         return _Start(commit, "clean")
-    patch, cut = await scene.git(git.diff, before, order.reapply, limit_bytes=PATCH_LIMIT_BYTES)
+    patch, cut = await scene.git(git.diff, before, after, limit_bytes=PATCH_LIMIT_BYTES)
     text = patch.decode("utf-8", "replace") + ("\n(cut here)\n" if cut else "")
     return _Start(order.base, "conflict", text)
 
@@ -194,6 +197,9 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
             cause: e.Cause = "timeout" if report.outcome == "timeout" else "worker"
             return _failed(progress, cause, report.why, signature=f"{cause}:{report.exit_code}")
         if isinstance(committed, Unchanged):
+            # Taking back what a gate was red about is no success: the work is still to be done.
+            if progress.head or progress.start.reapplied == "clean":
+                return _failed(progress, "check", "it took its change back")
             return e.AttemptFinished(task=order.task, attempt=order.attempt, outcome="unchanged")
         if isinstance(committed, Committed):
             await _check(progress, committed)
@@ -354,6 +360,8 @@ async def _check(progress: _Progress, committed: Committed) -> None:
         committed.commit, committed.tree, mark=scene.mark(order.task, order.attempt)
     ) as bench:
         for gate in gates:
+            if await _is_advisory(scene, gate):
+                continue
             verdict = await scene.ask(
                 bench,
                 gate,
@@ -372,6 +380,15 @@ async def _check(progress: _Progress, committed: Committed) -> None:
     progress.verdicts = tuple(verdicts)
 
 
+async def _is_advisory(scene: Scene, gate: Gate) -> bool:
+    """Whether a gate is red on the base, by leave: then what it says of the base is awaited."""
+    while scene.state.started.allow_red_base and scene.state.baseline in ("unknown", "running"):
+        if known := scene.state.baseline_verdicts.get(gate.name):
+            return known.outcome != "passed"
+        await anyio.sleep(ADVISORY_LOOK_S)
+    return gate.name in advisory(scene.state)
+
+
 async def _green(progress: _Progress) -> e.AttemptFinished:
     """The checks passed: queued, or held where it changes something protected."""
     scene, task = progress.scene, progress.task
@@ -388,7 +405,7 @@ async def _green(progress: _Progress) -> e.AttemptFinished:
             allowed=tuple(scene.state.tasks[task.id].allowed),
         )
 
-    held = await scene.git(look)
+    held = tuple(map(quoted, await scene.git(look)))
     if held:
         why = f"it changes what is protected: {', '.join(held[:3])}"
         return _finished(progress, "held", why=why, held=held)

@@ -23,7 +23,7 @@ import anyio.abc
 
 from ledger import events as e
 from ledger.lock import EngineLock
-from ledger.state import IllegalEvent, RunState
+from ledger.state import RunState
 from ledger.store import Store
 from orchestrator import actions
 from orchestrator.attempt import run_attempt
@@ -50,9 +50,10 @@ from orchestrator.workplace import Workplace
 LOOK_EVERY_S = 0.25
 """How often the engine looks for a person's word, the clock and the disk."""
 TROUBLES_AT_MOST = 25
-"""Jobs that the world failed before the engine gives up driving; the run can be resumed."""
+"""Jobs in a row that the world failed before the engine gives up; the run can be resumed."""
 
-Lost = Callable[[str], Sequence[e.Event]]
+Lost = Callable[[str, bool], Sequence[e.Event]]
+"""What a job records that did not end, by why, and whether that was a trouble of its own."""
 
 
 async def drive(
@@ -99,8 +100,9 @@ class Engine:
     # --- the loop -----------------------------------------------------------------------------
 
     async def run(self) -> None:
-        await reconcile(self.scene)
+        # First of all: a stop that is asked for from now on is meant for this engine.
         self.scene.append(e.EngineStarted(pid=os.getpid(), host=socket.gethostname()))
+        await reconcile(self.scene)
         async with anyio.create_task_group() as group:
             while self.state.finished is None:
                 self.woken = anyio.Event()
@@ -114,18 +116,14 @@ class Engine:
     async def _turn(self, group: anyio.abc.TaskGroup) -> bool:
         """Decide once and carry the orders out; whether there was anything to do."""
         orders = decide(self.state, self.scene.guide, await self._now())
-        foreign = self.journal.foreign
-        try:
-            acted = self._start_attempts(orders, group)
-            for order in orders:
-                # What somebody else said meanwhile may make the other orders wrong.
-                if self.journal.catch_up() or self.journal.foreign != foreign:
-                    return True
-                acted |= await self._act(order, group)
-        except IllegalEvent:
-            if self.journal.foreign == foreign:
-                raise
+        if self.journal.catch_up() or not self._start_attempts(orders, group):
             return True
+        acted = any(isinstance(order, StartAttempt) for order in orders)
+        for order in orders:
+            # What somebody else said meanwhile may make the other orders wrong.
+            if self.journal.catch_up():
+                return True
+            acted |= await self._act(order, group)
         return acted
 
     async def _now(self) -> Now:
@@ -141,36 +139,40 @@ class Engine:
         return Now(time.time(), free_gb=free_gb)
 
     def _start_attempts(self, orders: Sequence[Order], group: anyio.abc.TaskGroup) -> bool:
-        """Carry out all orders to start an attempt, recorded as one; whether there were any."""
+        """Carry out all orders to start an attempt, recorded as one; False: decide anew."""
         starts = [order for order in orders if isinstance(order, StartAttempt)]
-        self.scene.append(
+        if not self.journal.append_decided(
             *(
                 e.AttemptStarted(task=o.task, attempt=o.attempt, base=o.base, worker=o.worker)
                 for o in starts
             )
-        )
+        ):
+            return False
         for order in starts:
             work = partial(run_attempt, self.scene, order)
             self._start(group, f"{order.task}/{order.attempt}", work, self._attempt_lost(order))
-        return bool(starts)
+        return True
 
     async def _act(self, order: Order, group: anyio.abc.TaskGroup) -> bool:
         """Carry out one order; False when it was under way already."""
         scene = self.scene
         match order:
-            case Record(event):
-                scene.append(event)
+            case Record(event, more):
+                self.journal.append_decided(event, *more)
             case BuildCandidate():
                 await actions.build(scene, order)
             case LandCandidate():
                 await self._land(order)
             case RunBaseline():
-                scene.append(e.BaselineStarted())
+                if not self.journal.append_decided(e.BaselineStarted()):
+                    return True
                 self._start(group, "base", lambda: actions.run_baseline(scene), self._base_lost)
             case StartAttempt():
                 return False
             case JudgeCandidate(candidate, confirms):
-                scene.append(e.JudgingStarted(candidate=candidate, confirms=confirms))
+                started = e.JudgingStarted(candidate=candidate, confirms=confirms)
+                if not self.journal.append_decided(started):
+                    return True
                 self._start(
                     group,
                     f"candidate {candidate}",
@@ -216,14 +218,16 @@ class Engine:
     ) -> None:
         from worktree.git import GitError
 
-        why = ""
+        why, trouble = "", False
         try:
             with scope:
                 await work()
             if scope.cancelled_caught:
                 why = "it was ended"
+            else:
+                self.troubles = 0
         except (GitError, OSError, OrchError) as error:
-            why = f"{error}"
+            why, trouble = f"{error}", True
             self.troubles += 1
             self.full = self.full or is_no_space(error)
             if self.troubles > TROUBLES_AT_MOST:
@@ -233,7 +237,7 @@ class Engine:
             if self.jobs.get(name) is scope:
                 del self.jobs[name]
         if why:
-            self.scene.append(*lost(why))
+            self.scene.append(*lost(why, trouble))
         self.wake()
 
     def _end(self, name: str) -> bool:
@@ -243,20 +247,20 @@ class Engine:
         scope.cancel()
         return True
 
-    def _base_lost(self, why: str) -> Sequence[e.Event]:
+    def _base_lost(self, why: str, trouble: bool) -> Sequence[e.Event]:
         return (e.BaselineLost(why=why),) if self.state.baseline == "running" else ()
 
     def _attempt_lost(self, order: StartAttempt) -> Lost:
-        def lost(why: str) -> Sequence[e.Event]:
+        def lost(why: str, trouble: bool) -> Sequence[e.Event]:
             last = self.state.tasks[order.task].last
             if last is None or last.number != order.attempt or last.finished:
                 return ()
-            return (lost_attempt(last, why),)
+            return (lost_attempt(last, why, trouble=trouble),)
 
         return lost
 
     def _judging_lost(self, candidate: int) -> Lost:
-        def lost(why: str) -> Sequence[e.Event]:
+        def lost(why: str, trouble: bool) -> Sequence[e.Event]:
             if self.state.candidates[candidate].status != "judging":
                 return ()
             return (e.CandidateDropped(candidate=candidate, why=why),)

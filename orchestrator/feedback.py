@@ -64,7 +64,8 @@ def landed_since(state: RunState, task_id: TaskId) -> tuple[LandedChange, ...]:
     attempts = state.tasks[task_id].attempts
     if len(attempts) < 2:
         return ()
-    before, base = attempts[-2].started.base, attempts[-1].started.base
+    telling = state.tasks[task_id].last_telling or attempts[0]
+    before, base = telling.started.base, attempts[-1].started.base
     commits = [landing.commit for landing in state.landings]
     # A base that no landing made is the run's own, or one that somebody else moved the tip to.
     first = commits.index(before) + 1 if before in commits else 0
@@ -128,7 +129,9 @@ def _parts(now: _Now, lines_shown: int, note: str) -> list[str]:
         parts.append("\n\n".join(["## What is wrong with your change now", *wrong]))
     else:
         # The last one is the attempt that this is written for, unless it has ended already.
-        over = [attempt for attempt in attempts if attempt.finished]
+        # A lost one says nothing of the task, unless nothing else was tried.
+        ended = [attempt for attempt in attempts if attempt.finished]
+        over = [a for a in ended if a.finished and a.finished.outcome != "lost"] or ended
         if over and (reason := _why_back(now, over[-1], lines_shown)):
             head = f"## Why attempt {over[-1].number} did not succeed"
             parts.append("\n\n".join([head, *reason]))

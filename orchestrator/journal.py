@@ -63,34 +63,42 @@ class Journal:
         return cls(store, started.run, begin(started, at))
 
     def append(self, *facts: Event) -> None:
-        """Fold and record facts, all of them or none."""
-        if not facts:
-            return
-        rows = [render_event(fact) for fact in facts]
-        verdicts = [row for fact in facts if (row := _verdict_row(fact))]
+        """Fold and record facts that hold whatever somebody else wrote; all of them or none."""
         for _ in range(TRIES):
-            expected, at = self.state.seq, time.time()
-            if self.store.newest(self.run) != expected:
-                self.catch_up()
-                continue
-            try:
-                for fact in facts:
-                    evolve(self.state, fact, at)
-                self.store.append(self.run, expected, rows, at, verdicts)
-            except Moved:
-                # Folded too early: the state is made anew from what the ledger holds.
-                self._reload(expected)
-                continue
-            except BaseException:
-                self.state = load_state(self.store, self.run)
-                raise
-            self._snapshot(len(facts))
-            self._show([(fact, at) for fact in facts])
-            return
+            if self.append_decided(*facts):
+                return
         raise OrchError(
             f"run {self.run}: somebody else writes to it all the time",
             hint="see who with `orch ledger events`",
         )
+
+    def append_decided(self, *facts: Event) -> bool:
+        """The same for what was decided on the state as it stands.
+
+        False, and nothing recorded, where somebody else wrote meanwhile; that is folded then.
+        """
+        if not facts:
+            return True
+        expected, at = self.state.seq, time.time()
+        if self.store.newest(self.run) != expected:
+            self.catch_up()
+            return False
+        rows = [render_event(fact) for fact in facts]
+        verdicts = [row for fact in facts if (row := _verdict_row(fact))]
+        try:
+            for fact in facts:
+                evolve(self.state, fact, at)
+            self.store.append(self.run, expected, rows, at, verdicts)
+        except Moved:
+            # Folded too early: the state is made anew from what the ledger holds.
+            self._reload(expected)
+            return False
+        except BaseException:
+            self.state = load_state(self.store, self.run)
+            raise
+        self._snapshot(len(facts))
+        self._show([(fact, at) for fact in facts])
+        return True
 
     def catch_up(self) -> bool:
         """Fold what others have written since; whether there was anything."""

@@ -18,15 +18,16 @@ from orchestrator.policy.lost import lost_facts
 from orchestrator.runs import engine_alive
 from orchestrator.scene import Scene
 from workers.tree import end_marked
-from worktree.landing import open_result
+from worktree.landing import clear_locks, open_result
 from worktree.workspace import sweep
 
 
 async def reconcile(scene: Scene) -> None:
     """Make good what the last engine of the run could not."""
     state = scene.state
-    if state.engines:
+    if state.engines > 1:
         await end_marked(f"{scene.mark_of_run}/")
+        await scene.git(clear_locks, scene.workplace.git, scene.run)
         await scene.git(sweep, scene.workplace.git, scene.workers.root, prefix=f"orch-{scene.run}-")
     await scene.git(give_back_old_pools, scene)
     await scene.git(open_result, scene.workplace.git, scene.run, state.tip)

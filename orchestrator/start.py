@@ -53,9 +53,8 @@ def start_run(
     options: RunOptions,
 ) -> RunId:
     """Record a new run; its engine is another matter. Raises OrchError, writes nothing then."""
-    from worktree.landing import name_conflict
-
     from orchestrator import __version__
+    from worktree.landing import name_conflict
     from worktree.user import checkout_state
 
     git, user = workplace.git, workplace.user
@@ -145,12 +144,20 @@ def estimate(store: Store) -> Estimates:
             worker = worker_of.get((row.run, finished.task, finished.attempt))
             if worker:
                 workers.setdefault(worker, []).append(finished.duration_s)
-    landed = 0
+    heads: dict[tuple[str, int], int] = {}
     for row in store.recent("CandidateBuilt", HISTORY):
         built = parse_event(row.kind, row.version, row.body)
         if built.kind == "CandidateBuilt":
-            landed += len(built.heads)
-    blamed = sum(1 for row in store.recent("HeadSentBack", HISTORY) if '"red"' in row.body)
+            heads[row.run, built.candidate] = len(built.heads)
+    landings = store.recent("Landed", HISTORY)
+    landed = 0
+    for row in landings:
+        fact = parse_event(row.kind, row.version, row.body)
+        landed += heads.get((row.run, fact.candidate), 0) if fact.kind == "Landed" else 0
+    # Both sides over the same time: the older end of what was read of either.
+    since = landings[-1].at if len(landings) == HISTORY else 0.0
+    back = (row for row in store.recent("HeadSentBack", HISTORY) if row.at >= since)
+    blamed = sum(1 for row in back if '"red"' in row.body)
     defaults = Estimates()
     return Estimates(
         failure_rate=(defaults.failure_rate * 10 + blamed) / (10 + landed + blamed),

@@ -6,7 +6,8 @@ Rules, in this order; the first that orders something at once ends the look:
 2. A stop, a passed deadline or a red base ends all that is under way, in order; then the run
    is finished. Nothing new starts meanwhile.
 3. A task whose attempts are used up is given up. One that no gate could run on, or whose
-   worker was lost five times, is held for a person: neither is its fault, nor can it go on.
+   worker was lost five times by trouble of its own, is held for a person: neither is its
+   fault, nor can it go on. A queued head whose need was taken out of the result goes back.
 4. What passed on the tip lands, once the baseline is known; the longest prefix first.
 5. What was judged on an earlier tip and would be the same tree is built anew on this one.
 6. A judging whose answer nobody needs any more is ended.
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 
 from ledger import events as e
 from ledger.events import HeadRef
-from ledger.state import STUCK, AttemptState, CandidateState, RunState, TaskState
+from ledger.state import STUCK, CandidateState, RunState
 from orchestrator.policy.orders import (
     BuildCandidate,
     EndAll,
@@ -114,7 +115,27 @@ def _settle_tasks(state: RunState, now: Now) -> tuple[Order, ...]:
         elif task.lost >= LOST_AT_MOST:
             why = f"its worker was lost {task.lost} times: {task.note}"
             orders.append(Record(e.TaskHeld(task=task_id, why=why)))
+    if any(landing.removes for landing in state.landings):
+        orders += _without_needs(state)
     return tuple(orders)
+
+
+def _without_needs(state: RunState) -> list[Order]:
+    """A queued head whose need was taken out of the result waits for it again."""
+    orders: list[Order] = []
+    for head in state.queue:
+        needs = state.tasks[head.task].task.needs
+        gone = [need for need in needs if state.tasks[need].status in STUCK]
+        if gone:
+            fact = e.HeadSentBack(
+                task=head.task,
+                attempt=head.attempt,
+                cause="need",
+                why=f"what it needs was taken out of the result: {', '.join(gone)}",
+                charged=False,
+            )
+            orders.append(Record(fact))
+    return orders
 
 
 # --- 4 to 6. candidates -----------------------------------------------------------------------
@@ -198,6 +219,8 @@ def _slots(state: RunState) -> int:
 def _advance_queue(state: RunState) -> list[Order]:
     if not state.queue:
         return []
+    if state.started.allow_red_base and state.baseline not in ("green", "advisory"):
+        return []  # which gates are advisory is not known yet: nobody is to be blamed by one
     if state.suspects == 1:
         return _confirm(state)
     if _slots(state) < 1:
@@ -266,7 +289,7 @@ def _confirm(state: RunState) -> list[Order]:
             needs = state.tasks[head.task].task.needs
             if any(state.tasks[need].status in STUCK for need in needs):
                 return [Record(fact)]
-            return [Record(fact), Record(e.TaskHeld(task=head.task, why=fact.why))]
+            return [Record(fact, (e.TaskHeld(task=head.task, why=fact.why),))]
         case _ if _slots(state) > 0:
             return [JudgeCandidate(candidate.built.candidate, confirms=True)]
         case _:
@@ -298,26 +321,18 @@ def _start(state: RunState, guide: Guide, now: Now) -> list[Order]:
     slots = state.limits.parallel - len(state.by_status.get("working", ()))
     for task_id in startable(state, guide, slots):
         task = state.tasks[task_id]
-        last = _last_not_lost(task)
-        back = last.sent_back if last else None
+        last = task.last_telling
+        change = (last.started.base, last.head) if last and last.sent_back and last.head else None
         orders.append(
             StartAttempt(
                 task=task_id,
                 attempt=len(task.attempts) + 1,
                 base=state.tip,
                 worker=task.task.worker or state.started.settings.worker or "",
-                reapply=last.head if last and back else None,
+                reapply=change,
             )
         )
     return orders
-
-
-def _last_not_lost(task: TaskState) -> AttemptState | None:
-    """A lost attempt says nothing of the task: the one before it still counts."""
-    for attempt in reversed(task.attempts):
-        if attempt.finished is None or attempt.finished.outcome != "lost":
-            return attempt
-    return None
 
 
 # --- 10. the end ------------------------------------------------------------------------------
@@ -330,7 +345,9 @@ def _finish(state: RunState, now: Now) -> tuple[Order, ...]:
         return _finished(
             "no-space",
             4,
-            f"{now.free_gb:.1f} GB are free, min_free_gb is {state.limits.min_free_gb:g}",
+            f"{now.free_gb:.1f} GB are free, min_free_gb is {state.limits.min_free_gb:g}"
+            if now.free_gb >= 0
+            else "the disk is full",
         )
     if state.by_status.get("held"):
         held = ", ".join(state.with_status("held"))

@@ -25,7 +25,7 @@ def lost_facts(state: RunState, why: str) -> list[e.Event]:
     return facts
 
 
-def lost_attempt(attempt: AttemptState, why: str) -> e.AttemptFinished:
+def lost_attempt(attempt: AttemptState, why: str, *, trouble: bool = False) -> e.AttemptFinished:
     """The end of an attempt by nobody's fault; what its last round committed is its head."""
     kept = next((r.finished for r in reversed(attempt.rounds) if r.finished.commit), None)
     return e.AttemptFinished(
@@ -35,4 +35,5 @@ def lost_attempt(attempt: AttemptState, why: str) -> e.AttemptFinished:
         head=kept.commit if kept else None,
         tree=kept.tree if kept else None,
         why=why,
+        trouble=trouble,
     )

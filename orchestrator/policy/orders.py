@@ -14,6 +14,8 @@ class Record:
     """A decision that needs no act: write the fact down."""
 
     event: Event
+    more: tuple[Event, ...] = ()
+    """What follows from it, recorded with it or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class StartAttempt:
     attempt: int
     base: Sha
     worker: str
-    reapply: Sha | None = None
-    """The head whose change is to be brought onto `base` first."""
+    reapply: tuple[Sha, Sha] | None = None
+    """The change to bring onto `base` first: the commits that it leads from and to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,8 +173,8 @@ class _Engine:
 
     def act(self, order: Order) -> None:
         match order:
-            case Record(event):
-                self.append(event)
+            case Record(event, more):
+                self.append(event, *more)
             case RunBaseline():
                 self.baseline()
             case StartAttempt():
@@ -227,6 +227,7 @@ class _Engine:
                     tree=head,
                     held_paths=("protected",) if outcome == "held" else (),
                     cause="worker" if outcome == "failed" else None,
+                    trouble=outcome == "lost",
                 )
             )
 

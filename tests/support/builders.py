@@ -147,6 +147,8 @@ class Story:
         if outcome in ("green", "held"):
             keywords.setdefault("head", f"h-{task}-{number}")
             keywords.setdefault("tree", f"t-{task}-{number}")
+        if outcome == "lost":
+            keywords.setdefault("trouble", True)
         return self.tell(
             e.AttemptFinished.model_validate(
                 {"task": task, "attempt": number, "outcome": outcome, **keywords}

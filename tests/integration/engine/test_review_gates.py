@@ -21,7 +21,6 @@ from tests.support.project import Project, task
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
 
 
-@pytest.mark.xfail(strict=True, reason="gates are advisory only once the whole baseline is known")
 def test_a_check_that_was_red_on_the_base_by_leave_fails_no_attempt(project: Project) -> None:
     project.gates = (
         Gate(name="lint", command="exit 1", stage="check"),
@@ -32,7 +31,6 @@ def test_a_check_that_was_red_on_the_base_by_leave_fails_no_attempt(project: Pro
     assert state.tasks["a"].status == "landed", state.tasks["a"].note
 
 
-@pytest.mark.xfail(strict=True, reason="reds are counted for the tree, not for the gate")
 def test_the_red_that_blames_is_the_one_that_was_confirmed() -> None:
     story = Story.of(1).baseline().queues("t1")
     number = story.builds(1, "tree")
@@ -65,7 +63,6 @@ def test_a_gates_tool_that_changed_is_asked_again(project: Project, tmp_path: Pa
     assert project.run(task("a")).baseline == "red"
 
 
-@pytest.mark.xfail(strict=True, reason="paths of a conflict are recorded unquoted")
 def test_a_conflict_in_a_file_whose_name_is_no_text_goes_back_to_its_worker(
     project: Project,
 ) -> None:
@@ -80,7 +77,6 @@ def test_a_conflict_in_a_file_whose_name_is_no_text_goes_back_to_its_worker(
     assert {t.status for t in state.tasks.values()} <= {"landed", "unchanged"}
 
 
-@pytest.mark.xfail(strict=True, reason="the last attempt that ended is told, lost or not")
 def test_the_feedback_after_a_lost_attempt_still_says_why_the_one_before_came_back() -> None:
     from orchestrator.feedback import render_feedback
 

@@ -41,10 +41,6 @@ def stop(project: Project, run: str) -> None:
         persons.request_stop(store, run)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the base is taken from the attempt before, the head from another one",
-)
 def test_a_lost_attempt_between_two_others_takes_no_neighbours_work_out(project: Project) -> None:
     gate = "! test -e name.txt || ! grep -q broken caller.txt\n"
     project.commit({"test.sh": gate, "caller.txt": "fine\n"}, "a gate")
@@ -81,9 +77,6 @@ def test_a_lost_attempt_between_two_others_takes_no_neighbours_work_out(project:
     assert files.get("name.txt") == "new", "what has landed is in the result"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what a stop or a crash ended counts towards the losses that hold a task"
-)
 def test_stopping_and_resuming_often_is_no_fault_of_a_worker(project: Project) -> None:
     project.does(WRITE)
     run = project.start(task("a"))
@@ -93,9 +86,6 @@ def test_stopping_and_resuming_often_is_no_fault_of_a_worker(project: Project) -
     assert project.drive(run).tasks["a"].status == "landed"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="EngineStarted forgets a stop that was asked for after the lock was taken"
-)
 def test_a_stop_while_the_engine_makes_good_a_crash_is_not_forgotten(project: Project) -> None:
     project.does(WRITE)
     run = project.start(task("a"))
@@ -149,7 +139,6 @@ def test_a_tip_that_nobody_judged_is_not_accepted_unjudged(project: Project) -> 
     assert "evil.txt" not in project.files("main")
 
 
-@pytest.mark.xfail(strict=True, reason="clear_locks is called by nobody")
 def test_a_lock_that_a_killed_git_left_on_the_runs_own_refs_is_cleared(project: Project) -> None:
     project.does(WRITE)
     run = project.start(task("a"))

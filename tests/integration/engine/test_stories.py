@@ -454,3 +454,20 @@ def test_a_persons_word_in_the_middle_of_a_turn_is_heard(project: Project) -> No
     state = project.drive(run, (Person(),))
     assert len(state.tasks["bad"].attempts) == 4
     assert len(state.with_status("landed")) == 6
+
+
+def test_a_round_that_takes_its_change_back_is_no_success(project: Project) -> None:
+    project.gates = (Gate(name="lint", command="! grep -r bad *.txt", stage="check"),)
+    project.does(
+        """
+        [[step]]
+        round = 1
+        write = { "a.txt" = "bad" }
+        [[step]]
+        round = 2
+        delete = ["a.txt"]
+        """
+    )
+    state = project.run(task("a"), attempts=1)
+    assert state.tasks["a"].status == "failed"
+    assert "took its change back" in state.tasks["a"].note

@@ -26,7 +26,8 @@ def orders(story: Story, now: Now = NOW) -> tuple[Order, ...]:
 
 
 def facts(story: Story, now: Now = NOW) -> list[e.Event]:
-    return [order.event for order in orders(story, now) if isinstance(order, Record)]
+    records = [order for order in orders(story, now) if isinstance(order, Record)]
+    return [event for order in records for event in (order.event, *order.more)]
 
 
 def finish(story: Story, now: Now = NOW) -> e.RunFinished:
@@ -355,14 +356,16 @@ def test_a_head_that_was_sent_back_is_reapplied_on_the_new_tip():
     story.tell(e.HeadSentBack(task="t2", attempt=1, cause="conflict", charged=False))
     first = story.builds(1)
     story.judges(first).lands(first)
-    assert orders(story) == (StartAttempt("t2", 2, story.state.tip, "coder", reapply="h-t2-1"),)
+    assert orders(story) == (
+        StartAttempt("t2", 2, story.state.tip, "coder", reapply=("base", "h-t2-1")),
+    )
 
 
 def test_a_crash_does_not_make_the_next_attempt_forget_its_change():
     story = Story.of(1).baseline().queues("t1")
     story.tell(e.HeadSentBack(task="t1", attempt=1, cause="conflict", charged=False))
     story.starts("t1").ends("t1", "lost")
-    assert orders(story) == (StartAttempt("t1", 3, BASE, "coder", reapply="h-t1-1"),)
+    assert orders(story) == (StartAttempt("t1", 3, BASE, "coder", reapply=(BASE, "h-t1-1")),)
 
 
 def test_a_failed_attempt_is_followed_by_a_clean_one():
