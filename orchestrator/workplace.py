@@ -57,10 +57,11 @@ class Workplace:
 
     def workspaces(self, named: str | None = None) -> Path:
         """The folder that workspaces live in; `named` is what the settings say."""
+        usual = workspaces_folder(self.repository.common_dir, self.environ)
         if named:
-            folder = Path(named).expanduser()
-            return folder if folder.is_absolute() else self.checkout / folder
-        return workspaces_folder(self.repository.common_dir, self.environ)
+            # Below it a folder of the repository's own: another may be given the same one.
+            return self.checkout / Path(named).expanduser() / usual.name
+        return usual
 
 
 def open_workplace(start: Path, environ: Mapping[str, str]) -> Workplace:

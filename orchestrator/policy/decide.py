@@ -61,7 +61,10 @@ def decide(state: RunState, guide: Guide, now: Now) -> tuple[Order, ...]:
             return orders
     ends = _end_useless(state)
     if state.rejections:
-        return (*ends, *_reject(state))
+        rejecting = _reject(state)
+        if any(isinstance(order, (Record, BuildCandidate)) for order in rejecting):
+            return (*ends, *rejecting)
+        return (*ends, *rejecting, *_start(state, guide, now))
     queue = _advance_queue(state)
     if any(isinstance(order, (Record, BuildCandidate)) for order in queue):
         return (*ends, *queue)
@@ -191,20 +194,33 @@ def _end_useless(state: RunState) -> list[Order]:
 
 def _reject(state: RunState) -> list[Order]:
     tasks = state.rejections[0]
+    gone = [task_id for task_id in tasks if state.tasks[task_id].status != "landed"]
+    if gone:
+        why = f"not in the result any more: {', '.join(gone)}"
+        return [Record(e.RejectRefused(tasks=tasks, why=why))]
     mine = [c for c in _open(state) if c.built.removes == tasks and c.built.base == state.tip]
     if not mine:
         return [BuildCandidate(len(state.candidates) + 1, state.tip, removes=tasks)]
     candidate = mine[-1]
     match candidate.status:
+        case "built" | "failed" | "unable" if _slots(state) < 1:
+            return []
         case "built":
-            free = _slots(state) > 0
-            return [JudgeCandidate(candidate.built.candidate)] if free else []
+            return [JudgeCandidate(candidate.built.candidate)]
+        case "failed" | "unable" if not _is_confirmed(state, candidate):
+            return [JudgeCandidate(candidate.built.candidate, confirms=True)]
         case "failed" | "unable":
             gate = candidate.judged.gate if candidate.judged else None
             why = f"gate '{gate}' is not green without them"
             return [Record(e.RejectRefused(tasks=tasks, why=why))]
         case _:
             return []
+
+
+def _is_confirmed(state: RunState, candidate: CandidateState) -> bool:
+    """Whether what was not green on its tree was so twice."""
+    record = state.trees.get(candidate.built.tree)
+    return bool(record and (record.reds >= 2 or record.unable >= 2))
 
 
 # --- 8. the queue -----------------------------------------------------------------------------

@@ -393,7 +393,10 @@ def test_a_rejection_is_built_judged_and_landed_before_the_queue_goes_on():
 def test_a_rejection_that_breaks_what_stays_is_refused_with_the_gate():
     story = Story.of(2).baseline().lands_at_once("t1", "t2")
     story.tell(e.RejectRequested(tasks=("t1",)))
-    story.judges(story.builds_without("t1"), "failed")
+    number = story.builds_without("t1")
+    story.judges(number, "failed")
+    assert orders(story) == (JudgeCandidate(number, confirms=True),)
+    story.judges(number, "failed", confirms=True)
     (fact,) = facts(story)
     assert fact == e.RejectRefused(tasks=("t1",), why="gate 'unit' is not green without them")
     story.tell(fact)
