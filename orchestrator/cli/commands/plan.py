@@ -74,8 +74,9 @@ def plan(
 
     A new plan is saved in .agent/plans for you to read and edit. Without a goal the newest plan
     is checked and shown. All errors are told at once, with file, line and what to write instead.
-    Without any model: orch plan "Modernise syntax" --for-each "git ls-files 'src/*.py'"
-    --by-folder --worker codemod makes a task for each folder below src.
+
+    A task for each folder below src, without any model: orch plan "Modernise syntax" --for-each
+    "git ls-files 'src/*.py'" --by-folder --worker codemod
     """
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
