@@ -14,19 +14,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import ORCH, User, ended_with, no_defect, refused, wait_for
+from tests.support.cli import ORCH, Typed, User, ended_with, no_defect, refused, wait_for
 
-WAITS = 'while ! test -e "{go}"; do sleep 0.05; done; echo > "$ORCH_TASK.txt"'
+WAITS = (
+    'touch "{home}/here"; while ! test -e "{home}/go"; do sleep 0.05; done; echo > "$ORCH_TASK.txt"'
+)
 
 
 @pytest.fixture
 def user(tmp_path: Path) -> User:
     """A user whose workers wait for the file `go`, and whose plan is two tasks after each other."""
     user = User(tmp_path / "home")
-    user.settings(worker=WAITS.format(go=user.home / "go"))
+    user.settings(worker=WAITS.format(home=user.home))
     user.commit({}, "worker")
     user.plan("a", ("b", ["a"]))
     return user
+
+
+def at_work(user: User, typed: Typed) -> None:
+    """Wait until its first worker really runs."""
+    typed.hears("a started")
+    wait_for(lambda: (user.home / "here").exists())
 
 
 def goes_on(user: User) -> None:
@@ -42,7 +50,7 @@ def goes_on(user: User) -> None:
 def test_a_signal_ends_the_run_in_order(user: User, number: signal.Signals) -> None:
     before = user.things()
     with user.typing("run") as typed:
-        typed.hears("a started")
+        at_work(user, typed)
         typed.press(number)
         said = typed.said(20)
     ended_with(said, 130, "ending in order", "orch resume")
@@ -55,9 +63,11 @@ def test_a_signal_ends_the_run_in_order(user: User, number: signal.Signals) -> N
 
 def test_ctrl_c_twice_ends_it_at_once(user: User) -> None:
     """Also where a worker does not hear signals."""
-    user.settings(worker="trap '' TERM INT HUP; while :; do sleep 0.2; done")
+    user.settings(
+        worker=f"trap '' TERM INT HUP; touch {user.home}/here; while :; do sleep 0.2; done"
+    )
     with user.typing("run") as typed:
-        typed.hears("a started")
+        at_work(user, typed)
         began = time.monotonic()
         typed.press(signal.SIGINT)
         typed.hears("ending in order")
@@ -74,7 +84,7 @@ def test_ctrl_c_twice_ends_it_at_once(user: User) -> None:
 
 def press_often(user: User):
     with user.typing("run") as typed:
-        typed.hears("a started")
+        at_work(user, typed)
         for _ in range(10):
             typed.press(signal.SIGINT)
             time.sleep(0.01)
@@ -114,9 +124,13 @@ def test_ctrl_c_before_the_run_has_begun_leaves_nothing_half_done(user: User) ->
 
 
 def test_a_killed_engine_leaves_nothing_that_resume_does_not_clear(user: User) -> None:
+    """Its worker lives on, and would for long: the next engine of the run ends it."""
+    sleeps = f"touch {user.home}/here; test -e {user.home}/go || exec sleep 600;"
+    user.settings(worker=f'{sleeps} echo > "$ORCH_TASK.txt"')
+    user.commit({}, "worker that sleeps")
     before = user.things()
     with user.typing("run") as typed:
-        typed.hears("a started")
+        at_work(user, typed)
         typed.press(signal.SIGKILL)
         typed.process.wait(10)
     said = user.orch("status")
@@ -136,7 +150,7 @@ def test_a_killed_engine_leaves_nothing_that_resume_does_not_clear(user: User) -
 def test_a_stopped_engine_is_still_the_only_one(user: User) -> None:
     """SIGSTOP: no lease runs out; another engine is refused, and afterwards it goes on."""
     with user.typing("run") as typed:
-        typed.hears("a started")
+        at_work(user, typed)
         typed.press(signal.SIGSTOP)
         try:
             refused(user.orch("resume"), 2, "already drives", "orch stop")
@@ -154,7 +168,7 @@ def test_a_stopped_engine_is_still_the_only_one(user: User) -> None:
 
 def test_stop_from_another_terminal(user: User) -> None:
     with user.typing("run") as typed:
-        typed.hears("a started")
+        at_work(user, typed)
         ended_with(user.orch("stop"), 0)
         said = typed.said(20)
     no_defect(said)
@@ -167,11 +181,11 @@ def test_stop_from_another_terminal(user: User) -> None:
 
 def test_two_who_resume_at_once_are_one_engine_and_one_clear_error(user: User) -> None:
     with user.typing("run") as typed:
-        typed.hears("a started")
+        at_work(user, typed)
         typed.press(signal.SIGINT)
         typed.said(20)
     (user.home / "go").touch()
-    user.settings(worker=WAITS.format(go=user.home / "go"), run="parallel = 2")
+    user.settings(worker=WAITS.format(home=user.home), run="parallel = 2")
     with user.typing("resume") as one, user.typing("resume") as two:
         ends = [typed.said(40) for typed in (one, two)]
     for said in ends:
