@@ -19,7 +19,7 @@ check: $(VENV)/.ready           ## lint and types
 	$(BIN)/mypy
 
 test: check                     ## lint, types and every test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 bench: $(VENV)/.ready           ## both sides measured in turn, one table
 	$(BIN)/python -m benchmarks
