@@ -2,7 +2,11 @@
 
 1. Each is one fact, appended whether or not an engine runs; a running one sees it at once.
 2. Each reopens a finished run, but for `stop` and `take`: driving it on is the caller's part.
-3. What cannot be done is refused before anything is written, with what to type instead.
+3. What cannot be done is refused before anything is written, with what to type instead; so is
+   what somebody else's word, a moment earlier, has made impossible.
+4. Nothing is said to a run that was cleaned: what it would be done with is gone.
+5. What a person takes or gives is whole: where the result has a head among its ancestors but not
+   its change any more, the change is made anew on the result as it is.
 (`accept` has a file of its own.)
 """
 
@@ -12,7 +16,7 @@ from dataclasses import dataclass
 
 from ledger import events as e
 from ledger.model import Limits, TaskId
-from ledger.state import RunState, TaskState
+from ledger.state import IllegalEvent, RunState, TaskState
 from ledger.store import Store
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal
@@ -29,25 +33,50 @@ class Said:
     tasks: tuple[TaskId, ...] = ()
 
 
+def refuse_cleaned(state: RunState) -> None:
+    """OrchError where the run's refs are gone."""
+    if state.cleaned:
+        raise OrchError(
+            f"run {state.run} was cleaned: its refs are gone",
+            hint="orch run starts anew; orch report tells what it did",
+        )
+
+
+def _open(store: Store, run: str) -> Journal:
+    journal = Journal.load(store, run)
+    refuse_cleaned(journal.state)
+    return journal
+
+
+def _record(journal: Journal, fact: e.Event) -> None:
+    try:
+        journal.append(fact)
+    except IllegalEvent as error:
+        raise OrchError(
+            f"run {journal.run} went on just now: {error}",
+            hint=f"orch status {journal.run}, then say what still makes sense",
+        ) from error
+
+
 def request_stop(store: Store, run: str, why: str = "a person asked") -> Said:
     """Ask a run to end in order."""
-    journal = Journal.load(store, run)
+    journal = _open(store, run)
     if journal.state.finished:
         raise OrchError(f"run {run} has finished already", hint=f"orch status {run}")
-    journal.append(e.StopRequested(why=why))
+    _record(journal, e.StopRequested(why=why))
     return Said(f"run {run} is asked to end", f"orch resume {run} goes on with it")
 
 
 def change_limits(store: Store, run: str, limits: Limits) -> None:
     """Give a run other limits; nothing is recorded where they are the same."""
-    journal = Journal.load(store, run)
+    journal = _open(store, run)
     if journal.state.limits != limits:
-        journal.append(e.LimitsChanged(limits=limits))
+        _record(journal, e.LimitsChanged(limits=limits))
 
 
 def retry(store: Store, run: str, task_id: TaskId, note: str = "") -> Said:
     """Let a task be tried again, with something to say to its worker."""
-    journal = Journal.load(store, run)
+    journal = _open(store, run)
     task = find_task(journal.state, task_id)
     if task.status in ("working", "queued", "ready", "waiting"):
         raise OrchError(f"{task_id} is {task.status}: it goes on by itself", hint="orch resume")
@@ -55,13 +84,13 @@ def retry(store: Store, run: str, task_id: TaskId, note: str = "") -> Said:
         raise OrchError(
             f"{task_id} has landed", hint=f"orch reject {task_id} takes it out of the result first"
         )
-    journal.append(e.RetryRequested(task=task_id, note=note))
+    _record(journal, e.RetryRequested(task=task_id, note=note))
     return Said(f"{task_id} will be tried again", tasks=(task_id,))
 
 
 def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
     """Let a held task change a protected path."""
-    journal = Journal.load(store, run)
+    journal = _open(store, run)
     task = find_task(journal.state, task_id)
     last = task.last
     held = last.finished.held_paths if last and last.finished else ()
@@ -69,7 +98,7 @@ def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
         raise OrchError(f"{task_id} is {task.status}: it waits for no path", hint="orch status")
     if path not in held:
         raise OrchError(f"{task_id} did not change '{path}'", hint=f"it did: {', '.join(held)}")
-    journal.append(e.PathAllowed(task=task_id, path=path))
+    _record(journal, e.PathAllowed(task=task_id, path=path))
     missing = [p for p in held if p not in journal.state.tasks[task_id].allowed]
     if missing:
         return Said(f"{path} is allowed; still to allow: {', '.join(missing)}", tasks=(task_id,))
@@ -78,7 +107,7 @@ def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
 
 def reject(store: Store, run: str, task_ids: tuple[TaskId, ...]) -> Said:
     """Ask for landed tasks, and what needs them, to be taken out of the result again."""
-    journal = Journal.load(store, run)
+    journal = _open(store, run)
     state = journal.state
     for task_id in task_ids:
         task = find_task(state, task_id)
@@ -88,7 +117,7 @@ def reject(store: Store, run: str, task_ids: tuple[TaskId, ...]) -> Said:
                 hint=f"orch show {task_id}",
             )
     chosen = with_dependents(state, task_ids)
-    journal.append(e.RejectRequested(tasks=chosen))
+    _record(journal, e.RejectRequested(tasks=chosen))
     extra = [task_id for task_id in chosen if task_id not in task_ids]
     beside = f" and what needs them: {', '.join(extra)}" if extra else ""
     return Said(f"to be taken out: {', '.join(task_ids)}{beside}", tasks=chosen)
@@ -99,7 +128,7 @@ def take(workplace: Workplace, store: Store, run: str, task_id: TaskId) -> Said:
     from worktree.git import RefUpdate
     from worktree.names import take_branch
 
-    journal = Journal.load(store, run)
+    journal = _open(store, run)
     task = find_task(journal.state, task_id)
     head = next((a.head for a in reversed(task.attempts) if a.head), None)
     if head is None:
@@ -112,7 +141,7 @@ def take(workplace: Workplace, store: Store, run: str, task_id: TaskId) -> Said:
     if workplace.git.read_ref(ref) is not None:
         raise OrchError(f"the branch {branch} is there already", hint=f"git switch {branch}")
     workplace.git.update_refs([RefUpdate(ref, head, None)])
-    journal.append(e.TaskTaken(task=task_id, branch=branch, head=head))
+    _record(journal, e.TaskTaken(task=task_id, branch=branch, head=head))
     return Said(
         f"{branch} holds the last head of {task_id}",
         f"git switch {branch}; commit what is missing; then: orch submit {task_id}",
@@ -129,7 +158,7 @@ def submit(
     from worktree.names import attempt_ref, take_branch
 
     git = workplace.git
-    journal = Journal.load(store, run)
+    journal = _open(store, run)
     task = find_task(journal.state, task_id)
     if task.status in ("working", "queued", "landed"):
         raise OrchError(f"{task_id} is {task.status}", hint=f"orch show {task_id}")
@@ -148,7 +177,7 @@ def submit(
         raise OrchError(f"{head[:12]} changes nothing that is not in the result", hint="git status")
     number = len(task.attempts) + 1
     git.update_refs([RefUpdate(attempt_ref(run, task_id, number), head, None)])
-    journal.append(e.HeadSubmitted(task=task_id, attempt=number, base=base, head=head, tree=tree))
+    _record(journal, e.HeadSubmitted(task=task_id, attempt=number, base=base, head=head, tree=tree))
     return Said(f"{task_id}: {head[:12]} is queued", tasks=(task_id,))
 
 

@@ -155,7 +155,6 @@ def test_a_clean_that_a_crash_cut_short_still_keeps_only_for_a_time(project: Pro
     assert cleaned and cleaned.kept and cleaned.kept_until
 
 
-@pytest.mark.xfail(strict=True, reason="persons do not look whether the run was cleaned")
 def test_nothing_is_asked_of_a_run_that_was_cleaned(project: Project) -> None:
     project.does("[[step]]\nexit = 1\n")
     run = project.run(task("a"), attempts=1).run
