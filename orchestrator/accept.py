@@ -1,7 +1,7 @@
 """Accept: bring the result, or a selection of it, into a branch of the user's.
 
-1. The whole result onto a target that has not moved is a fast-forward: every tree on the way
-   was judged when it landed. Nothing runs.
+1. The whole result onto a target that has not moved is a fast-forward where every step from the
+   base to it is a landing: each tree on the way was judged. Nothing runs.
 2. Anything else is one commit whose first parent is the target as it is now: the merge of the
    result, or, for a selection or `squash`, the changes of the selected heads. Its tree is
    judged by the run's gates, once; a tree that passed already is not judged again.
@@ -9,7 +9,9 @@
    leaves out; both are said.
 4. The target moves by a fast-forward in a clean checkout, or by compare-and-swap where it is
    not checked out. It is refused, with nothing lost, in every other case.
-5. The intent is recorded before the branch moves, the fact after it.
+5. The intent is recorded before the branch moves, the fact after it. An intent without its fact
+   is made good by the next accept or clean, which ask whether the branch holds the commit.
+6. What a killed engine left running is ended before anything is judged.
 """
 
 from __future__ import annotations
@@ -29,15 +31,18 @@ from ledger.store import Store
 from orchestrator.actions import definition_hash, landed_head
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
-from orchestrator.persons import find_task, with_dependents, with_needs
+from orchestrator.persons import find_task, refuse_cleaned, with_dependents, with_needs
 from orchestrator.scene import Scene, gates_of, open_scene
+from orchestrator.unaccepted import unaccepted
 from orchestrator.verification.gates import order_by_cost
 from orchestrator.workplace import Workplace
+from workers.tree import end_marked
 from worktree.candidate import Candidate, Conflict, Head, build_candidate
 from worktree.changes import apply_changes
-from worktree.git import RefUpdate
-from worktree.landing import Refused, accept_commit, check_accept
+from worktree.git import Git, RefUpdate
+from worktree.landing import Refused, accept_commit, check_accept, clear_locks
 from worktree.names import candidate_ref
+from worktree.workspace import sweep
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,7 @@ async def accept(
     """Bring landed work into a branch; raises OrchError for what was asked wrongly."""
     with EngineLock.take(workplace.place.lock(run)):
         journal = Journal.load(store, run)
+        refuse_cleaned(journal.state)
         journal.observers.extend(observers)
         target = to or journal.state.started.target
         if target is None:
@@ -122,10 +128,34 @@ async def accept(
             )
         scene = open_scene(workplace, journal, lambda: None)
         try:
+            await _make_good(scene)
             return await _accept(scene, selection, target, squash)
         finally:
             with anyio.CancelScope(shield=True):
                 await scene.close()
+
+
+async def _make_good(scene: Scene) -> None:
+    """Make good what a crash left: children, locks, workspaces, an intent without its fact."""
+    git = scene.workplace.git
+    if scene.state.engines:
+        await end_marked(f"{scene.mark_of_run}/")
+        await scene.git(clear_locks, git, scene.run)
+        await scene.git(sweep, git, scene.workers.root, prefix=f"orch-{scene.run}-")
+    happened = await scene.git(intended, git, scene.state)
+    if happened:
+        scene.append(happened)
+
+
+def intended(git: Git, state: RunState) -> e.Accepted | None:
+    """The fact that a crash swallowed: the target holds the commit that it was to move to."""
+    intent = state.accepting
+    if intent is None or not git.exists(intent.commit):
+        return None
+    now = git.read_ref(f"refs/heads/{intent.target}")
+    if now is None or not git.is_ancestor(intent.commit, now):
+        return None
+    return e.Accepted.model_validate(intent.model_dump(exclude={"kind"}))
 
 
 async def _accept(scene: Scene, selection: Selection, target: str, squash: bool) -> AcceptResult:
@@ -146,16 +176,7 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
         holds_all = await scene.git(git.is_ancestor, state.tip, before)
     if before and holds_all:
         # Merged by hand, or by an orch that died before it could say so.
-        if set(chosen.tasks) - accepted_tasks(state):
-            scene.append(
-                e.Accepted(
-                    target=target,
-                    before=before,
-                    commit=state.tip,
-                    tree=state.tip_tree,
-                    tasks=chosen.tasks,
-                )
-            )
+        _record_found(scene, chosen.tasks, target, before)
         return replace(
             plain, outcome="nothing", why=f"{target} has all of it already", commit=before
         )
@@ -163,7 +184,8 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
     if refused:
         return replace(plain, outcome="refused", why=refused.why, hint=refused.hint)
     judged = False
-    if whole and not squash and await scene.git(git.is_ancestor, base, state.tip):
+    straight = whole and not squash and is_chain(state)
+    if straight and await scene.git(git.is_ancestor, base, state.tip):
         commit, tree = state.tip, state.tip_tree
     else:
         built = await _build(scene, chosen.tasks, base, whole=whole, squash=squash)
@@ -177,6 +199,8 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
             )
         commit, tree = built.commit, built.tree
         if base != state.tip and tree == await scene.git(git.tree_of, base):
+            if whole and before:
+                _record_found(scene, chosen.tasks, target, before)
             return replace(plain, outcome="nothing", why=f"{target} has these changes already")
         # Reachable before the ledger speaks of it; gone when the scene is closed.
         keep = candidate_ref(scene.run, f"accept-{commit[:16]}")
@@ -273,9 +297,25 @@ async def _judge(
     return None, ran
 
 
-def accepted_tasks(state: RunState) -> frozenset[TaskId]:
-    """The tasks that have been accepted into some branch."""
-    return frozenset(task_id for accepted in state.accepted for task_id in accepted.tasks)
+def is_chain(state: RunState) -> bool:
+    """Whether the tip is the run's base, or landings lead from there to it without a gap."""
+    at = state.started.base
+    for landing in state.landings:
+        if landing.before != at:
+            return False
+        at = landing.commit
+    return at == state.tip
+
+
+def _record_found(scene: Scene, tasks: tuple[TaskId, ...], target: str, found: Sha) -> None:
+    """Record that a branch has the result, where nothing recorded says so."""
+    state = scene.state
+    if set(tasks) & set(unaccepted(state)):
+        scene.append(
+            e.Accepted(
+                target=target, before=found, commit=state.tip, tree=state.tip_tree, tasks=tasks
+            )
+        )
 
 
 def age_s(state: RunState) -> float:

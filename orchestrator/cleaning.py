@@ -1,10 +1,13 @@
 """Clean: remove a run's refs, without losing anybody's work.
 
-1. A run that an engine drives is left alone.
+1. A run that an engine drives is left alone. So is one of whose branches a worktree has one
+   checked out: nothing is taken away below somebody's feet.
 2. Work is what has landed and was not accepted, what was made for a task that has not landed,
-   and what a person committed on a branch that they took. It is dropped only when the person
-   says so (`discard`), and even then its refs are kept aside for 30 days.
-3. What is kept aside longer than that is removed by the next clean.
+   and what a person committed on any branch of the run's: told by commits, never by names. It is
+   dropped only when the person says so (`discard`), and even then its refs are kept aside for
+   30 days.
+3. What is kept aside longer than that is removed by the next clean. All that is aside counts,
+   also what a clean put there that was killed before it could say so.
 4. The ledger keeps its facts: only refs, worktrees and files of the run go.
 """
 
@@ -14,17 +17,25 @@ import shutil
 import time
 from dataclasses import dataclass, field
 
+import anyio
+
 from ledger import events as e
-from ledger.lock import EngineLock, remove
+from ledger.lock import EngineLock, EngineRunning, remove
+from ledger.model import TaskId
 from ledger.state import RunState
 from ledger.store import Store
-from orchestrator.accept import accepted_tasks, age_s
+from orchestrator.accept import age_s, intended
 from orchestrator.errors import OrchError
-from orchestrator.journal import Journal
-from orchestrator.runs import engine_alive, run_folder
+from orchestrator.journal import Journal, read_facts
+from orchestrator.runs import run_folder
+from orchestrator.scene import open_scene
+from orchestrator.unaccepted import landed_heads, unaccepted, unlanded
 from orchestrator.workplace import Workplace
+from workers.tree import end_marked
+from worktree.candidate import reapply
 from worktree.git import Git, RefUpdate
-from worktree.names import discarded_ref, run_branches, run_refs
+from worktree.landing import checked_out, clear_locks
+from worktree.names import discarded_ref, quoted, run_branches, run_refs
 from worktree.workspace import sweep
 
 KEPT_S = 30 * 24 * 3600.0
@@ -62,46 +73,91 @@ def clean(
     cleaned = Cleaned()
     names = [run] if run else [stored.run for stored in store.runs()]
     for name in names:
-        if engine_alive(workplace.place, name):
+        lock = workplace.place.lock(name)
+        known = lock.exists()
+        try:
+            with EngineLock.take(lock):
+                # Read under the lock: what an engine did until now counts.
+                journal = Journal.load(store, name)
+                if run or age_s(journal.state) >= older_than_s:
+                    _clean(workplace, journal, cleaned, discard)
+        except EngineRunning as error:
             if run:
-                raise OrchError(f"run {run} is going on", hint=f"orch stop {run}, then clean")
+                raise OrchError(
+                    f"run {run} is going on", hint=f"orch stop {run}, then clean"
+                ) from error
             cleaned.left.append(Left(name, "it is going on", f"orch stop {name}"))
             continue
-        journal = Journal.load(store, name)
-        if not run and age_s(journal.state) < older_than_s:
-            continue
-        with EngineLock.take(workplace.place.lock(name)):
-            _clean(workplace, journal, cleaned, discard)
-        if name in cleaned.runs:
-            remove(workplace.place.lock(name))
+        if name in cleaned.runs or not known:
+            remove(lock)
     return cleaned
 
 
-def unaccepted(git: Git, state: RunState) -> tuple[str, ...]:
+def work_of(git: Git, journal: Journal) -> tuple[str, ...]:
     """The work of a run that only its refs hold, in words."""
-    accepted = accepted_tasks(state)
-    landed = [t for t in state.with_status("landed") if t not in accepted]
-    unlanded = [
-        task_id
-        for task_id, task in state.tasks.items()
-        if task.status not in ("landed", "unchanged")
-        and any(attempt.head for attempt in task.attempts)
-    ]
+    state = journal.state
+    landed = [task_id for task_id in unaccepted(state) if not _is_held(git, state, task_id)]
     words = []
     if landed:
         words.append(f"landed, not accepted: {', '.join(landed)}")
-    if unlanded:
-        words.append(f"made, not landed: {', '.join(unlanded)}")
-    heads = {a.head for task in state.tasks.values() for a in task.attempts}
-    branches = git.list_refs(run_branches(state.run))
-    by_hand = [
-        ref.removeprefix("refs/heads/")
-        for ref, commit in branches.items()
-        if "/take/" in ref and commit not in heads
-    ]
+    made = unlanded(state)
+    if made:
+        words.append(f"made, not landed: {', '.join(made)}")
+    by_hand = [ref.removeprefix("refs/heads/") for ref in _by_hand(git, journal)]
     if by_hand:
         words.append(f"committed by hand: {', '.join(by_hand)}")
     return tuple(words)
+
+
+def _is_held(git: Git, state: RunState, task_id: TaskId) -> bool:
+    """Whether a commit that was accepted has what the task's head changed.
+
+    The ledger says which tasks were accepted by a merge or a selection, not by which heads.
+    """
+    attempt = state.attempt(landed_heads(state)[task_id])
+    assert attempt.head is not None
+    for fact in state.accepted:
+        if task_id not in fact.tasks or not git.exists(fact.commit):
+            continue
+        if git.is_ancestor(attempt.head, fact.commit):
+            return True
+        again = reapply(
+            git, fact.commit, attempt.started.base, attempt.head, attributes=state.started.base
+        )
+        if again == git.tree_of(fact.commit):
+            return True
+    return False
+
+
+def _by_hand(git: Git, journal: Journal) -> list[str]:
+    """The run's branches that hold what nobody but a person made, and no other branch has."""
+    state = journal.state
+    ours = {state.started.base, state.tip, *(landing.commit for landing in state.landings)}
+    ours |= {a.head for task in state.tasks.values() for a in task.attempts if a.head}
+    strange = {
+        ref: commit
+        for ref, commit in git.list_refs(run_branches(state.run)).items()
+        if commit not in ours
+    }
+    if not strange:
+        return []
+    facts = read_facts(journal.store, state.run)
+    ours |= {fact.head for _, _, fact in facts if isinstance(fact, e.TaskTaken)}
+    return [
+        ref
+        for ref, commit in strange.items()
+        if commit not in ours and not _kept(git, state, commit)
+    ]
+
+
+def _kept(git: Git, state: RunState, commit: str) -> bool:
+    """Whether a branch or tag that stays has a commit."""
+    said = git.run_refs(
+        *("for-each-ref", "--contains", commit, "--format=%(refname)"),
+        *("--", "refs/heads/", "refs/tags/", "refs/remotes/"),
+    )
+    names = said.out.decode("utf-8", "surrogateescape").splitlines()
+    return any(not name.startswith(run_branches(state.run)) for name in names)
 
 
 def _clean(workplace: Workplace, journal: Journal, cleaned: Cleaned, discard: bool) -> None:
@@ -114,35 +170,56 @@ def _clean(workplace: Workplace, journal: Journal, cleaned: Cleaned, discard: bo
             git.update_refs(RefUpdate(ref, None, sha) for ref, sha in aside.items())
             cleaned.expired += aside
         return
-    work = unaccepted(git, state)
+    happened = intended(git, state)
+    if happened:
+        journal.append(happened)
+        state = journal.state
+    work = work_of(git, journal)
     if work and not discard:
         hint = f"orch accept {state.run}, or orch clean {state.run} --discard"
         cleaned.left.append(Left(state.run, "; ".join(work), hint))
         return
-    kept = _remove_refs(git, state, keep=bool(work))
+    for ref in git.list_refs(run_branches(state.run)):
+        place = checked_out(git, ref)
+        if place is not None:
+            branch, where = ref.removeprefix("refs/heads/"), quoted(str(place.tree))
+            hint = f"git switch to another branch there, then orch clean {state.run}"
+            cleaned.left.append(Left(state.run, f"{branch} is checked out in {where}", hint))
+            return
+    _end_orphans(workplace, journal)
+    _remove_refs(git, state, keep=bool(work))
+    kept = tuple(git.list_refs(discarded_ref(state.run)))
     sweep(
         git,
         workplace.workspaces(state.started.settings.workspaces) / state.run,
         prefix=f"orch-{state.run}-",
     )
-    place = workplace.place
-    shutil.rmtree(run_folder(place, state.run), ignore_errors=True)
+    place_of_run = workplace.place
+    shutil.rmtree(run_folder(place_of_run, state.run), ignore_errors=True)
     for leftover in ("views/{}.json", "detached/{}.log"):
-        (place.folder / leftover.format(state.run)).unlink(missing_ok=True)
+        (place_of_run.folder / leftover.format(state.run)).unlink(missing_ok=True)
     journal.append(e.RunCleaned(kept=kept, kept_until=now + KEPT_S if kept else None))
     cleaned.runs.append(state.run)
     cleaned.kept_aside += kept
 
 
-def _remove_refs(git: Git, state: RunState, keep: bool) -> tuple[str, ...]:
+def _end_orphans(workplace: Workplace, journal: Journal) -> None:
+    """End what a killed engine left running: it would write where nothing is any more."""
+    if journal.state.engines and journal.state.finished is None:
+        scene = open_scene(workplace, journal, lambda: None)
+        anyio.run(end_marked, f"{scene.mark_of_run}/")
+    clear_locks(workplace.git, journal.run)
+
+
+def _remove_refs(git: Git, state: RunState, keep: bool) -> None:
     """Remove the run's refs in one transaction; with `keep`, others hold what they held."""
     refs = git.list_refs(run_refs(state.run)) | git.list_refs(run_branches(state.run))
     moves = [RefUpdate(ref, None, sha) for ref, sha in refs.items()]
-    kept: list[str] = []
-    if keep:
-        for ref, sha in refs.items():
-            aside = discarded_ref(state.run, ref)
+    there = git.list_refs(discarded_ref(state.run))
+    for ref, sha in refs.items() if keep else ():
+        aside = discarded_ref(state.run, ref)
+        if aside in there and there[aside] != sha:
+            aside = f"{aside}-{sha[:12]}"
+        if there.get(aside) != sha:
             moves.append(RefUpdate(aside, sha, None))
-            kept.append(aside)
     git.update_refs(moves)
-    return tuple(kept)

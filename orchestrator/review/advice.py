@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.unaccepted import unaccepted as unaccepted
+
 if TYPE_CHECKING:
     from ledger.state import RunState
 
@@ -46,15 +48,6 @@ def next_steps(state: RunState, alive: bool, named: bool = False) -> tuple[Step,
     elif not steps:
         steps.append(Step(f"orch clean{of_run}", "give back its refs and workspaces"))
     return tuple(steps)
-
-
-def unaccepted(state: RunState) -> tuple[str, ...]:
-    """The landed tasks that no branch of the user's has yet, in plan order."""
-    accepted = {task for fact in state.accepted for task in fact.tasks}
-    landed = state.by_status.get("landed", {})
-    return tuple(
-        task.id for task in state.plan.tasks if task.id in landed and task.id not in accepted
-    )
 
 
 def _ended(state: RunState, of_run: str, run: str) -> list[Step]:

@@ -71,7 +71,6 @@ def test_what_was_rejected_and_is_submitted_again_lands_whole(project: Project) 
     assert files.get("a.txt") == "by a", "the branch that was submitted has it"
 
 
-@pytest.mark.xfail(strict=True, reason="accepted work is told by the task alone, not by its head")
 def test_work_that_landed_again_after_a_rejection_is_not_accepted_yet(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -89,9 +88,6 @@ def test_work_that_landed_again_after_a_rejection_is_not_accepted_yet(project: P
     assert project.result(run)["a.txt"] == "better"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only branches of orch take are looked at before refs are removed"
-)
 def test_what_a_person_committed_on_the_result_branch_is_not_cleaned_away(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -141,7 +137,6 @@ def test_a_submission_that_a_crash_cut_short_can_be_made_again(project: Project)
     assert project.drive(run).tasks["a"].status == "landed"
 
 
-@pytest.mark.xfail(strict=True, reason="refs that are aside already are not named by the fact")
 def test_a_clean_that_a_crash_cut_short_still_keeps_only_for_a_time(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import pytest
-
 from ledger.events import (
     AcceptIntended,
     AttemptPrepared,
@@ -99,7 +97,6 @@ def test_a_stop_while_the_engine_makes_good_a_crash_is_not_forgotten(project: Pr
     assert state.finished and state.finished.outcome == "stopped"
 
 
-@pytest.mark.xfail(strict=True, reason="nothing looks at an intent to accept that has no fact")
 def test_a_squash_whose_fact_a_crash_swallowed_counts_as_accepted(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -120,7 +117,6 @@ def test_a_squash_whose_fact_a_crash_swallowed_counts_as_accepted(project: Proje
     assert [fact.target for fact in state.accepted] == ["first", "main"]
 
 
-@pytest.mark.xfail(strict=True, reason="accept takes every tip for one that a landing made")
 def test_a_tip_that_nobody_judged_is_not_accepted_unjudged(project: Project) -> None:
     project.commit({"test.sh": "test ! -e evil.txt\n"}, "a gate")
     project.does(WRITE + '[[step]]\ntask = "b"\nsleep_s = 0.5\n')
