@@ -153,21 +153,20 @@ def test_ctrl_c_once_ends_in_order_and_the_run_can_be_resumed(here: Terminal) ->
 
 def test_ctrl_c_twice_ends_at_once_and_leaves_no_process(here: Terminal) -> None:
     # A worker that will not go quietly keeps an end in order waiting.
-    command = "trap '' TERM INT; sleep 31.25 & wait; sleep 31.25"
+    stubborn, at_work = f"sleep 31.{os.getpid()}", here.home / "at-work"
+    command = f"trap '' TERM INT; touch {at_work}; {stubborn} & wait; {stubborn}"
     path = here.root / ".agent" / "orch.toml"
     text = path.read_text()
     path.write_text(text[: text.rindex("command =")] + f'command = "{command}"\n')
     here.plan(("a", ()))
     engine = here.start("run")
-    eventually(working(here, "a"))
+    eventually(at_work.exists)
     engine.send_signal(signal.SIGINT)
     time.sleep(0.2)
     engine.send_signal(signal.SIGINT)
     _, err = engine.communicate(timeout=30)
     assert engine.returncode == 130 and "ending at once" in err
-    left = subprocess.run(
-        ["pgrep", "-f", "sleep 31.25"], capture_output=True, text=True, check=False
-    )
+    left = subprocess.run(["pgrep", "-f", stubborn], capture_output=True, text=True, check=False)
     assert left.stdout == ""
 
 
