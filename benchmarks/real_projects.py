@@ -92,5 +92,6 @@ LARGE = Project(
     suite="networkx -n 2",
     goal="Modernise every package",
     worker="ruff",
+    allows={"networkx": ("networkx/conftest.py",)},
 )
-"""Its suite takes more than a minute of both cores: only when asked for."""
+"""Its suite takes a minute of two idle cores, and some of its tasks fail: only when asked for."""
