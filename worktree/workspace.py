@@ -1,8 +1,9 @@
 """Workspaces: pooled worktrees, handed out clean at a commit, taken back dirty.
 
 1. A workspace is handed out at exactly the commit asked for: every tracked file as the commit has
-   it, nothing else but what `keep` names. It is cleaned when it comes back, off anybody's way, so
-   handing it out again costs what differs between two commits, not the size of the tree.
+   it, nothing else but what `keep` names, as it was sealed (see `kept`). It is cleaned when it
+   comes back, off anybody's way, so handing it out again costs what differs between two commits,
+   not the size of the tree.
 2. What is exact is known from a private index that lies outside the tree, never from a file that
    whoever works there can write. A file that differs, or whose inode was so much as touched in a
    later second than it was written, is written anew: a change time cannot be set back, so neither
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worktree.git import Git
+from worktree.kept import DamagedError, Seal, drop_seal, is_sealed, load_seal, make_seal, restore
 from worktree.metadata import add_entry, detach, our_entries, remove_entry, repair_entry
 from worktree.names import PREFIX, check_workspace, quoted
 from worktree.removal import free_bytes as free_bytes
@@ -190,6 +192,7 @@ class Pool:
         self._indexes.mkdir(parents=True, exist_ok=True, mode=0o700)
         for stale in (index, Path(f"{index}.lock")):
             remove(stale)
+        drop_seal(self.root / f".{slot.name}")
         add_entry(self.git, self.root / slot.name, commit)
         slot.made = True
         self._content(slot, "read-tree", "--reset", "-u", commit)
@@ -207,16 +210,18 @@ class Pool:
 
     def _restore(self, slot: _Slot) -> str:
         """Brings the files back to what the private index says; the tree that this is."""
-        path = self.root / slot.name
+        path, folder = self.root / slot.name, self.root / f".{slot.name}"
         if not (self._indexes / slot.name).is_file():
             raise GitError(f"workspace {slot.name} has lost its index")
         remove(Path(f"{self._indexes / slot.name}.lock"))
+        seal = self._seal(slot)
+        keep = seal.names if seal else ()
         for _ in range(4):
             listed = self._content(slot, "ls-files", "-z", "-o", "--directory")
             others = [os.fsdecode(name) for name in listed.split(b"\0") if name]
             for other in others:
-                self._remove_other(path, other.rstrip("/"))
-            swept = self._sweep_folders(path)
+                self._remove_other(path, other.rstrip("/"), keep)
+            swept = self._sweep_folders(path, keep)
             raw = self._content(slot, "diff-files", "-z", "--name-only", "--ignore-submodules=all")
             if raw:
                 self._content(slot, "checkout-index", "-f", "-u", "-z", "--stdin", stdin=raw)
@@ -224,24 +229,43 @@ class Pool:
                 break
         else:
             raise GitError(f"workspace {slot.name} does not come clean")
+        if seal is not None:
+            try:
+                restore(path, folder, seal)
+            except DamagedError:
+                drop_seal(folder)
+                raise GitError(f"workspace {slot.name} has lost what it keeps") from None
         self._empty_submodules(slot)
         return self._content(slot, "write-tree").decode().strip()
 
-    def _remove_other(self, path: Path, other: str) -> None:
-        if other in self.keep and not (path / other).is_symlink():
+    def _seal(self, slot: _Slot) -> Seal | None:
+        """What is kept in a workspace; nothing is of which its commit tracks a part."""
+        folder = self.root / f".{slot.name}"
+        if not is_sealed(folder):
+            return None
+        seal = load_seal(folder)
+        if seal and set(seal.names) <= set(self.keep):
+            tracked = self._content(slot, "ls-files", "-z", "--", *seal.names)
+            if not tracked:
+                return seal
+        drop_seal(folder)
+        return None
+
+    def _remove_other(self, path: Path, other: str, keep: tuple[str, ...]) -> None:
+        if other in keep and not (path / other).is_symlink():
             return
-        within = tuple(kept for kept in self.keep if kept.startswith(f"{other}/"))
+        within = tuple(kept for kept in keep if kept.startswith(f"{other}/"))
         if not within or (path / other).is_symlink():
             remove(path / other)
             return
         for child in sorted(os.listdir(path / other)):  # noqa: PTH208, names are wanted
-            self._remove_other(path, f"{other}/{child}")
+            self._remove_other(path, f"{other}/{child}", keep)
 
-    def _sweep_folders(self, root: Path) -> bool:
+    def _sweep_folders(self, root: Path, keep: tuple[str, ...]) -> bool:
         """Undoes what git does not see (locked folders, `.git` within, pipes); whether it did."""
         found = False
         folders = [root]
-        kept = {str(root / path) for path in self.keep}
+        kept = {str(root / path) for path in keep}
         while folders:
             folder = folders.pop()
             found |= unlock(folder)
@@ -286,6 +310,16 @@ class Pool:
     def _remove(self, slot: _Slot) -> None:
         remove_entry(self.git, self.root / slot.name)
         _remove_state(self.root, slot.name)
+
+
+def seal_kept(git: Git, workspace: Workspace, keep: tuple[str, ...]) -> tuple[str, ...]:
+    """Seals what a set-up made of these names, and only that survives in the pool; which it made.
+
+    A name under which the commit tracks files is not kept."""
+    names = tuple(name.strip("/") for name in keep)
+    where = {"tree": workspace.path, "index": workspace.index}
+    untracked = [name for name in names if not git.run("ls-files", "-z", "--", name, **where)]
+    return make_seal(workspace.path, workspace.folder, untracked)
 
 
 def sweep(

@@ -2,8 +2,8 @@
 
 1. What is copied, and how, `copies` says.
 2. The set-up runs once in each workspace, and again when its commands or what `setup_inputs`
-   name have changed. It counts as done only while what `keep` names is still there: all else
-   that it made is gone when the workspace is handed out again.
+   name have changed. What it made of the names in `keep` is sealed then, and is as it made it
+   at each hand-out; all else that it made is gone. Without such a seal it was never done.
 3. The set-up leaves tracked files as the commit has them.
 4. All of it is bounded in time and size. What went wrong is a value: nobody's fault, and not
    the task's.
@@ -28,7 +28,8 @@ from orchestrator.verification.copies import copy_excludes as copy_excludes
 from workers.command import run_command
 from workers.environment import build_environment, orch_variables
 from worktree.git import Git
-from worktree.workspace import Workspace
+from worktree.kept import drop_seal, is_sealed
+from worktree.workspace import Workspace, seal_kept
 
 SETUP_TIMEOUT_S = 1800.0
 STAMP = "prepared.json"
@@ -53,7 +54,8 @@ async def prepare(
     """Make a workspace ready that was just handed out; None when all went well.
 
     `environ` is a snapshot of the user's environment and `allowed` what the settings let
-    through. With `git`, tracked files that the set-up changed are put back.
+    through. With `git`, tracked files that the set-up changed are put back, and what it made
+    of `keep` is sealed; without, nothing is kept.
     """
     names = copied_names(preparation, kind)
     if names and (
@@ -77,6 +79,7 @@ async def prepare(
     if _is_prepared(stamp, wanted, workspace.path):
         return None
     stamp.unlink(missing_ok=True)
+    drop_seal(workspace.folder)
     (workspace.folder / "tmp").mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + timeout_s
     for command in preparation.setup:
@@ -91,9 +94,14 @@ async def prepare(
         )
         if ended.exit_code != 0:
             return _setup_trouble(command, ended.why, ended.tail, ended.reason, timeout_s)
-    if git is not None:
-        await anyio.to_thread.run_sync(_put_back, git, workspace)
-    await anyio.to_thread.run_sync(_write_stamp, stamp, wanted, workspace.path, preparation.keep)
+    if git is None:
+        return None
+    await anyio.to_thread.run_sync(_put_back, git, workspace)
+    try:
+        kept = await anyio.to_thread.run_sync(seal_kept, git, workspace, preparation.keep)
+    except OSError as error:
+        return Trouble(f"what `keep` names cannot be copied aside ({error})")
+    await anyio.to_thread.run_sync(_write_stamp, stamp, wanted, kept)
     return None
 
 
@@ -148,13 +156,13 @@ def _is_prepared(stamp: Path, wanted: str, tree: Path) -> bool:
     try:
         said = json.loads(stamp.read_text("utf-8"))
         kept = said["kept"]
-        return bool(kept) and said["setup"] == wanted and all((tree / k).exists() for k in kept)
+        is_there = bool(kept) and all((tree / name).exists() for name in kept)
+        return is_there and said["setup"] == wanted and is_sealed(stamp.parent)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def _write_stamp(stamp: Path, wanted: str, tree: Path, keep: tuple[str, ...]) -> None:
-    kept = [name for name in keep if (tree / name).exists()]
+def _write_stamp(stamp: Path, wanted: str, kept: tuple[str, ...]) -> None:
     temporary = stamp.with_suffix(".new")
     temporary.write_text(json.dumps({"setup": wanted, "kept": kept}), "utf-8")
     temporary.replace(stamp)

@@ -97,10 +97,6 @@ def test_a_secret_that_a_gate_may_see_is_in_no_fact(project: Project) -> None:
     assert not [f for f in project.facts(state.run) if "hunter2" in f.model_dump_json()]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a kept folder of the gates' pool is handed on as the last tree's gates left it",
-)
 def test_what_one_trees_tests_leave_in_a_kept_folder_judges_no_other_tree(
     project: Project,
 ) -> None:

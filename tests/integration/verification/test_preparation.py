@@ -70,14 +70,22 @@ async def test_the_set_up_runs_once_and_again_when_its_inputs_change(court):
 async def test_a_set_up_whose_work_is_not_kept_runs_each_time(court):
     hall = Hall(court, setup=(COUNT,))
     assert [await hall.runs(), await hall.runs()] == [1, 2]
+
+
+async def test_what_a_set_up_made_is_as_it_made_it_whoever_had_it_between(court):
     hall = Hall(court, setup=(COUNT,), keep=(".kept",))
     await hall.runs()
     workspace, _ = await hall.ready()
-    (workspace.path / ".kept" / "tool").unlink()
-    (workspace.path / ".kept").rmdir()
+    (workspace.path / ".kept" / "tool").write_text("changed")
+    (workspace.path / ".kept" / "leave").write_text("to pass")
     hall.pool.give_back(workspace)
-    before = hall.count.read_text().count("run")
-    assert await hall.runs() == before + 1
+    assert await hall.runs() == 1
+    workspace, _ = await hall.ready()
+    assert [path.name for path in (workspace.path / ".kept").iterdir()] == ["tool"]
+    assert (workspace.path / ".kept" / "tool").read_text() == "made\n"
+    (workspace.folder / "kept.json").unlink()
+    hall.pool.give_back(workspace)
+    assert await hall.runs() == 2, "without the seal nothing was kept"
 
 
 async def test_a_set_up_that_failed_is_said_and_tried_again(court):

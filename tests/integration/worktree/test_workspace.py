@@ -1,6 +1,7 @@
 """Pooled workspaces: handed out exact, taken back dirty, however dirty."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from worktree.discovery import discover
 from worktree.git import Git, GitError
 from worktree.metadata import locked
 from worktree.removal import free_bytes, remove
-from worktree.workspace import Pool, Workspace, sweep
+from worktree.workspace import Pool, Workspace, seal_kept, sweep
 
 
 def expected(scene: Scene, commit: str) -> dict[str, str]:
@@ -90,18 +91,129 @@ def test_a_workspace_whose_round_was_committed_goes_out_clean(scene: Scene):
     assert tree_files(pool.take(scene.base).path) == expected(scene, scene.base)
 
 
-def test_what_keep_names_survives_and_nothing_else_does(scene: Scene):
+def kept_files(scene: Scene, pool: Pool) -> dict[str, str]:
+    """What a hand-out holds beside the tree; the workspace goes back at once."""
+    workspace = pool.take(scene.base)
+    found = [path for path in workspace.path.rglob("*") if path.is_file()]
+    names = {path.relative_to(workspace.path).as_posix(): path for path in found}
+    others = set(names) - set(expected(scene, scene.base)) - {".git"}
+    pool.give_back(workspace)
+    return {name: names[name].read_text() for name in sorted(others) if names[name].exists()}
+
+
+def test_what_was_sealed_survives_and_nothing_else_does(scene: Scene):
     pool = scene.pool(keep=(".venv", "build/cache/"))
     workspace = pool.take(scene.base)
     for name in (".venv/bin/python", "build/cache/a", "build/out", ".venv2/a", "sub/.venv/a"):
         (workspace.path / name).parent.mkdir(parents=True, exist_ok=True)
         (workspace.path / name).write_text("x\n")
+    assert seal_kept(scene.git, workspace, pool.keep) == (".venv", "build/cache")
     pool.give_back(workspace)
-    found = tree_files(pool.take(scene.base).path)
-    assert {name for name in found if name not in expected(scene, scene.base)} == {
-        ".venv/bin/python",
-        "build/cache/a",
-    }
+    assert kept_files(scene, pool) == {".venv/bin/python": "x\n", "build/cache/a": "x\n"}
+
+
+def test_what_was_never_sealed_survives_under_no_name(scene: Scene):
+    pool = scene.pool(keep=(".venv",))
+    workspace = pool.take(scene.base)
+    (workspace.path / ".venv").mkdir()
+    (workspace.path / ".venv/leave").write_text("x\n")
+    pool.give_back(workspace)
+    assert kept_files(scene, pool) == {}
+
+
+def _write_in_place_with_its_old_date(file: Path) -> None:
+    before = file.stat()
+    with file.open("r+") as text:
+        text.write("evil")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+LEFT_IN_KEPT = {
+    "a new file": lambda kept: (kept / "new").write_text("x"),
+    "a new folder": lambda kept: (kept / "new/deep").mkdir(parents=True),
+    "a changed file": lambda kept: (kept / "bin/tool").write_text("evil and longer"),
+    "a change in place, its date put back": lambda kept: _write_in_place_with_its_old_date(
+        kept / "bin/tool"
+    ),
+    "another mode": lambda kept: (kept / "bin/tool").chmod(0o777),
+    "a removed file": lambda kept: (kept / "bin/tool").unlink(),
+    "a removed folder": lambda kept: shutil.rmtree(kept / "bin"),
+    "nothing left of it": lambda kept: shutil.rmtree(kept),
+    "a folder that is a link now": lambda kept: (
+        (kept / "bin").rename(kept.parent / "aside"),
+        (kept / "bin").symlink_to("/"),
+    ),
+    "all of it a link": lambda kept: (shutil.rmtree(kept), kept.symlink_to("/")),
+    "a link that leads elsewhere": lambda kept: (
+        (kept / "python").unlink(),
+        (kept / "python").symlink_to("/bin/false"),
+    ),
+    "a pipe": lambda kept: os.mkfifo(kept / "pipe"),
+    "a locked folder": lambda kept: (kept / "bin").chmod(0),
+}
+
+
+@pytest.mark.parametrize("left", sorted(LEFT_IN_KEPT))
+def test_what_is_kept_goes_out_as_it_was_sealed(scene: Scene, left: str):
+    pool = scene.pool(keep=("kept",))
+    workspace = pool.take(scene.base)
+    kept = workspace.path / "kept"
+    (kept / "bin").mkdir(parents=True)
+    (kept / "bin/tool").write_text("good")
+    (kept / "bin/tool").chmod(0o555)
+    (kept / "bin").chmod(0o555)
+    (kept / "python").symlink_to("/bin/true")
+    seal_kept(scene.git, workspace, pool.keep)
+
+    def look() -> dict[str, object]:
+        found: dict[str, object] = {}
+        for path in [kept, *kept.rglob("*")]:
+            status = path.lstat()
+            if path.is_symlink():
+                found[str(path)] = os.readlink(path)
+            elif path.is_dir():
+                found[str(path)] = status.st_mode
+            else:
+                found[str(path)] = (status.st_mode, status.st_mtime_ns, path.read_text())
+        return found
+
+    sealed = look()
+    (kept / "bin").chmod(0o755)
+    (kept / "bin/tool").chmod(0o755)
+    LEFT_IN_KEPT[left](kept)
+    pool.give_back(workspace)
+    for _ in range(2):
+        workspace = pool.take(scene.base)
+        assert look() == sealed
+        pool.give_back(workspace)
+
+
+def test_a_seal_that_somebody_wrote_to_keeps_nothing(scene: Scene):
+    pool = scene.pool(keep=("kept",))
+    workspace = pool.take(scene.base)
+    (workspace.path / "kept").mkdir()
+    (workspace.path / "kept/tool").write_text("good")
+    seal_kept(scene.git, workspace, pool.keep)
+    (workspace.path / "kept/tool").unlink()
+    (workspace.folder / "kept/kept/tool").write_text("evil")
+    pool.give_back(workspace)
+    assert kept_files(scene, pool) == {}
+
+
+def test_a_kept_folder_of_which_a_commit_tracks_a_part_is_as_the_commit_says(scene: Scene):
+    pool = scene.pool(keep=("kept",))
+    workspace = pool.take(scene.base)
+    (workspace.path / "kept").mkdir()
+    (workspace.path / "kept/tool").write_text("good")
+    seal_kept(scene.git, workspace, pool.keep)
+    pool.give_back(workspace)
+    scene.write("kept/tracked", "t\n")
+    tracked = scene.commit_all("a part is tracked")
+    workspace = pool.take(tracked)
+    assert (workspace.path / "kept/tracked").read_text() == "t\n"
+    assert seal_kept(scene.git, workspace, pool.keep) == ()
+    pool.give_back(workspace)
+    assert kept_files(scene, pool) == {}
 
 
 def test_a_kept_name_that_became_a_link_is_not_kept(scene: Scene, tmp_path: Path):
@@ -111,6 +223,7 @@ def test_a_kept_name_that_became_a_link_is_not_kept(scene: Scene, tmp_path: Path
     precious.mkdir()
     (precious / "file").write_text("p\n")
     (workspace.path / ".venv").symlink_to(precious)
+    assert seal_kept(scene.git, workspace, pool.keep) == ()
     pool.give_back(workspace)
     assert not (workspace.path / ".venv").is_symlink()
     assert (precious / "file").read_text() == "p\n"
