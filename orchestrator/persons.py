@@ -84,18 +84,48 @@ def retry(store: Store, run: str, task_id: TaskId, note: str = "") -> Said:
         raise OrchError(
             f"{task_id} has landed", hint=f"orch reject {task_id} takes it out of the result first"
         )
+    if task.status == "skipped":
+        _refuse_skipped(journal.state, task_id)
     _record(journal, e.RetryRequested(task=task_id, note=note))
+    if journal.state.tasks[task_id].status == "skipped":
+        waits, hint = _waits_for(journal.state, task_id)
+        return Said(
+            f"{task_id} will be tried again once it can: it waits for {waits}", hint, (task_id,)
+        )
     return Said(f"{task_id} will be tried again", tasks=(task_id,))
+
+
+def _refuse_skipped(state: RunState, task_id: TaskId) -> None:
+    waits, hint = _waits_for(state, task_id)
+    raise OrchError(
+        f"{task_id} is skipped: it waits for {waits}, then goes on by itself", hint=hint
+    )
+
+
+def _waits_for(state: RunState, task_id: TaskId) -> tuple[str, str]:
+    """What keeps a skipped task from being tried, and what to type about it."""
+    roots = [
+        need
+        for need in with_needs(state, (task_id,))
+        if need != task_id and state.tasks[need].status in ("failed", "rejected")
+    ]
+    words = ", ".join(f"{need} ({state.tasks[need].status})" for need in roots[:5])
+    return words or "what has not landed", f"orch retry {roots[0]}" if roots else "orch status"
 
 
 def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
     """Let a held task change a protected path."""
+    from worktree.names import quoted
+
     journal = _open(store, run)
     task = find_task(journal.state, task_id)
     last = task.last
     held = last.finished.held_paths if last and last.finished else ()
     if task.status != "held" or not held:
         raise OrchError(f"{task_id} is {task.status}: it waits for no path", hint="orch status")
+    if path not in held:
+        # Names that no ledger can hold as they are were recorded as they are shown.
+        path = quoted(path)
     if path not in held:
         raise OrchError(f"{task_id} did not change '{path}'", hint=f"it did: {', '.join(held)}")
     _record(journal, e.PathAllowed(task=task_id, path=path))
@@ -125,22 +155,28 @@ def reject(store: Store, run: str, task_ids: tuple[TaskId, ...]) -> Said:
 
 def take(workplace: Workplace, store: Store, run: str, task_id: TaskId) -> Said:
     """Make a branch of a task's last head, for a person to finish by hand."""
+    from orchestrator.given import made_anew
     from worktree.git import RefUpdate
     from worktree.names import take_branch
 
+    git = workplace.git
     journal = _open(store, run)
-    task = find_task(journal.state, task_id)
-    head = next((a.head for a in reversed(task.attempts) if a.head), None)
-    if head is None:
+    state = journal.state
+    task = find_task(state, task_id)
+    attempt = next((a for a in reversed(task.attempts) if a.head), None)
+    if attempt is None or attempt.head is None:
         raise OrchError(
             f"{task_id} has no head: no attempt of it has changed anything",
             hint=f"orch show {task_id}",
         )
     ref = take_branch(run, task_id)
     branch = ref.removeprefix("refs/heads/")
-    if workplace.git.read_ref(ref) is not None:
+    if git.read_ref(ref) is not None:
         raise OrchError(f"the branch {branch} is there already", hint=f"git switch {branch}")
-    workplace.git.update_refs([RefUpdate(ref, head, None)])
+    head = attempt.head
+    if task.status != "landed" and git.is_ancestor(head, state.tip):
+        head = made_anew(git, state, attempt.started.base, head)
+    git.update_refs([RefUpdate(ref, head, None)])
     _record(journal, e.TaskTaken(task=task_id, branch=branch, head=head))
     return Said(
         f"{branch} holds the last head of {task_id}",
@@ -153,13 +189,14 @@ def submit(
     workplace: Workplace, store: Store, run: str, task_id: TaskId, revision: str | None = None
 ) -> Said:
     """Queue a person's head for a task; the gates judge it like any other."""
+    from orchestrator.given import made_anew, named, taken_out_since
     from worktree.changes import merge_base
-    from worktree.git import RefUpdate
-    from worktree.names import attempt_ref, take_branch
+    from worktree.names import take_branch
 
     git = workplace.git
     journal = _open(store, run)
-    task = find_task(journal.state, task_id)
+    state = journal.state
+    task = find_task(state, task_id)
     if task.status in ("working", "queued", "landed"):
         raise OrchError(f"{task_id} is {task.status}", hint=f"orch show {task_id}")
     taken = take_branch(run, task_id)
@@ -168,17 +205,26 @@ def submit(
             f"there is no branch {taken.removeprefix('refs/heads/')}",
             hint=f"orch take {task_id}, or say which commit: orch submit {task_id} REVISION",
         )
-    head = git.resolve(revision or taken)
-    base = merge_base(git, head, journal.state.tip)
+    given = head = git.resolve(revision or taken)
+    base = merge_base(git, head, state.tip)
     if base is None:
         raise OrchError(f"{head[:12]} shares no history with run {run}", hint="git log --graph")
+    since = taken_out_since(git, state, task_id, base)
+    if since is not None:
+        head = made_anew(git, state, since, head)
+        base = merge_base(git, head, state.tip) or since
     tree = git.tree_of(head)
     if tree == git.tree_of(base):
-        raise OrchError(f"{head[:12]} changes nothing that is not in the result", hint="git status")
+        raise OrchError(
+            f"{given[:12]} changes nothing that is not in the result", hint="git status"
+        )
     number = len(task.attempts) + 1
-    git.update_refs([RefUpdate(attempt_ref(run, task_id, number), head, None)])
-    _record(journal, e.HeadSubmitted(task=task_id, attempt=number, base=base, head=head, tree=tree))
-    return Said(f"{task_id}: {head[:12]} is queued", tasks=(task_id,))
+    with named(git, run, task_id, number, head):
+        _record(
+            journal,
+            e.HeadSubmitted(task=task_id, attempt=number, base=base, head=head, tree=tree),
+        )
+    return Said(f"{task_id}: {given[:12]} is queued", tasks=(task_id,))
 
 
 def find_task(state: RunState, task_id: TaskId) -> TaskState:

@@ -15,9 +15,6 @@ from worktree.names import discarded_ref
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a decision is recorded on top of facts that it did not know"
-)
 def test_a_retry_at_the_very_end_is_not_overrun_by_the_end(project: Project) -> None:
     project.does('[[step]]\nunless_feedback = "again"\nexit = 1\n' + WRITE)
     run = project.start(task("a"), attempts=1)
@@ -30,9 +27,6 @@ def test_a_retry_at_the_very_end_is_not_overrun_by_the_end(project: Project) -> 
     assert state.tasks["a"].status == "landed", state.finished
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a decision is recorded on top of facts that it did not know"
-)
 def test_a_submission_of_a_task_that_is_just_starting_ends_no_engine(project: Project) -> None:
     project.does(WRITE)
     run = project.start(task("a"), task("b", needs=("a",)))
@@ -47,10 +41,6 @@ def test_a_submission_of_a_task_that_is_just_starting_ends_no_engine(project: Pr
     assert state.finished and state.finished.exit_code == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a rejected head is an ancestor of the result, so git merges only what is newer",
-)
 def test_what_was_rejected_and_is_submitted_again_lands_whole(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a"), task("b")).run
@@ -101,9 +91,6 @@ def test_what_a_person_committed_on_the_result_branch_is_not_cleaned_away(projec
     assert mine in held
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a queued or working task is not looked at when what it needs is taken out"
-)
 def test_what_needs_a_rejected_task_does_not_land_without_it(project: Project) -> None:
     project.does(WRITE + '[[step]]\ntask = "b"\nsleep_s = 1\n')
     run = project.start(task("a"), task("b", needs=("a",)))
@@ -121,10 +108,6 @@ def test_what_needs_a_rejected_task_does_not_land_without_it(project: Project) -
     assert "b.txt" not in project.result(run)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the ref of a submission must not exist, though only the ledger says that it was made",
-)
 def test_a_submission_that_a_crash_cut_short_can_be_made_again(project: Project) -> None:
     project.does("[[step]]\nexit = 1\n")
     run = project.run(task("a"), attempts=1).run
@@ -157,3 +140,46 @@ def test_nothing_is_asked_of_a_run_that_was_cleaned(project: Project) -> None:
         assert clean(project.workplace(), store, run).runs == [run]
         with pytest.raises(OrchError):
             persons.retry(store, run, "a")
+
+
+def test_a_branch_that_was_taken_before_its_task_was_rejected_lands_whole(
+    project: Project,
+) -> None:
+    project.does(WRITE)
+    run = project.run(task("a"), task("b")).run
+    with project.store() as store:
+        persons.take(project.workplace(), store, run, "a")
+        persons.reject(store, run, ("a",))
+    project.drive(run)
+    project.git("switch", "--quiet", f"orch/{run}/take/a")
+    mine = project.commit({"a2.txt": "and more"}, "by hand")
+    project.git("switch", "--quiet", "main")
+    with project.store() as store:
+        persons.submit(project.workplace(), store, run, "a", mine)
+    assert project.drive(run).tasks["a"].status == "landed"
+    files = project.result(run)
+    assert (files["a.txt"], files["a2.txt"], files["b.txt"]) == ("by a", "and more", "by b")
+
+
+def test_what_a_crash_left_in_a_submissions_place_is_moved_aside(project: Project) -> None:
+    project.does("[[step]]\nexit = 1\n")
+    run = project.run(task("a"), attempts=1).run
+    lost = project.commit({"a.txt": "first"}, "by hand")
+    project.git("reset", "--quiet", "--hard", "HEAD^")
+    mine = project.commit({"a.txt": "second"}, "by hand again")
+    project.git("reset", "--quiet", "--hard", "HEAD^")
+    project.git("update-ref", f"refs/orch/{run}/attempt/a/2", lost)
+    with project.store() as store:
+        persons.submit(project.workplace(), store, run, "a", mine)
+    assert project.drive(run).tasks["a"].status == "landed"
+    assert project.result(run)["a.txt"] == "second"
+    assert lost in project.git("for-each-ref", "--format=%(objectname)", "refs/orch-discarded/")
+
+
+def test_a_skipped_task_says_what_it_waits_for(project: Project) -> None:
+    project.does("[[step]]\nexit = 1\n")
+    run = project.run(task("a"), task("b", needs=("a",)), task("c", needs=("b",)), attempts=1).run
+    with project.store() as store, pytest.raises(OrchError) as caught:
+        persons.retry(store, run, "c")
+    assert "waits for a (failed)" in caught.value.message
+    assert caught.value.hint == "orch retry a"
