@@ -20,7 +20,7 @@ import anyio
 from ledger.events import RunStarted
 from ledger.model import Gate, Identity, Plan, Settings, Sha, Task, Verdict
 from ledger.store import Store, VerdictRow
-from orchestrator.start import platform_key
+from orchestrator.verification.tools import platform_key
 from orchestrator.workplace import Workplace
 
 GIT_THREADS = 2
@@ -131,7 +131,7 @@ def _as_if_started(
         base=content.commit,
         base_tree=content.tree,
         identity=Identity(name="orch", email="orch@localhost"),
-        platform=platform_key(workplace.environ.get("PATH", "")),
+        platform=platform_key(workplace.environ, settings),
     )
 
 

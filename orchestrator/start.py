@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import re
 import time
 from dataclasses import dataclass
@@ -54,6 +52,7 @@ def start_run(
 ) -> RunId:
     """Record a new run; its engine is another matter. Raises OrchError, writes nothing then."""
     from orchestrator import __version__
+    from orchestrator.verification.tools import platform_key
     from worktree.landing import name_conflict
     from worktree.user import checkout_state
 
@@ -77,6 +76,7 @@ def start_run(
     rules = workplace.checkout / ".agent" / "RULES.md"
     settings = settings.model_copy(update={"limits": options.limits(settings.limits)})
     run_words = name or plan.goal
+    tools = platform_key(workplace.environ, settings)
     for _ in range(50):
         run = new_run_id(run_words, date.today(), {r.run for r in store.runs()})
         started = RunStarted(
@@ -90,7 +90,7 @@ def start_run(
             signs=user.signing is not None,
             rules=rules.read_text("utf-8", "replace")[:RULES_LIMIT] if rules.is_file() else "",
             excludes=user.excludes.encode("utf-8", "replace").decode(),
-            platform=platform_key(workplace.environ.get("PATH", "")),
+            platform=tools,
             estimates=estimate(store),
             allow_red_base=options.allow_red_base,
             accept=options.accept,
@@ -120,12 +120,6 @@ def new_run_id(words: str, day: date, taken: set[RunId]) -> RunId:
             if run not in taken:
                 return run
     return f"{day:%Y%m%d}-{slug}-{time.time_ns():x}"
-
-
-def platform_key(path: str) -> str:
-    """What verdicts depend on beside the tree: the machine and where its tools are found."""
-    parts = (platform.system(), platform.machine(), platform.release(), path)
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def estimate(store: Store) -> Estimates:

@@ -161,6 +161,7 @@ class Judge:
             preparation=preparation,
             copied=hash_copies(self.workplace.checkout, copied_names(preparation, "gate")),
             platform=self.started.platform,
+            base_tree=self.started.base_tree,
         )
 
     def environment(self, temporary: Path, port: int | None = None) -> dict[str, str]:

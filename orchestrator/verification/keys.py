@@ -2,11 +2,13 @@
 
 1. Two runs of a gate with equal keys would say the same; so one verdict serves both.
 2. In it: the tree, the command, the configured time limit, the values of the environment that
-   the gate sees, the sandbox and the network, the set-up, what is copied beside the tree, and
-   the platform with its tools.
+   the gate sees, the sandbox and the network, the set-up and what is kept of it, what is copied
+   beside the tree, and the platform with its tools.
 3. Not in it: the gate's name, the run, the workspace, ports and temporary folders. The content
-   of `setup_inputs` is a part of the tree. The default time limit follows the baseline and
-   differs from run to run; what ran out of time is never reused, so it may.
+   of `setup_inputs` is a part of the tree; a set-up without them may have been made from any tree
+   of its run, so then the tree that the run began at is in the key. The default time limit
+   follows the baseline and differs from run to run; what ran out of time is never reused, so it
+   may.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Mapping
 
 from ledger.model import Gate, Preparation, Sha
 
-KEY_VERSION = 1
+KEY_VERSION = 2
 """Raised when what a key is made of, or what a verdict means, changes."""
 
 VOLATILE = frozenset({"TMPDIR", "TMP", "TEMP"})
@@ -31,10 +33,13 @@ def verdict_key(
     preparation: Preparation,
     copied: Mapping[str, str],
     platform: str,
+    base_tree: Sha = "",
     sandbox: str = "none",
     network: str = "open",
 ) -> str:
-    """The key for that gate on that tree; `copied` maps paths to hashes of their content."""
+    """The key for that gate on that tree; `copied` maps paths to hashes of their content, and
+    `base_tree` is the tree that the run began at."""
+    unpinned = bool(preparation.setup) and not preparation.setup_inputs
     parts = {
         "version": KEY_VERSION,
         "tree": tree,
@@ -47,6 +52,8 @@ def verdict_key(
         },
         "setup": preparation.setup,
         "setup_inputs": preparation.setup_inputs,
+        "keep": sorted(preparation.keep) if preparation.setup else (),
+        "began": base_tree if unpinned else None,
         "copied": dict(copied),
         "platform": platform,
         "sandbox": sandbox,

@@ -162,23 +162,41 @@ def _shadows(gates: Iterable[Gate]) -> Iterator[str]:
                 break
 
 
+def words_that_run(command: str) -> tuple[str, ...]:
+    """The words of a command that name what runs: wrappers, programs, files by whole paths."""
+    found: dict[str, None] = {}
+    for words in _split(command):
+        start = _unwrapped(words)
+        wrappers = words[: len(words) - len(start)]
+        found |= dict.fromkeys(word for word in wrappers if _WRAPPERS.fullmatch(word))
+        found |= dict.fromkeys(start[:1])
+        found |= dict.fromkeys(word for word in words if word.startswith("/"))
+    return tuple(found)
+
+
 def _simple_commands(gates: Iterable[Gate]) -> Iterator[list[str]]:
     """The words of each simple command, wrappers and assignments taken off its front."""
     for gate in gates:
-        lexer = shlex.shlex(gate.command, posix=True, punctuation_chars=";&|()<>\n")
-        lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
-        try:
-            words = list(lexer)
-        except ValueError:  # an open quote: the shell will say so
-            words = gate.command.split()
-        simple: list[str] = []
-        for word in [*words, ";"]:
-            if word and not word.strip(";&|()<>\n"):
-                if start := _unwrapped(simple):
-                    yield start
-                simple = []
-            else:
-                simple.append(word)
+        for words in _split(gate.command):
+            if start := _unwrapped(words):
+                yield start
+
+
+def _split(command: str) -> Iterator[list[str]]:
+    """The words of each simple command."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=";&|()<>\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+    try:
+        words = list(lexer)
+    except ValueError:  # an open quote: the shell will say so
+        words = command.split()
+    simple: list[str] = []
+    for word in [*words, ";"]:
+        if word and not word.strip(";&|()<>\n"):
+            yield simple
+            simple = []
+        else:
+            simple.append(word)
 
 
 def _unwrapped(words: list[str]) -> list[str]:

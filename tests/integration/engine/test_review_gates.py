@@ -48,7 +48,6 @@ def test_the_red_that_blames_is_the_one_that_was_confirmed() -> None:
     assert decide(story.state, FREE, NOW) == (JudgeCandidate(number, confirms=True),)
 
 
-@pytest.mark.xfail(strict=True, reason="the key holds the PATH, not what is found there")
 def test_a_gates_tool_that_changed_is_asked_again(project: Project, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()

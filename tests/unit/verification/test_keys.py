@@ -20,7 +20,9 @@ def test_a_key_holds_for_another_run_another_workspace_and_another_name():
     elsewhere = {"PATH": "/bin", "HOME": "/h", "TMPDIR": "/w/2/tmp", "ORCH_RUN": "b", "TMP": "/t"}
     assert key(environment=elsewhere) == key()
     assert key(GATE.model_copy(update={"name": "tests", "stage": "check"})) == key()
-    assert key(preparation=SAME["preparation"].model_copy(update={"keep": (".venv",)})) == key()
+    assert key(base_tree="c" * 40) == key(base_tree="d" * 40)
+    kept_of_nothing = key(preparation=Preparation(keep=("a",)))
+    assert kept_of_nothing == key(preparation=Preparation())
 
 
 def test_a_key_differs_with_everything_that_a_verdict_depends_on():
@@ -32,6 +34,8 @@ def test_a_key_differs_with_everything_that_a_verdict_depends_on():
         key(environment=SAME["environment"] | {"API": "1"}),
         key(preparation=Preparation(setup=("uv sync --frozen",), setup_inputs=("uv.lock",))),
         key(preparation=Preparation(setup=("uv sync",))),
+        key(preparation=SAME["preparation"].model_copy(update={"keep": (".venv",)})),
+        key(preparation=Preparation(setup=("uv sync",)), base_tree="c" * 40),
         key(copied={".env": "5678"}),
         key(copied={}),
         key(platform="darwin"),
