@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from ledger.state import RunState, TaskState
 from orchestrator.cli import output
 from orchestrator.cli.desk import Desk
 from orchestrator.persons import Said
 from orchestrator.runs import engine_alive
+
+
+def is_anything_left(state: RunState) -> bool:
+    """Whether an engine would find something to do, whatever the run's end said."""
+    if state.finished is None or state.finished.outcome not in ("complete", "person-needed"):
+        return True
+    if state.queue or state.rejections:
+        return True
+    if any(state.with_status(status) for status in ("ready", "working", "queued")):
+        return True
+    return any(_waits_for_nothing(state.tasks[task_id]) for task_id in state.with_status("held"))
+
+
+def _waits_for_nothing(task: TaskState) -> bool:
+    """Whether a held task's paths are all allowed."""
+    finished = task.last.finished if task.last else None
+    held = finished.held_paths if finished else ()
+    return bool(held) and all(path in task.allowed for path in held)
 
 
 def answer_said(desk: Desk, said: Said, as_json: bool) -> None:

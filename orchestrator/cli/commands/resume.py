@@ -37,20 +37,20 @@ def resume(
 
     With the plan and the settings that it started with; its limits may be changed here.
     """
+    from ledger.lock import EngineLock
     from orchestrator.cli import output
     from orchestrator.cli.desk import sit_down
     from orchestrator.cli.driving import answer_detached, drive_shown, show_end
     from orchestrator.cli.driving import detach as start_detached
+    from orchestrator.cli.going_on import is_anything_left
     from orchestrator.cli.limits import changed_limits, refuse_past_deadline, said_of_changes
     from orchestrator.config import refuse_missing_copies
-    from orchestrator.errors import OrchError
-    from orchestrator.persons import change_limits
+    from orchestrator.persons import change_limits, refuse_cleaned
     from orchestrator.runs import load_state
 
     desk = sit_down(ctx, run)
     state = load_state(desk.store, desk.run)
-    if state.cleaned:
-        raise OrchError(f"run {desk.run} was cleaned: its refs are gone", hint="orch run")
+    refuse_cleaned(state)
     limits = changed_limits(
         state.limits,
         parallel=parallel,
@@ -61,12 +61,14 @@ def resume(
     refuse_past_deadline(limits)
     for line in said_of_changes(desk.workplace, state):
         output.narrate(line)
-    finished = state.finished if limits == state.limits else None
-    if finished and finished.outcome in ("complete", "person-needed"):
+    if state.finished and limits == state.limits and not is_anything_left(state):
         show_end(desk.workplace, desk.store, state, as_json=as_json)
-        return finished.exit_code
+        return state.finished.exit_code
     refuse_missing_copies(desk.workplace.checkout, state.started.settings)
-    change_limits(desk.store, desk.run, limits)
+    if limits != state.limits:
+        # Under the lock: an engine that drives the run keeps the limits that it was given.
+        with EngineLock.take(desk.workplace.place.lock(desk.run)):
+            change_limits(desk.store, desk.run, limits)
     if detach:
         start_detached(desk.workplace, desk.run)
         answer_detached(desk.workplace, desk.run, as_json)
