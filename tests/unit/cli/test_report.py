@@ -72,6 +72,8 @@ def test_an_agents_words_can_do_nothing_in_the_report() -> None:
     assert "<script" not in page and "<a " not in page and "<strong>" not in page
     assert page.count("<h1>") == 1 and "@team" not in re.sub("<code>.*?</code>", "", page)
     assert escaped("a_b*c|d") == "a\\_b\\*c\\|d"
+    assert "https://" not in (said := escaped("https://evil.example www.evil.example"))
+    assert "www." not in said
 
 
 def test_a_code_span_holds_any_backticks() -> None:
