@@ -2,13 +2,14 @@
 
 import pytest
 
-from ledger.events import Landed, TaskGivenUp
+from ledger.events import AcceptIntended, Landed, TaskGivenUp
+from ledger.model import CommandWorker
 from orchestrator import persons
 from orchestrator.cleaning import _remove_refs, clean
 from orchestrator.errors import OrchError
-from orchestrator.journal import load_state
+from orchestrator.journal import Journal, load_state
 from tests.integration.engine.test_persons import accepted
-from tests.integration.engine.test_review_resume import When
+from tests.integration.engine.test_review_resume import When, stop
 from tests.support.project import Project, task
 from worktree.names import discarded_ref
 
@@ -183,3 +184,80 @@ def test_a_skipped_task_says_what_it_waits_for(project: Project) -> None:
         persons.retry(store, run, "c")
     assert "waits for a (failed)" in caught.value.message
     assert caught.value.hint == "orch retry a"
+
+
+def test_a_name_that_is_shown_escaped_is_allowed_by_its_own_bytes(project: Project) -> None:
+    name = "a\N{ZERO WIDTH JOINER}.cfg"
+    command = f"printf x > '{name}'"
+    project.more_settings = {
+        "worker": "sh",
+        "workers": {"sh": CommandWorker(kind="command", command=command)},
+        "protected": ("*.cfg",),
+    }
+    run = project.run(task("a", paths=())).run
+    held = project.state(run).tasks["a"]
+    assert held.status == "held", held.note
+    with project.store() as store:
+        persons.allow(store, run, "a", name)
+    assert project.drive(run).tasks["a"].status == "landed"
+
+
+def test_a_stopped_run_that_made_nothing_is_cleaned(project: Project) -> None:
+    project.does("[[step]]\nsleep_s = 30\n")
+    run = project.start(task("a"))
+    working = When(lambda fact: fact.kind == "AttemptPrepared", lambda: stop(project, run))
+    project.drive(run, (working,))
+    with project.store() as store:
+        assert clean(project.workplace(), store, run).runs == [run]
+    assert project.git("for-each-ref", "--format=%(refname)") == "refs/heads/main"
+
+
+def test_a_run_whose_branch_is_checked_out_is_not_cleaned(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    accepted(project, run)
+    project.git("switch", "--quiet", f"orch/{run}/result")
+    for discard in (False, True):
+        with project.store() as store:
+            done = clean(project.workplace(), store, run, discard=discard)
+        assert not done.runs and "is checked out in" in done.left[0].why
+    assert project.git("rev-parse", "HEAD") == project.git("rev-parse", "main")
+
+
+def test_work_that_was_accepted_again_by_one_commit_is_no_work_any_more(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    accepted(project, run, squash=True)
+    with project.store() as store:
+        persons.reject(store, run, ("a",))
+    project.drive(run)
+    project.does('[[step]]\nwrite = { "a2.txt" = "better" }\n')
+    with project.store() as store:
+        persons.retry(store, run, "a")
+    project.drive(run)
+    with project.store() as store:
+        assert not clean(project.workplace(), store, run).runs
+    assert accepted(project, run, squash=True).outcome == "accepted"
+    assert project.files("main")["a2.txt"] == "better"
+    with project.store() as store:
+        assert clean(project.workplace(), store, run).runs == [run]
+
+
+def test_an_accept_whose_fact_is_missing_is_known_to_clean(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    state = project.state(run)
+    with project.store() as store:  # as if orch had died between branch and fact
+        Journal.load(store, run).append(
+            AcceptIntended(
+                target="main",
+                before=state.started.base,
+                commit=state.tip,
+                tree=state.tip_tree,
+                tasks=("a",),
+            )
+        )
+    project.git("merge", "--quiet", "--ff-only", state.tip)
+    with project.store() as store:
+        assert clean(project.workplace(), store, run).runs == [run]
+    assert project.state(run).accepted
