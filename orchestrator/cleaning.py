@@ -186,6 +186,9 @@ def _clean(workplace: Workplace, journal: Journal, cleaned: Cleaned, discard: bo
             hint = f"git switch to another branch there, then orch clean {state.run}"
             cleaned.left.append(Left(state.run, f"{branch} is checked out in {where}", hint))
             return
+    if journal.catch_up():  # a person said something meanwhile
+        _clean(workplace, journal, cleaned, discard)
+        return
     _end_orphans(workplace, journal)
     _remove_refs(git, state, keep=bool(work))
     kept = tuple(git.list_refs(discarded_ref(state.run)))

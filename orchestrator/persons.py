@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ledger import events as e
@@ -19,7 +20,7 @@ from ledger.model import Limits, TaskId
 from ledger.state import IllegalEvent, RunState, TaskState
 from ledger.store import Store
 from orchestrator.errors import OrchError
-from orchestrator.journal import Journal
+from orchestrator.journal import TRIES, Journal
 from orchestrator.policy.nearest import nearest
 from orchestrator.workplace import Workplace
 
@@ -49,13 +50,27 @@ def _open(store: Store, run: str) -> Journal:
 
 
 def _record(journal: Journal, fact: e.Event) -> None:
+    """Record a person's word, which holds whatever was written meanwhile, or is refused."""
+    _record_decided(journal, lambda _: fact)
+
+
+def _record_decided(journal: Journal, decide: Callable[[RunState], e.Event]) -> e.Event:
+    """The same for a word that depends on where the run stands."""
     try:
-        journal.append(fact)
+        for _ in range(TRIES):
+            refuse_cleaned(journal.state)
+            fact = decide(journal.state)
+            if journal.append_decided(fact):
+                return fact
     except IllegalEvent as error:
         raise OrchError(
             f"run {journal.run} went on just now: {error}",
             hint=f"orch status {journal.run}, then say what still makes sense",
         ) from error
+    raise OrchError(
+        f"run {journal.run}: somebody else writes to it all the time",
+        hint="see who with `orch ledger events`",
+    )
 
 
 def request_stop(store: Store, run: str, why: str = "a person asked") -> Said:
@@ -138,7 +153,14 @@ def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
 def reject(store: Store, run: str, task_ids: tuple[TaskId, ...]) -> Said:
     """Ask for landed tasks, and what needs them, to be taken out of the result again."""
     journal = _open(store, run)
-    state = journal.state
+    fact = _record_decided(journal, lambda state: _rejection(state, task_ids))
+    assert isinstance(fact, e.RejectRequested)
+    extra = [task_id for task_id in fact.tasks if task_id not in task_ids]
+    beside = f" and what needs them: {', '.join(extra)}" if extra else ""
+    return Said(f"to be taken out: {', '.join(task_ids)}{beside}", tasks=fact.tasks)
+
+
+def _rejection(state: RunState, task_ids: tuple[TaskId, ...]) -> e.RejectRequested:
     for task_id in task_ids:
         task = find_task(state, task_id)
         if task.status != "landed":
@@ -146,11 +168,7 @@ def reject(store: Store, run: str, task_ids: tuple[TaskId, ...]) -> Said:
                 f"{task_id} is {task.status}, not landed: there is nothing to take out",
                 hint=f"orch show {task_id}",
             )
-    chosen = with_dependents(state, task_ids)
-    _record(journal, e.RejectRequested(tasks=chosen))
-    extra = [task_id for task_id in chosen if task_id not in task_ids]
-    beside = f" and what needs them: {', '.join(extra)}" if extra else ""
-    return Said(f"to be taken out: {', '.join(task_ids)}{beside}", tasks=chosen)
+    return e.RejectRequested(tasks=with_dependents(state, task_ids))
 
 
 def take(workplace: Workplace, store: Store, run: str, task_id: TaskId) -> Said:

@@ -1,5 +1,7 @@
 """What a person says at an awkward moment, and what of theirs must not be lost."""
 
+import subprocess
+
 import pytest
 
 from ledger.events import AcceptIntended, Landed, TaskGivenUp
@@ -7,7 +9,9 @@ from ledger.model import CommandWorker
 from orchestrator import persons
 from orchestrator.cleaning import _remove_refs, clean
 from orchestrator.errors import OrchError
+from orchestrator.given import made_anew
 from orchestrator.journal import Journal, load_state
+from orchestrator.scene import open_scene
 from tests.integration.engine.test_persons import accepted
 from tests.integration.engine.test_review_resume import When, stop
 from tests.support.project import Project, task
@@ -261,3 +265,64 @@ def test_an_accept_whose_fact_is_missing_is_known_to_clean(project: Project) -> 
     with project.store() as store:
         assert clean(project.workplace(), store, run).runs == [run]
     assert project.state(run).accepted
+
+
+def test_what_a_killed_engine_left_running_is_ended_before_an_accept(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    with project.store() as store:
+        mark = open_scene(project.workplace(), Journal.load(store, run), lambda: None).mark_of_run
+    orphan = subprocess.Popen(
+        ["sleep", "60"], env={**project.environ, "ORCH_MARK": f"{mark}/a/1/nonce"}
+    )
+    lock = project.root / ".git" / "refs" / "orch" / run / "tip.lock"
+    lock.touch()
+    try:
+        assert accepted(project, run).outcome == "accepted"
+        assert orphan.poll() is not None or orphan.wait(5)
+        assert not lock.exists()
+    finally:
+        orphan.kill()
+        orphan.wait()
+
+
+def test_a_step_that_nobody_judged_is_no_step_of_the_target(project: Project) -> None:
+    project.does(WRITE + '[[step]]\ntask = "b"\nsleep_s = 0.5\n')
+    run = project.start(task("a"), task("b", needs=("a",)))
+    pushed: list[str] = []
+
+    def push() -> None:
+        tip = project.git("rev-parse", f"refs/orch/{run}/tip")
+        project.git("switch", "--quiet", "--detach", tip)
+        pushed.append(project.commit({"theirs.txt": "never judged"}, "an outsider's"))
+        project.git("switch", "--quiet", "main")
+        project.git("update-ref", f"refs/orch/{run}/tip", pushed[0], tip)
+
+    state = project.drive(run, (When(lambda fact: isinstance(fact, Landed), push),))
+    assert state.tasks["b"].status == "landed"
+    result = accepted(project, run)
+    assert result.outcome == "accepted" and "theirs.txt" in project.files("main")
+    steps = project.git("log", "--format=%H", "--first-parent", "main").split()
+    assert steps[0] == result.commit and pushed[0] not in steps
+
+
+def test_a_head_whose_change_does_not_go_on_the_tip_is_taken_as_it_was(project: Project) -> None:
+    project.does('[[step]]\nwrite = { "readme" = "by {task}" }\n')
+    run = project.run(task("a", paths=("readme",))).run
+    with project.store() as store:
+        persons.reject(store, run, ("a",))
+    project.drive(run)
+    mine = project.commit({"readme": "mine"}, "meanwhile")
+    tree = project.git("rev-parse", "HEAD^{tree}")
+    tip = project.git("rev-parse", f"refs/orch/{run}/tip")
+    project.git("reset", "--quiet", "--hard", "HEAD^")
+    other = project.git("commit-tree", "-p", tip, "-m", "an outsider's", tree)
+    assert mine != other
+    state = project.state(run)
+    workplace = project.workplace()
+    head = state.tasks["a"].attempts[0].head
+    state.tip = other
+    assert head
+    made = made_anew(workplace.git, state, state.started.base, head)
+    assert project.files(made)["readme"] == "by a"
+    assert project.git("rev-parse", f"{made}^") == state.started.base
