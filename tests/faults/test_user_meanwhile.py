@@ -14,7 +14,7 @@ from tests.support.cli import Typed, User, declined, ended_with, no_defect, wait
 
 WAITS = (
     'touch "{home}/here-$ORCH_TASK-$ORCH_ATTEMPT";'
-    ' while ! test -e "{home}/go"; do sleep 0.05; done;'
+    ' n=0; until test -e "{home}/go" || test $((n += 1)) -gt 900; do sleep 0.05; done;'
     ' printf "by %s\\n" "$ORCH_TASK" > "$ORCH_TASK.txt"'
 )
 

@@ -17,7 +17,9 @@ import pytest
 from tests.support.cli import ORCH, Typed, User, ended_with, no_defect, refused, wait_for
 
 WAITS = (
-    'touch "{home}/here"; while ! test -e "{home}/go"; do sleep 0.05; done; echo > "$ORCH_TASK.txt"'
+    'touch "{home}/here"; n=0;'
+    ' until test -e "{home}/go" || test $((n += 1)) -gt 900; do sleep 0.05; done;'
+    ' echo > "$ORCH_TASK.txt"'
 )
 
 
@@ -91,17 +93,19 @@ def press_often(user: User):
         return typed.said(20)
 
 
-@pytest.mark.xfail(strict=True, reason="after the second the signal does what it does to Python")
-def test_ctrl_c_many_times_is_told_as_an_interruption(user: User) -> None:
+@pytest.mark.xfail(strict=True, reason="the third breaks into the end: a traceback, and orphans")
+def test_ctrl_c_many_times_is_one_interruption_that_leaves_nothing(user: User) -> None:
     said = press_often(user)
     no_defect(said)
     assert said.exit_code == 130, said
+    assert not user.left()
 
 
 def test_ctrl_c_many_times_leaves_nothing_that_resume_does_not_clear(user: User) -> None:
     press_often(user)
-    wait_for(lambda: not user.processes(), 10, lambda: str(user.processes()))
+    ended_with(user.orch("status"), 0, "orch resume")
     goes_on(user)
+    assert not user.processes()
 
 
 def test_ctrl_c_before_the_run_has_begun_leaves_nothing_half_done(user: User) -> None:

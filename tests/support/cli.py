@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -233,7 +233,11 @@ class User:
         try:
             yield typed
         finally:
-            typed.end()
+            if typed.end():
+                # The test failed in the middle: what the command started is ours to end.
+                for pid in self.processes():
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
 
     # --- what is there ------------------------------------------------------------------------
 
@@ -326,11 +330,13 @@ class Typed:
 
         def looked() -> bool:
             assert self.process.stderr is not None
+            ended = self.process.poll() is not None
             while line := self.process.stderr.readline():
                 self.heard.append(line)
                 if words in " ".join(line.split()):
                     found.append(line)
                     return True
+            assert not ended, f"it ended without '{words}': {''.join(self.heard)}"
             return False
 
         wait_for(looked, within_s, lambda: f"'{words}' was not said: {''.join(self.heard)}")
@@ -346,14 +352,16 @@ class Typed:
         out, err = self.process.communicate(timeout=within_s)
         return Said(self.process.returncode, out, "".join(self.heard) + err)
 
-    def end(self) -> None:
-        """End it, whatever it does."""
-        if self.process.poll() is None:
+    def end(self) -> bool:
+        """End it, whatever it does; whether it was still there."""
+        there = self.process.poll() is None
+        if there:
             self.process.kill()
             self.process.wait(10)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
+        return there
 
 
 def wait_for(
