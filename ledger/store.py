@@ -104,6 +104,11 @@ class Store:
         self._timeout_s = timeout_s
         self._turns = threading.Lock()
         self._appends = 0
+        try:
+            found = path.stat()
+            self._opened: tuple[int, int] | None = (found.st_dev, found.st_ino)
+        except OSError:
+            self._opened = None
 
     @classmethod
     def open(cls, path: Path, timeout_s: float = 10.0) -> Store:
@@ -180,6 +185,14 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def is_in_place(self) -> bool:
+        """Whether the file that is open is still the one at its path."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return self._opened is None or (found.st_dev, found.st_ino) == self._opened
 
     # --- writing --------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@
 3. A selection takes the needs of what it names with it, and leaves out what needs what it
    leaves out; both are said.
 4. The target moves by a fast-forward in a clean checkout, or by compare-and-swap where it is
-   not checked out. It is refused, with nothing lost, in every other case.
+   not checked out. It is refused, with nothing lost, in every other case; a branch that is not
+   there is made only where the person named it.
 5. The intent is recorded before the branch moves, the fact after it. An intent without its fact
    is made good by the next accept or clean, which ask whether the branch holds the commit.
 6. What a killed engine left running is ended before anything is judged.
@@ -129,7 +130,7 @@ async def accept(
         scene = open_scene(workplace, journal, lambda: None)
         try:
             await _make_good(scene)
-            return await _accept(scene, selection, target, squash)
+            return await _accept(scene, selection, target, squash, may_make=to is not None)
         finally:
             with anyio.CancelScope(shield=True):
                 await scene.close()
@@ -158,7 +159,9 @@ def intended(git: Git, state: RunState) -> e.Accepted | None:
     return e.Accepted.model_validate(intent.model_dump(exclude={"kind"}))
 
 
-async def _accept(scene: Scene, selection: Selection, target: str, squash: bool) -> AcceptResult:
+async def _accept(
+    scene: Scene, selection: Selection, target: str, squash: bool, *, may_make: bool
+) -> AcceptResult:
     state, git = scene.state, scene.workplace.git
     chosen = choose(state, selection)
     whole = not (selection.only or selection.without)
@@ -170,6 +173,13 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
         )
     ref = f"refs/heads/{target}"
     before = await scene.git(git.read_ref, ref)
+    if before is None and not may_make:
+        return replace(
+            plain,
+            outcome="refused",
+            why=f"the branch {target} is not there any more",
+            hint=f"orch accept --to {target} {state.run} makes it anew",
+        )
     base = before or state.started.base
     holds_all = False
     if before:
@@ -180,6 +190,9 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
         return replace(
             plain, outcome="nothing", why=f"{target} has all of it already", commit=before
         )
+    if before is None and target == state.started.target:
+        why = f"the branch {target}, from which the run started, is not there any more"
+        return replace(plain, outcome="refused", why=why, hint="orch accept --to BRANCH")
     refused = await scene.git(check_accept, git, ref, scene.workplace.user)
     if refused:
         return replace(plain, outcome="refused", why=refused.why, hint=refused.hint)

@@ -23,6 +23,7 @@ import anyio.abc
 
 from ledger import events as e
 from ledger.lock import EngineLock
+from ledger.schema import LedgerError
 from ledger.state import RunState
 from ledger.store import Store
 from orchestrator import actions
@@ -47,6 +48,8 @@ from orchestrator.reconcile import reconcile
 from orchestrator.scene import open_scene
 from orchestrator.workplace import Workplace
 
+ROOM_GB = 0.008
+"""Less than this is no room to work in, whatever the settings say."""
 LOOK_EVERY_S = 0.25
 """How often the engine looks for a person's word, the clock and the disk."""
 TROUBLES_AT_MOST = 25
@@ -115,6 +118,12 @@ class Engine:
 
     async def _turn(self, group: anyio.abc.TaskGroup) -> bool:
         """Decide once and carry the orders out; whether there was anything to do."""
+        if not self.journal.store.is_in_place():
+            # What is recorded where nobody looks is not recorded: nothing may land on it.
+            raise LedgerError(
+                f"the ledger {self.journal.store.path} is gone, or another is in its place",
+                "put it back where it was, then: orch resume",
+            )
         orders = decide(self.state, self.scene.guide, await self._now())
         if self.journal.catch_up() or not self._start_attempts(orders, group):
             return True
@@ -126,13 +135,18 @@ class Engine:
             acted |= await self._act(order, group)
         return acted
 
-    async def _now(self) -> Now:
-        if self.full:
-            return Now(time.time(), free_gb=-1.0)
+    def _free_gb(self) -> float:
         root = self.scene.workers.root
         while not root.exists():
             root = root.parent
-        free_gb = shutil.disk_usage(root).free / 1e9
+        return shutil.disk_usage(root).free / 1e9
+
+    async def _now(self) -> Now:
+        free_gb = self._free_gb()
+        # A workspace that came back may have made room again.
+        self.full = self.full and free_gb < ROOM_GB
+        if self.full:
+            return Now(time.time(), free_gb=-1.0)
         if free_gb < self.state.limits.min_free_gb:
             for pool in (self.scene.workers, self.scene.judge.pool):
                 await self.scene.git(pool.trim, 0)
@@ -229,7 +243,8 @@ class Engine:
         except (GitError, OSError, OrchError) as error:
             why, trouble = f"{error}", True
             self.troubles += 1
-            self.full = self.full or is_no_space(error)
+            # git does not always say why it cannot write.
+            self.full = self.full or is_no_space(error) or self._free_gb() < ROOM_GB
             if self.troubles > TROUBLES_AT_MOST:
                 raise
         finally:

@@ -75,10 +75,14 @@ def start_run(
     target = target.removeprefix("refs/heads/") if target else None
     rules = workplace.checkout / ".agent" / "RULES.md"
     settings = settings.model_copy(update={"limits": options.limits(settings.limits)})
+    # A ledger may have been moved away: what its runs made is still there, under their names.
+    refs = git.list_refs("refs/orch/") | git.list_refs("refs/heads/orch/")
+    kept = {re.sub(r"^refs/(heads/)?orch/", "", ref).split("/")[0] for ref in refs}
+    taken = {stored.run for stored in store.runs()} | kept
     run_words = name or plan.goal
     tools = platform_key(workplace.environ, settings)
     for _ in range(50):
-        run = new_run_id(run_words, date.today(), {r.run for r in store.runs()})
+        run = new_run_id(run_words, date.today(), taken)
         started = RunStarted(
             run=run,
             plan=plan,
@@ -99,6 +103,7 @@ def start_run(
         try:
             Journal.begin(store, started)
         except Moved:
+            taken.add(run)
             continue
         return run
     raise OrchError("no free name for the run was found", hint="try again")

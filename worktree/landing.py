@@ -84,7 +84,9 @@ def open_result(git: Git, run: str, base: str) -> str:
     except RefMoved:
         found = git.read_ref(tip)
         if found is None:
-            raise
+            # Somebody removed it beside a branch that is there: the branch follows, if it can.
+            git.update_refs([RefUpdate(tip, base, None)])
+            return base
         return found
 
 

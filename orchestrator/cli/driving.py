@@ -123,18 +123,25 @@ async def _answer_signals(store: Store, run: str, work: anyio.CancelScope) -> No
         signal.SIGHUP: "a closed terminal",
     }
     asked = False
-    with anyio.open_signal_receiver(*names) as signals:
-        async for number in signals:
-            if asked:
-                output.narrate("ending at once; orch resume goes on with it")
-                work.cancel()
-                return
-            asked = True
-            try:
-                request_stop(store, run, names[signal.Signals(number)])
-            except OrchError:
-                continue  # it has just finished
-            output.narrate("ending in order; once more ends it at once")
+    try:
+        with anyio.open_signal_receiver(*names) as signals:
+            async for number in signals:
+                if work.cancel_called:
+                    continue  # it is ending already; until it has, nothing may break into that
+                if asked:
+                    output.narrate("ending at once; orch resume goes on with it")
+                    work.cancel()
+                    continue
+                asked = True
+                try:
+                    request_stop(store, run, names[signal.Signals(number)])
+                except OrchError:
+                    continue  # it has just finished
+                output.narrate("ending in order; once more ends it at once")
+    finally:
+        if asked:
+            # What is left is to say how it ended, in a moment.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 async def _redraw(view: LiveView) -> None:

@@ -92,7 +92,6 @@ def test_an_empty_file_is_a_ledger_in_which_nothing_happened(user: User, ledger:
     assert said.exit_code in (0, 2), said
 
 
-@pytest.mark.xfail(strict=True, reason="the name is taken again, and the old heads are dropped")
 def test_a_ledger_that_was_deleted_while_its_refs_stayed(user: User, ledger: Path) -> None:
     """A new run must neither take the old one's name nor move its refs: its heads are work."""
     shutil.rmtree(ledger.parent)

@@ -102,7 +102,6 @@ def whole(user: User) -> None:
 
 
 @needs_mounts
-@pytest.mark.xfail(strict=True, reason="git does not say why it cannot write: no room is not seen")
 def test_no_room_for_a_workspace_ends_the_run_and_resume_goes_on(user: User) -> None:
     """Git only says `unable to write file`; the disk says why."""
     (user.root / "large.bin").write_bytes(os.urandom(3 * MEGABYTE))
@@ -123,7 +122,6 @@ def test_no_room_for_a_workspace_ends_the_run_and_resume_goes_on(user: User) -> 
 
 
 @needs_mounts
-@pytest.mark.xfail(strict=True, reason="once full the engine takes the disk for full for ever")
 def test_a_worker_that_fills_the_disk_harms_only_its_own_task(user: User) -> None:
     user.settings(
         worker='test "$ORCH_TASK" != glutton || { cat /dev/zero > zeros; exit 1; };'

@@ -86,7 +86,6 @@ def test_a_person_who_rewrites_switches_and_deletes_branches(user: User) -> None
     assert user.git("show", "salvaged:b.txt") == "by b"
 
 
-@pytest.mark.xfail(strict=True, reason="the branch is made again, where it was before the run")
 def test_a_target_that_the_user_deleted_is_not_made_again_unasked(user: User) -> None:
     with under_way(user) as typed:
         user.git("checkout", "-q", "-b", "elsewhere")
@@ -168,9 +167,6 @@ def test_the_result_branch_deleted_moved_or_checked_out_meanwhile(user: User) ->
     assert user.git("show", f"orch/{run}/result:b.txt") == "by b"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a tip that is gone beside a branch that is there is an error"
-)
 def test_the_runs_own_refs_deleted_in_the_middle_is_said_and_not_guessed(user: User) -> None:
     with under_way(user) as typed:
         for ref in user.git("for-each-ref", "--format=%(refname)", "refs/orch").splitlines():
@@ -184,7 +180,6 @@ def test_the_runs_own_refs_deleted_in_the_middle_is_said_and_not_guessed(user: U
     assert user.result()["b.txt"] == "by b"
 
 
-@pytest.mark.xfail(strict=True, reason="the engine writes on into a ledger that nobody can find")
 def test_the_ledger_moved_away_in_the_middle_ends_the_run_in_words(user: User) -> None:
     """What is recorded where nobody looks is not recorded: nothing may land on it."""
     before = user.things()

@@ -93,7 +93,6 @@ def press_often(user: User):
         return typed.said(20)
 
 
-@pytest.mark.xfail(strict=True, reason="the third breaks into the end: a traceback, and orphans")
 def test_ctrl_c_many_times_is_one_interruption_that_leaves_nothing(user: User) -> None:
     said = press_often(user)
     no_defect(said)
