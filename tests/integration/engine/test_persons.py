@@ -321,3 +321,24 @@ def test_a_command_worker_reads_the_files_that_its_task_covers(project: Project)
     result = project.result(run)
     assert result["src/a b.py"] == result["src/c.py"] == "y"
     assert result["other.py"] == "x"
+
+
+def test_a_queued_head_whose_need_was_rejected_does_not_land(project: Project) -> None:
+    project.does('[[step]]\ntask = "b"\nsleep_s = 1.5\nwrite = { "b.txt" = "x" }\n' + WRITE)
+    run = project.start(task("a"), task("b", needs=("a",)))
+
+    class Person:
+        said = False
+
+        def on_facts(self, state, facts) -> None:  # type: ignore[no-untyped-def]
+            if state.tasks["b"].status == "working" and not self.said:
+                self.said = True
+                with project.store() as store:
+                    persons.reject(store, run, ("a",))
+
+        def on_line(self, where: str, text: str) -> None:
+            pass
+
+    state = project.drive(run, (Person(),))
+    assert {t: s.status for t, s in state.tasks.items()} == {"a": "rejected", "b": "skipped"}
+    assert "b.txt" not in project.result(run)
