@@ -19,7 +19,7 @@ from tests.support.invariants import check_run
 from tests.support.project import Project, task
 
 FULL = os.environ.get("ORCH_FAULTS") == "all"
-EVERY = 1 if FULL else 9
+EVERY = 1 if FULL else 13
 
 Scenario = Callable[[Path], tuple[Project, str]]
 
@@ -143,7 +143,7 @@ def test_a_killed_engine_is_resumed_to_the_same_end(scenario: Scenario, tmp_path
 @pytest.mark.parametrize("scenario", SCENARIOS[: None if FULL else 2], ids=lambda s: s.__name__)
 def test_a_second_crash_while_resuming_changes_nothing(scenario: Scenario, tmp_path: Path) -> None:
     count, _ = boundaries(scenario, tmp_path / "unharmed")
-    step = 3 if FULL else 12
+    step = 3 if FULL else 20
     for number in range(3, count, step):
         for later in range(1, 8, 2 if FULL else 4):
             folder = tmp_path / f"{number}-{later}"
