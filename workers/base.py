@@ -51,6 +51,8 @@ class Surroundings:
     """Whose name its own commits carry."""
     on_line: Callable[[str], None] | None = None
     """Is offered the newest line of its output."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Values by names, in files that it can read, which no output of its may show."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ async def run_command(
     log_limit_bytes: int = LOG_LIMIT_BYTES,
     on_line: Callable[[str], None] | None = None,
     grace_s: float = GRACE_S,
+    secrets: Mapping[str, str] | None = None,
 ) -> Ended:
     """Run `sh -c command` in a tree with a built environment; 126 and 127 count as not started."""
     ended = await run_process(
@@ -39,6 +40,7 @@ async def run_command(
         log_limit_bytes=log_limit_bytes,
         on_line=on_line,
         grace_s=grace_s,
+        secrets=secrets,
     )
     if ended.exit_code not in (126, 127):
         return ended
@@ -81,6 +83,7 @@ class ShellWorker:
             timeout_s=min(timeout_s, self.settings.timeout_s or timeout_s),
             log=surroundings.log,
             on_line=surroundings.on_line,
+            secrets=surroundings.secrets,
         )
         return report_of(ended)
 

@@ -38,6 +38,9 @@ _NEVER = re.compile(
     r"ORCH_.*|GIT_(DIR|COMMON_DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|NAMESPACE|PREFIX"
     r"|ALTERNATE_OBJECT_DIRECTORIES|CEILING_DIRECTORIES|CONFIG.*|EXEC_PATH|TEMPLATE_DIR)"
 )
+_OURS = re.compile(
+    r"PATH|TMPDIR|TMP|TEMP|LC_[A-Z]+|ORCH_.*|GIT_(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL|DATE)"
+)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _QUIET = {
     "TERM": "dumb",
@@ -84,6 +87,15 @@ def build_environment(
     built |= {n: snapshot[n] for n in allowed if n != "PATH" and n in snapshot and is_passable(n)}
     built |= dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(temporary))
     return built | dict(orch or {}) | dict(overrides or {})
+
+
+def beyond_usual(built: Mapping[str, str]) -> dict[str, str]:
+    """What a built environment holds that not every child sees: what somebody allowed by name."""
+    return {
+        name: value
+        for name, value in built.items()
+        if name not in USUAL and name not in _QUIET and not _OURS.fullmatch(name)
+    }
 
 
 def orch_variables(

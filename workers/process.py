@@ -5,7 +5,8 @@
 2. Its time is monotonic time, which stands still while a laptop sleeps.
 3. When `run_process` returns, is cancelled or fails, the whole tree of the child is gone: also
    after a success, for a daemon that a gate left behind would judge the next tree too.
-4. Failed work is a value. Only what the engine itself cannot do (write a log) is an exception.
+4. What it prints is redacted of what it was given beyond the usual, before it goes anywhere.
+5. Failed work is a value. Only what the engine itself cannot do (write a log) is an exception.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from workers.alive import open_pidfd
 from workers.capture import Capture
+from workers.environment import beyond_usual
+from workers.redact import Redactor
 from workers.text import clean_line, tail_lines
 from workers.tree import Tree, start
 
@@ -38,6 +41,8 @@ _CHUNK_BYTES = 256 * 1024
 _F_SETPIPE_SZ = 1031
 _DRAIN_S = 1.0
 _TAIL_LINES = 40
+_QUICK_BYTES = 256 * 1024
+"""A log of that size is finished without a thread for it."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,17 @@ async def run_process(
     on_line: Callable[[str], None] | None = None,
     grace_s: float = GRACE_S,
     stdin: bytes | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Ended:
     """Run one child to its end, or end it with all that came from it.
 
+    `secrets` are values, by names, that it can read beside those in its environment.
     `on_line` is offered the newest line, cleaned, some ten times a second; it must not raise.
     OSError where the log cannot be made. Cancelled, it takes at most `grace_s` and some seconds.
     """
     await checkpoint_if_cancelled()
-    capture = Capture(log, log_limit_bytes, on_line)
+    redactor = Redactor({**beyond_usual(env), **(secrets or {})})
+    capture = Capture(log, log_limit_bytes, on_line, redactor)
     began = time.monotonic()
     try:
         tree, output = _start(argv, cwd, env, mark, stdin)
@@ -111,7 +119,7 @@ async def run_process(
     finally:
         os.close(output)
         returned = tree.reap()
-        if capture.truncated:
+        if capture.total_bytes > _QUICK_BYTES:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(capture.finish)
         else:

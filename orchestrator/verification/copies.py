@@ -5,12 +5,14 @@
    link that leads out of it; never through a link in the workspace.
 2. A copy never takes the place of a file of the tree: what is judged is the tree as it is.
 3. Number and size are bounded. A name that means nothing is said, not passed over.
+4. What files like `.env` set are secrets of whoever gets a copy: no output may show them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -25,6 +27,13 @@ from worktree.workspace import Workspace
 COPY_LIMIT_BYTES = 64 * 1024 * 1024
 COPY_LIMIT_FILES = 2000
 Kind = Literal["worker", "gate"]
+
+_SETS = re.compile(r"\.env(?:rc|\..+)?|.+\.env")
+_SETTING = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*[=:][ \t]*"
+    r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|((?:(?![ \t]#)[^\r\n])*))""",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,23 @@ def hash_copies(checkout: Path, names: Iterable[str]) -> dict[str, str]:
                     return found  # too many to be copied, too
         except (_Refused, OSError):
             found[name] = "refused"
+    return found
+
+
+def copied_secrets(checkout: Path, names: Iterable[str]) -> dict[str, str]:
+    """The values, by names, that files like `.env` set among what would be copied."""
+    found: dict[str, str] = {}
+    for name in names:
+        with suppress(_Refused, OSError):
+            for path, content, _ in _sources(checkout, name):
+                if not _SETS.fullmatch(path.rpartition("/")[2]):
+                    continue
+                for set_ in _SETTING.finditer(content.decode("utf-8", "surrogateescape")):
+                    value = next((v for v in set_.groups()[1:] if v is not None), "").strip()
+                    key = set_[1] if found.get(set_[1], value) == value else f"{set_[1]} of {path}"
+                    found[key] = value
+                    if "\\n" in value:
+                        found[f"{key} (lines)"] = value.replace("\\n", "\n")
     return found
 
 

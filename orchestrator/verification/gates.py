@@ -9,7 +9,8 @@
 4. A workspace that cannot be made ready makes the verdict `could-not-run`, with the reason.
 5. Without a time limit of its own a gate has the larger of 600 s and 4 times what it took on
    the base.
-6. A pass with fewer tests than the base had is none (see `reading`), also when it is known.
+6. No secret that a gate may see, from the environment or a copied file, is in what it said.
+7. A pass with fewer tests than the base had is none (see `reading`), also when it is known.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import anyio.to_thread
 
 from ledger.events import RunStarted
 from ledger.model import Gate, Sha, Verdict
-from orchestrator.verification.copies import Trouble, copied_names, hash_copies
+from orchestrator.verification.copies import Trouble, copied_names, copied_secrets, hash_copies
 from orchestrator.verification.counts import parse_count
 from orchestrator.verification.keys import verdict_key
 from orchestrator.verification.preparation import changed_files, prepare
@@ -83,6 +84,7 @@ async def run_gate(
     timeout_s: float,
     baseline_tests: int | None = None,
     on_line: OnLine | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> tuple[Reading, Ended]:
     """Run a gate's command in a tree, whoever's it is, and read what it said."""
     ended = await run_command(
@@ -93,6 +95,7 @@ async def run_gate(
         timeout_s=timeout_s,
         log=log,
         on_line=on_line,
+        secrets=secrets,
     )
     # Where a shell said 126 or 127 the output says more than the bare reason.
     reason: Reason = "exited" if ended.exit_code is not None else ended.reason
@@ -189,6 +192,7 @@ class Bench:
         self._clean: tuple[bytes, bytes] = (b"", b"")
         self._held = ExitStack()
         self._port: int | None = None
+        self._secrets: dict[str, str] = {}
 
     async def judge(
         self,
@@ -228,6 +232,7 @@ class Bench:
             timeout_s=time_limit_s(gate, baseline),
             baseline_tests=needed,
             on_line=on_line,
+            secrets=self._secrets,
         )
         left = ", ".join(map(str, ended.survivors))
         said = (f"(processes that would not end: {left})",) if left else ()
@@ -284,8 +289,10 @@ class Bench:
             await judge.git(judge.pool.give_back, workspace)
             return trouble
         preparation = judge.started.settings.preparation
+        names = copied_names(preparation, "gate")
+        self._secrets = await judge.git(copied_secrets, judge.workplace.checkout, names)
         self._clean = (b"", b"")
-        if preparation.setup or copied_names(preparation, "gate"):
+        if preparation.setup or names:
             self._clean = await judge.git(changed_files, judge.workplace.git, self._workspace)
         return None
 

@@ -23,7 +23,7 @@ import anyio.to_thread
 
 from ledger.model import Preparation
 from orchestrator.policy.paths import matches
-from orchestrator.verification.copies import Kind, Trouble, copied_names, copy_files
+from orchestrator.verification.copies import Kind, Trouble, copied_names, copied_secrets, copy_files
 from orchestrator.verification.copies import copy_excludes as copy_excludes
 from workers.command import run_command
 from workers.environment import build_environment, orch_variables
@@ -81,6 +81,7 @@ async def prepare(
     stamp.unlink(missing_ok=True)
     drop_seal(workspace.folder)
     (workspace.folder / "tmp").mkdir(parents=True, exist_ok=True)
+    secrets = await anyio.to_thread.run_sync(copied_secrets, checkout, names)
     deadline = time.monotonic() + timeout_s
     for command in preparation.setup:
         ended = await run_command(
@@ -91,6 +92,7 @@ async def prepare(
             timeout_s=max(0.1, deadline - time.monotonic()),
             log=log,
             on_line=on_line,
+            secrets=secrets,
         )
         if ended.exit_code != 0:
             return _setup_trouble(command, ended.why, ended.tail, ended.reason, timeout_s)

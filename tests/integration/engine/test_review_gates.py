@@ -1,9 +1,9 @@
 """What gates say, of what, and what follows from it."""
 
+import gzip
 import os
+from base64 import b64encode
 from pathlib import Path
-
-import pytest
 
 from ledger.events import (
     AttemptStarted,
@@ -11,7 +11,8 @@ from ledger.events import (
     CandidateJudged,
     JudgingStarted,
 )
-from ledger.model import Gate, Preparation, Verdict
+from ledger.model import CommandWorker, Gate, Preparation, Verdict
+from orchestrator.journal import read_facts
 from orchestrator.policy.decide import decide
 from orchestrator.policy.orders import JudgeCandidate
 from orchestrator.start import RunOptions
@@ -85,7 +86,6 @@ def test_the_feedback_after_a_lost_attempt_still_says_why_the_one_before_came_ba
     assert "no luck" in (render_feedback(story.state, "t1") or "")
 
 
-@pytest.mark.xfail(strict=True, reason="nothing redacts what gates print")
 def test_a_secret_that_a_gate_may_see_is_in_no_fact(project: Project) -> None:
     project.environ["SERVICE_TOKEN"] = "hunter2-hunter2-hunter2"
     project.more_settings = {"env": ("SERVICE_TOKEN",)}
@@ -107,3 +107,41 @@ def test_what_one_trees_tests_leave_in_a_kept_folder_judges_no_other_tree(
     state = project.run(task("a"), task("b", needs=("a",)), attempts=1)
     assert state.tasks["a"].status == "landed"
     assert state.tasks["b"].status == "failed", "in a fresh checkout its gate is red"
+
+
+def test_no_secret_that_was_given_is_anywhere_in_what_orch_keeps(project: Project) -> None:
+    worker, gate, copied = "of-the-worker-1", "of-the-gates-22", "of-the-file-333"
+    project.environ |= {"WORKER_KEY": worker, "GATE_KEY": gate}
+    project.commit({".gitignore": ".env\n"}, "an ignored file")
+    project.write({".env": f'export COPIED="{copied}"\n'})
+    base64 = 'printf %s "me:$(cat .env)" | base64 -w0; echo'
+    setup = f"echo set-up; cat .env; {base64}; mkdir -p made"
+    tell = f'echo "with $GATE_KEY"; cat .env; {base64}; printf of-the-; sleep 0.3; echo gates-22'
+    project.gates = (
+        Gate(name="check", command=f"{tell}; test -e b.txt || test ! -e a.txt", stage="check"),
+        Gate(name="land", command=f"{tell}; exit 0"),
+    )
+    command = 'echo "I am $WORKER_KEY"; echo x > $ORCH_TASK.txt; test $ORCH_TASK = a || exit 3'
+    project.more_settings = {
+        "env": ("GATE_KEY",),
+        "workers": {
+            "scripted": CommandWorker(kind="command", command=command, env=("WORKER_KEY",))
+        },
+        "preparation": Preparation(setup=(setup,), copy_gates=(".env",)),
+    }
+    state = project.run(task("a"), task("b"), attempts=2, rounds=1)
+    assert state.tasks["a"].status == state.tasks["b"].status == "failed"
+    with project.store() as store:
+        facts = [fact.model_dump_json() for _, _, fact in read_facts(store, state.run)]
+    assert "[redacted" in "".join(facts)
+    workplace = project.workplace()
+    hidden = [secret.encode() for secret in (worker, gate, copied)]
+    hidden += [b64encode(b" " * n + copied.encode())[4:16] for n in range(3)]
+    looked = 0
+    for path in workplace.place.folder.rglob("*"):
+        if path.is_file():
+            raw = path.read_bytes()
+            texts = [raw, gzip.decompress(raw)] if raw[:2] == b"\x1f\x8b" else [raw]
+            looked += len(texts)
+            assert not [secret for text in texts for secret in hidden if secret in text], path
+    assert looked > 5
