@@ -22,9 +22,13 @@ from orchestrator.review.words import count
 from orchestrator.workplace import Workplace, open_workplace
 
 PACKAGES = ("ledger", "orchestrator", "workers", "worktree")
-BUILTINS = frozenset(
-    {"cd", "test", "[", "true", "false", "exit", "export", "set", ".", "eval", ":"}
+_SHELL_WORDS = (
+    ". : [ alias bg break case cd command continue do done echo elif else esac eval exec exit"
+    " export false fg fi for getopts hash if in jobs kill local printf pwd read readonly return"
+    " set shift test then times trap true type ulimit umask unalias unset until wait while"
 )
+BUILTINS = frozenset(_SHELL_WORDS.split())
+"""The words that sh itself knows."""
 FREE_GB = 5.0
 
 

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+import math
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -59,7 +60,15 @@ def shape_problems(
             what, hint = _in_words(details, loc, words, model)
             found.append(document.problem((*at, *loc), what, hint))
         return found
-    return []
+    return list(_endless(table, document, at))
+
+
+def _endless(table: Mapping[str, Any], document: Document, at: KeyPath) -> Iterator[Problem]:
+    """TOML knows infinity, the ledger's JSON does not: a run that recorded it could not be read."""
+    for key, value in table.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            what = f"'{key}' must be a finite number, not {type_in_words(value)}"
+            yield document.problem((*at, key), what, f"write: {key} = 60")
 
 
 def repaired(

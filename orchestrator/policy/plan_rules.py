@@ -1,7 +1,7 @@
 """What a plan must be before a run starts from it. Pure.
 
 Errors:
- 1. A goal and every prompt say something.
+ 1. A goal and every prompt say something; no title holds a NUL, which no commit can.
  2. An id is legal (`[a-z0-9][a-z0-9-]{0,62}`) and nobody else's.
  3. What a task needs exists; no task needs itself, by whatever detour: a cycle is named.
  4. Somebody does each task: its worker exists, or the default one does.
@@ -69,6 +69,7 @@ def check_plan(plan: Plan, facts: RepositoryFacts) -> tuple[Finding, ...]:
         *_goal_and_base(plan, facts),
         *_ids(plan.tasks),
         *_prompts(plan.tasks),
+        *_titles(plan.tasks),
         *_needs(plan.tasks),
         *_cycles(plan.tasks),
         *_workers(plan.tasks, facts),
@@ -117,6 +118,13 @@ def _prompts(tasks: Iterable[Task]) -> Iterator[Finding]:
         if not task.prompt.strip():
             what = f"the prompt of '{task.id}' is empty"
             yield Finding("error", ("task", at, "prompt"), what, "say what its worker shall do")
+
+
+def _titles(tasks: Iterable[Task]) -> Iterator[Finding]:
+    for at, task in enumerate(tasks):
+        if "\0" in task.title:
+            what = f"the title of '{task.id}' holds a NUL character, which git takes in no commit"
+            yield Finding("error", ("task", at, "title"), what, 'take it out: title = "..."')
 
 
 def _needs(tasks: tuple[Task, ...]) -> Iterator[Finding]:
