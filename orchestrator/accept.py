@@ -8,8 +8,7 @@
 3. A selection takes the needs of what it names with it, and leaves out what needs what it
    leaves out; both are said.
 4. The target moves by a fast-forward in a clean checkout, or by compare-and-swap where it is
-   not checked out. It is refused, with nothing lost, in every other case; a branch that is not
-   there is made only where the person named it.
+   not checked out. It is refused, with nothing lost, in every other case.
 5. The intent is recorded before the branch moves, the fact after it. An intent without its fact
    is made good by the next accept or clean, which ask whether the branch holds the commit.
 6. What a killed engine left running is ended before anything is judged.
@@ -130,7 +129,7 @@ async def accept(
         scene = open_scene(workplace, journal, lambda: None)
         try:
             await _make_good(scene)
-            return await _accept(scene, selection, target, squash, may_make=to is not None)
+            return await _accept(scene, selection, target, squash)
         finally:
             with anyio.CancelScope(shield=True):
                 await scene.close()
@@ -159,9 +158,7 @@ def intended(git: Git, state: RunState) -> e.Accepted | None:
     return e.Accepted.model_validate(intent.model_dump(exclude={"kind"}))
 
 
-async def _accept(
-    scene: Scene, selection: Selection, target: str, squash: bool, *, may_make: bool
-) -> AcceptResult:
+async def _accept(scene: Scene, selection: Selection, target: str, squash: bool) -> AcceptResult:
     state, git = scene.state, scene.workplace.git
     chosen = choose(state, selection)
     whole = not (selection.only or selection.without)
@@ -173,13 +170,6 @@ async def _accept(
         )
     ref = f"refs/heads/{target}"
     before = await scene.git(git.read_ref, ref)
-    if before is None and not may_make:
-        return replace(
-            plain,
-            outcome="refused",
-            why=f"the branch {target} is not there any more",
-            hint=f"orch accept --to {target} {state.run} makes it anew",
-        )
     base = before or state.started.base
     holds_all = False
     if before:
