@@ -169,17 +169,19 @@ def _put_back(tree: Path, store: Path, seal: Seal, path: str, now: os.stat_resul
 
 def _walk(tree: Path, name: str) -> Iterator[tuple[str, os.stat_result]]:
     """A path and all below it, folders before what is in them; links are not followed."""
+    top = str(tree)
     pending = [name]
     while pending:
         path = pending.pop()
-        found = (tree / path).lstat()
+        place = f"{top}/{path}"
+        found = os.lstat(place)
         yield path, found
         if stat.S_ISDIR(found.st_mode):
             try:
-                below = os.listdir(tree / path)  # noqa: PTH208, names are wanted
+                below = os.listdir(place)  # noqa: PTH208, names are wanted
             except PermissionError:
-                unlock(tree / path)
-                below = os.listdir(tree / path)  # noqa: PTH208
+                unlock(Path(place))
+                below = os.listdir(place)  # noqa: PTH208
             pending += [f"{path}/{child}" for child in sorted(below, reverse=True)]
 
 
@@ -241,7 +243,7 @@ def _stamp(found: os.stat_result) -> Stamp:
 
 
 def _stamp_of(values: list[int]) -> Stamp:
-    mode, size, written, inode, changed = map(int, values)
+    mode, size, written, inode, changed = values
     return (mode, size, written, inode, changed)
 
 

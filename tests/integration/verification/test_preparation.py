@@ -99,6 +99,18 @@ async def test_a_set_up_that_failed_is_said_and_tried_again(court):
     assert trouble is not None
 
 
+async def test_what_a_set_up_prints_of_a_copied_file_is_hidden(court):
+    court.write({".env": "export TOKEN='of-the-file-1' # a note\nURL=x://me:pass-word-2@h/d\n"})
+    tell = r"cat .env; sed -n 's/.*me:\(.*\)@.*/just \1/p' .env; exit 7"
+    hall = Hall(court, setup=(tell,), copy_gates=(".env",))
+    workspace, trouble = await hall.ready("gate")
+    hall.pool.give_back(workspace)
+    assert "just [redacted URL]" in str(trouble)
+    said = str(trouble) + (court.logs / "setup.log").read_text()
+    assert "[redacted TOKEN]" in said
+    assert "of-the-file" not in said and "pass-word" not in said
+
+
 async def test_a_set_up_has_a_time_limit_for_all_its_commands(court):
     hall = Hall(court, setup=("sleep 0.2", "sleep 600"))
     _, trouble = await hall.ready(timeout_s=0.6)

@@ -126,6 +126,7 @@ def _write_in_place_with_its_old_date(file: Path) -> None:
     with file.open("r+") as text:
         text.write("evil")
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    file.chmod(0o555)
 
 
 LEFT_IN_KEPT = {
