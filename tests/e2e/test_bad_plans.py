@@ -225,7 +225,6 @@ def test_unknown_runs_and_tasks_are_named_with_those_there_are(user: User) -> No
         assert said.exit_code == 2 and "\x1b" not in said.err, said
 
 
-@pytest.mark.xfail(strict=True, reason="ValueError of worktree.names is told as a defect")
 def test_a_branch_to_accept_to_that_git_would_not_take(user: User) -> None:
     user.plan("alpha")
     ended_with(user.orch("run"), 0)
