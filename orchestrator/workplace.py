@@ -63,6 +63,43 @@ class Workplace:
             return self.checkout / Path(named).expanduser() / usual.name
         return usual
 
+    def refuse_nested(self) -> None:
+        """Refuse to begin anything from a workspace of a run: each run would begin the next."""
+        from orchestrator.errors import OrchError
+
+        folder = self.repository.git_dir
+        ours = folder.parent.name == "worktrees" and folder.name.startswith("orch-")
+        if ours and ("ORCH_MARK" in self.environ or "ORCH_RUN" in self.environ):
+            run = self.environ.get("ORCH_RUN", "a run")
+            raise OrchError(
+                f"this is a workspace of {run}: its workers and gates begin no runs",
+                hint=f"run it from your own checkout, not from {self.checkout}",
+            )
+
+    def make_workspaces(self, named: str | None = None) -> None:
+        """Make the folder that workspaces live in; OrchError where that is no place for them."""
+        from orchestrator.errors import OrchError
+
+        own = self.environ.get("ORCH_STATE_DIR", "")
+        if own and not Path(own).expanduser().is_absolute():
+            raise OrchError(
+                f"ORCH_STATE_DIR is '{own}', which means another folder from everywhere",
+                hint=f'give the whole path: export ORCH_STATE_DIR="{Path(own).absolute()}"',
+            )
+        folder = self.workspaces(named)
+        if not named and folder.resolve().is_relative_to(self.checkout.resolve()):
+            raise OrchError(
+                f"the folder of the workspaces, {folder}, is in the repository",
+                hint="set ORCH_STATE_DIR to a folder outside of it",
+            )
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OrchError(
+                f"the folder of the workspaces, {folder}, cannot be made ({error.strerror})",
+                hint="set ORCH_STATE_DIR to a folder that may be written",
+            ) from error
+
 
 def open_workplace(start: Path, environ: Mapping[str, str]) -> Workplace:
     """The workplace of the repository that holds `start`.

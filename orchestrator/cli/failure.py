@@ -1,13 +1,15 @@
 """What a person is told when a command could not be done, and with which exit code.
 
 1. What a person can put right has a one-line face and a hint: no traceback.
-2. What nobody expected is a defect of orch: a short face, the traceback in a file whose path
+2. So has a folder or file that is not as it should be, and a disk without room.
+3. What nobody expected is a defect of orch: a short face, the traceback in a file whose path
    is said, exit code 3. `--debug` shows it at once.
-3. Several errors of one run are told one after the other; the gravest decides the exit code.
+4. Several errors of one run are told one after the other; the gravest decides the exit code.
 """
 
 from __future__ import annotations
 
+import errno
 import time
 import traceback
 from collections.abc import Mapping
@@ -18,6 +20,8 @@ from orchestrator.cli import output
 
 DEFECT = 3
 INTERRUPTED = 130
+_USERS_OWN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP)
+"""How the system says that a place is not what it should be: a person's to mend."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def _leaves(error: BaseException) -> list[BaseException]:
 def _face(error: BaseException, environ: Mapping[str, str], debug: bool) -> Face:
     from ledger.schema import LedgerError, LedgerFull
     from orchestrator.errors import OrchError
+    from workers.text import clean_line
     from worktree.values import GitError
 
     match error:
@@ -71,6 +76,16 @@ def _face(error: BaseException, environ: Mapping[str, str], debug: bool) -> Face
             return Face(error.what, error.hint, 4)
         case GitError() if error.kind != "failed":
             return Face(error.what, error.hint, 2)
+        case OSError() if not _folder_is_there():
+            what = "the folder that you are in is not there any more"
+            return Face(what, "go to your project's folder: cd ...", 2)
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what = f"no room is left to write {error.filename or 'what there is to say'}"
+            return Face(what, "free some disk space; orch status says where things stand", 4)
+        case OSError() if error.filename and error.errno in _USERS_OWN:
+            place = clean_line(str(error.filename))
+            hint = f"see what is there and who owns it: ls -ld '{Path(place).parent}'"
+            return Face(f"{place} cannot be used: {error.strerror}", hint, 2)
     format_message = getattr(error, "format_message", None)
     if format_message is not None:  # the command line's parser
         context = getattr(error, "ctx", None)
@@ -79,6 +94,14 @@ def _face(error: BaseException, environ: Mapping[str, str], debug: bool) -> Face
     if type(error).__name__ == "Abort":
         return Face("interrupted", "", INTERRUPTED)
     return _defect(error, environ, debug)
+
+
+def _folder_is_there() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _lowered(text: str) -> str:

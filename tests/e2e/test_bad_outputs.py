@@ -128,7 +128,6 @@ def test_a_workers_own_looking_and_cleaning_does_no_harm(user: User) -> None:
     assert "a.txt" in user.result()
 
 
-@pytest.mark.xfail(strict=True, reason="a worker may start runs, without end, from its workspace")
 def test_a_worker_may_not_start_runs_in_its_workspace(user: User) -> None:
     """Each run of the same plan would start the next one."""
     user.settings(
@@ -180,7 +179,6 @@ def test_an_answer_that_is_read_in_part_is_no_error(user: User) -> None:
         assert code == 0 and "Traceback" not in err and "Broken" not in err, (command, err)
 
 
-@pytest.mark.xfail(strict=True, reason="ENOSPC of stdout is told as a defect")
 def test_output_that_cannot_be_written_at_all(user: User) -> None:
     """/dev/full: no traceback, no defect, and the run is right."""
     user.plan("a")

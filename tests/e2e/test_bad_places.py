@@ -69,7 +69,6 @@ def test_a_broken_head_is_said(user: User) -> None:
     refused(said, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="FileNotFoundError of Path.cwd is told as a defect")
 def test_the_folder_that_the_user_is_in_was_deleted(user: User, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -271,7 +270,6 @@ def test_no_home(user: User) -> None:
     no_defect(user.orch("status", environ=nothing))
 
 
-@pytest.mark.xfail(strict=True, reason="OSError of the workspaces' folder is told as a defect")
 def test_a_home_that_is_not_there_or_may_not_be_written(user: User) -> None:
     """/proc may be written by nobody, root neither."""
     user.plan("a")
@@ -282,7 +280,6 @@ def test_a_home_that_is_not_there_or_may_not_be_written(user: User) -> None:
     assert user.things() == before and not user.left()
 
 
-@pytest.mark.xfail(strict=True, reason="OSError of the workspaces' folder is told as a defect")
 def test_a_state_folder_that_is_a_file(user: User) -> None:
     user.plan("a")
     user.state.write_text("not a folder\n")
@@ -293,7 +290,6 @@ def test_a_state_folder_that_is_a_file(user: User) -> None:
     assert user.state.read_text() == "not a folder\n"
 
 
-@pytest.mark.xfail(strict=True, reason="it is accepted")
 def test_a_state_folder_inside_the_repository(user: User) -> None:
     """Tools would find the project around a workspace, and the checkout would change."""
     user.plan("a")
@@ -304,7 +300,6 @@ def test_a_state_folder_inside_the_repository(user: User) -> None:
     assert user.things() == before and not (user.root / ".state").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="it depends on the folder")
 def test_a_relative_state_folder_is_one_place_from_everywhere(user: User) -> None:
     user.plan("a")
     below = user.root / "below"
@@ -314,7 +309,6 @@ def test_a_relative_state_folder_is_one_place_from_everywhere(user: User) -> Non
     refused(said, 2, "ORCH_STATE_DIR", "whole path")
 
 
-@pytest.mark.xfail(strict=True, reason="OSError of the sealed folder is told as a defect")
 def test_a_folder_of_the_ledgers_that_is_a_file(user: User) -> None:
     user.plan("a")
     (user.root / ".git" / "orch").write_text("in the way\n")

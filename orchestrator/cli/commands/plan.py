@@ -102,6 +102,7 @@ def plan(
         )
     environ = environ_of(ctx)
     workplace = open_here(environ)
+    workplace.refuse_nested()
     if goal is None:
         path = find_plan(workplace.checkout, check)
     else:

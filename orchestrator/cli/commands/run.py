@@ -71,6 +71,7 @@ def run(
         accept=accept,
     )
     workplace = open_here(environ)
+    workplace.refuse_nested()
     checked = load_checked(workplace, plan)
     refuse_missing_copies(workplace.checkout, checked.settings)
     if dry_run:
@@ -78,6 +79,7 @@ def run(
         checked = checked.within(limits)
         answer_plan(workplace, checked, as_json=as_json)
         return 0
+    workplace.make_workspaces(checked.settings.workspaces)
     warn_before_run(workplace, checked)
     store = workplace.store()
     started = start_run(
