@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -214,7 +214,12 @@ def dirty_paths(
 ) -> tuple[str, ...]:
     """Tracked paths of a checkout that differ from its commit, staged or not."""
     args = ("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames")
-    said = in_checkout(repository, settings, *args, git_dir=git_dir, tree=tree)
+    said = in_checkout(repository, settings, *args, git_dir=git_dir, tree=tree, ok=(0, 128))
+    if said.exit_code:
+        # A required filter's program may be missing here. Without filters more may look changed,
+        # never less: nothing of the user's is overlooked.
+        bare = replace(settings, filters=())
+        said = in_checkout(repository, bare, *args, git_dir=git_dir, tree=tree)
     entries = said.out.decode("utf-8", "surrogateescape").split("\0")
     return tuple(entry[3:] for entry in entries if entry)
 

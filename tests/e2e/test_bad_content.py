@@ -167,7 +167,6 @@ def test_a_required_filter_does_not_stop_a_run(user: User) -> None:
     assert user.git("status", "--porcelain") == ""
 
 
-@pytest.mark.xfail(strict=True, reason="GitError of no kind is told as a defect")
 def test_a_required_filter_whose_program_is_missing(user: User) -> None:
     """Another machine's filter: a run goes on, and accept refuses with nothing lost or lands."""
     user.commit({".gitattributes": "*.x filter=gone\n", "a.x": "x\n"}, "filtered")
