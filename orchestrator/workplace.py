@@ -104,12 +104,23 @@ class Workplace:
 def open_workplace(start: Path, environ: Mapping[str, str]) -> Workplace:
     """The workplace of the repository that holds `start`.
 
-    Raises GitError where there is none, or none to work in.
+    Raises GitError or OrchError where there is none, or none to work in.
     """
+    from orchestrator.errors import OrchError
     from worktree.discovery import discover
     from worktree.git import Git
+    from worktree.names import quoted
+    from worktree.values import GitError
 
-    repository = discover(start, environ)
+    try:
+        repository = discover(start, environ)
+    except GitError as error:
+        if error.kind == "failed" and "\n" in str(start):
+            raise OrchError(
+                f"the path {quoted(str(start))} holds a line's end: git's answers cannot be told",
+                hint="rename the folder, then try again",
+            ) from error
+        raise
     assert repository.checkout is not None
     place = place_of(repository.common_dir, environ)
     return Workplace(repository, Git(repository), place, environ, repository.checkout)

@@ -183,7 +183,6 @@ def test_a_path_with_odd_letters(tmp_path: Path, name: str) -> None:
     works(User(tmp_path / "a home", name=name))
 
 
-@pytest.mark.xfail(strict=True, reason="GitError of no kind is told as a defect")
 def test_a_path_with_a_line_end_works_or_is_refused_in_words(tmp_path: Path) -> None:
     user = User(tmp_path, name="two\nlines")
     user.plan("a")
