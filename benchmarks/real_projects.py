@@ -69,8 +69,8 @@ STANDARD = (
         goal="Sort the imports",
         worker="isort",
         source="src",
-        left_out="25 tests that start the development server, which waits for ever in some"
-        " containers",
+        left_out="25 tests that start the development server, with which a plain run of it did"
+        " not end in the container where this was written",
         allows={"tests": ("tests/conftest.py",)},
     ),
     Project(
@@ -94,4 +94,4 @@ LARGE = Project(
     worker="ruff",
     allows={"networkx": ("networkx/conftest.py",)},
 )
-"""Its suite takes a minute of two idle cores, and some of its tasks fail: only when asked for."""
+"""Its suite takes minutes on a busy machine, and some of its tasks fail: only when asked for."""
