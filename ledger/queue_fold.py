@@ -127,9 +127,9 @@ def _judged(state: RunState, candidate: CandidateState, event: e.CandidateJudged
         case "failed":
             # only a confirming run surely ran: any other may repeat what was known of the tree
             # what confirms is the same gate, red again: another one's red is a first one
-            again = candidate.confirms and record.red_gate == event.gate
-            record.reds = record.reds + 1 if again else 1
-            record.red_gate = event.gate
+            if record.red_gate != event.gate:
+                record.reds, record.red_gate = 0, event.gate
+            record.reds = record.reds + 1 if candidate.confirms else max(record.reds, 1)
             candidate.status = "failed"
         case "could-not-run":
             record.unable += 1

@@ -27,7 +27,7 @@ from orchestrator.policy.orders import StartAttempt
 from orchestrator.policy.paths import matches
 from orchestrator.scene import Scene, advisory, gates_of
 from orchestrator.verification.boundaries import outside
-from orchestrator.verification.copies import copy_excludes
+from orchestrator.verification.copies import copied_names, copied_secrets, copy_excludes
 from orchestrator.verification.preparation import prepare
 from orchestrator.verification.protected import held_paths
 from workers.base import Brief, Report, Surroundings
@@ -231,7 +231,13 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
     settings = scene.settings
     worker = make_worker(settings.workers[order.worker])
     where = progress.where
+    secrets = await scene.git(
+        copied_secrets,
+        scene.workplace.checkout,
+        copied_names(settings.preparation, "worker"),
+    )
     surroundings = Surroundings(
+        secrets=secrets,
         tree=progress.workspace.path,
         folder=progress.workspace.folder,
         environ=scene.workplace.environ,
@@ -271,6 +277,7 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
             mark=surroundings.mark,
             timeout_s=FIX_TIMEOUT_S,
             log=scene.live(f"{where}/fix"),
+            secrets=secrets,
         )
         scene.live(f"{where}/fix").unlink(missing_ok=True)
         # A fixer that found what it could not fix says so by its exit code; the gates judge that.
@@ -402,7 +409,7 @@ async def _green(progress: _Progress) -> e.AttemptFinished:
             read_after=lambda path: git.show_file(head, path),
             settings=scene.settings,
             may_change=task.may_change,
-            allowed=tuple(scene.state.tasks[task.id].allowed),
+            allowed=scene.state.tasks[task.id].allowed,
         )
 
     held = tuple(map(quoted, await scene.git(look)))

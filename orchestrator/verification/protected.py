@@ -27,6 +27,7 @@ from typing import Any, Protocol
 from ledger.model import Gate, Settings
 from orchestrator.policy.paths import matches
 from orchestrator.policy.pattern import escape, pattern_problem
+from worktree.names import quoted
 
 Read = Callable[[str], bytes | None]
 """A file's content by its path, bounded; None where there is none."""
@@ -115,7 +116,7 @@ def held_paths(
     held = []
     for change in changes:
         path = change.path
-        if path in allowed or (may_change and matches(may_change, path)):
+        if quoted(path) in allowed or (may_change and matches(may_change, path)):
             continue
         if (
             matches(patterns, path)

@@ -174,6 +174,7 @@ def test_an_engine_that_is_killed_is_said_to_be_gone_and_resumed(here: Terminal)
     here.plan(("a", ()), ("slow", ()))
     engine = here.start("run")
     eventually(working(here, "slow"))
+    eventually(lambda: "orch-" in here.git("worktree", "list"))  # it is made a moment later
     engine.kill()
     engine.communicate(timeout=30)
     assert "interrupted" in here.orch("status").out

@@ -290,7 +290,7 @@ def test_the_plan_without_a_model_in_the_readme_works_as_it_is_typed(tmp_path: P
     for name in ("src/top.py", "src/core/a.py", "src/core/b.py", "src/api/c.py"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(old)
-    (project / "Makefile").write_text("test:\n\tgrep -q Optional src/core/a.py\n")
+    (project / "Makefile").write_text("test:\n\tgrep -q None src/core/a.py\n")
     setup = "cd project && git init -q -b main && git add . && git commit -q -m first && orch init"
     type_in(setup, tmp_path)
     assert 'command = "make test"' in (project / SHARED_FILE).read_text()
