@@ -113,6 +113,7 @@ class Engine:
                     with anyio.move_on_after(LOOK_EVERY_S):
                         await self.woken.wait()
                     self.journal.catch_up()
+            self.scene.workers.closing = self.scene.judge.pool.closing = True
             # Usually nothing is left; what is, the next engine finds lost.
             group.cancel_scope.cancel()
 

@@ -23,7 +23,7 @@ from ledger.events import (
 )
 from ledger.model import RunId
 from ledger.snapshot import EVERY, restore_snapshot, take_snapshot
-from ledger.state import RunState, begin, evolve, fold
+from ledger.state import IllegalEvent, RunState, begin, evolve, fold
 from ledger.store import Moved, Store, VerdictRow
 from orchestrator.errors import OrchError
 
@@ -143,10 +143,15 @@ def load_state(store: Store, run: RunId) -> RunState:
     """The state that a recorded run stands in, from its newest snapshot where there is one."""
     snapshot = store.load_snapshot(run)
     state = restore_snapshot(snapshot) if snapshot else None
-    if state is None:
-        return fold((fact, at) for _, at, fact in read_facts(store, run))
-    for _, at, fact in read_facts(store, run, state.seq):
-        evolve(state, fact, at)
+    try:
+        if state is None:
+            return fold((fact, at) for _, at, fact in read_facts(store, run))
+        for _, at, fact in read_facts(store, run, state.seq):
+            evolve(state, fact, at)
+    except IllegalEvent as error:
+        raise OrchError(
+            f"the ledger of run {run} does not add up: {error}", hint=f"orch ledger verify {run}"
+        ) from error
     return state
 
 

@@ -92,7 +92,8 @@ OVERRIDES = (
 )
 
 
-FSYNC = ("core.fsync", "committed,index,reference")
+FSYNC = ("core.fsync", "committed,reference")
+"""Objects and refs. Indexes are private here: after a crash they are made anew."""
 
 
 def strip_environment(environ: MutableMapping[str, str]) -> dict[str, str]:

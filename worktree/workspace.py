@@ -68,6 +68,8 @@ class Pool:
         self.root = Path(os.path.abspath(root))  # noqa: PTH100, resolve() would follow links
         self.prefix = name_prefix
         self.keep = tuple(sorted(path.strip("/") for path in keep))
+        self.closing = False
+        """Nothing will be handed out any more: what comes back is not cleaned, only removed."""
         self._lock = threading.Lock()
         self._free: list[_Slot] = []
         self._used: dict[str, _Slot] = {}
@@ -106,6 +108,11 @@ class Pool:
         if slot is None:
             raise ValueError(f"{workspace.name} is not handed out")
         slot.tree = slot.commit = None
+        if self.closing:
+            with self._lock:
+                del self._used[workspace.name]
+                self._free.append(slot)
+            return
         # What cannot be cleaned now is made anew when it is next handed out.
         with contextlib.suppress(GitError, OSError):
             repair_entry(self.git, self.root / slot.name)

@@ -153,7 +153,6 @@ def test_a_fact_that_makes_no_sense(user: User, ledger: Path, body: str) -> None
     refused(user.orch("status"), 2, run, f"event {newest + 1}")
 
 
-@pytest.mark.xfail(strict=True, reason="IllegalEvent is told as a defect")
 def test_a_fact_out_of_place(user: User, ledger: Path) -> None:
     """Well formed, and impossible: folding it is refused, and the commands say where."""
     run = user.run_id()
