@@ -143,15 +143,16 @@ def load_state(store: Store, run: RunId) -> RunState:
     """The state that a recorded run stands in, from its newest snapshot where there is one."""
     snapshot = store.load_snapshot(run)
     state = restore_snapshot(snapshot) if snapshot else None
-    try:
-        if state is None:
-            return fold((fact, at) for _, at, fact in read_facts(store, run))
-        for _, at, fact in read_facts(store, run, state.seq):
-            evolve(state, fact, at)
-    except IllegalEvent as error:
-        raise OrchError(
-            f"the ledger of run {run} does not add up: {error}", hint=f"orch ledger verify {run}"
-        ) from error
+    for seq, at, fact in read_facts(store, run, state.seq if state else 0):
+        try:
+            state = evolve(state, fact, at) if state else fold([(fact, at)])
+        except IllegalEvent as error:
+            raise OrchError(
+                f"the ledger of run {run} does not add up at event {seq}: {error}",
+                hint="orch ledger events shows what led there",
+            ) from error
+    if state is None:
+        raise OrchError(f"the ledger has no facts of run {run}", hint="orch doctor")
     return state
 
 
