@@ -15,7 +15,18 @@ from collections.abc import Sequence
 
 def main() -> None:
     """What the installed `orch` runs."""
+    _open_missing()
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_missing() -> None:
+    """Give what was closed before we started somewhere to go: a file of ours must not be it."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w"))
 
 
 def run(arguments: Sequence[str]) -> int:
