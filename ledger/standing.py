@@ -164,6 +164,8 @@ class RunState:
     accepted: list[e.Accepted] = field(default_factory=list)
     accepting: e.AcceptIntended | None = None
     blamed: int = 0
+    attempt_s: float | None = None
+    """What the newest attempt that was not lost took, from start to end."""
     stop: e.StopRequested | None = None
     finished: e.RunFinished | None = None
     finished_at: float | None = None

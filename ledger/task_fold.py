@@ -175,6 +175,8 @@ def evolve_attempt(
             attempt.finished, attempt.finished_at = event, at
             task.lost = task.lost + event.trouble if event.outcome == "lost" else 0
             task.note = event.why
+            if event.outcome != "lost":
+                state.attempt_s = event.duration_s
             match event.outcome:
                 case "green":
                     settle(state, task, "queued")

@@ -189,7 +189,9 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
     while True:
         feedback = _feedback(progress)
         progress.number += 1
-        report = await _work(progress, feedback)
+        scene.at_work.total_tokens = limits.parallel
+        async with scene.at_work:
+            report = await _work(progress, feedback)
         committed = await _commit(progress)
         log = scene.keep_log(progress.where)
         progress.unrecorded = (_round_finished(progress, report, committed, log),)

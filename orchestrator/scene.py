@@ -55,6 +55,8 @@ class Scene:
     judge: Judge
     guide: Guide
     git_threads: anyio.CapacityLimiter
+    at_work: anyio.CapacityLimiter
+    """As many workers as may work at once."""
     wake: Callable[[], None]
 
     @property
@@ -194,6 +196,7 @@ def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None])
         ),
         guide=make_guide(journal.state),
         git_threads=git_threads,
+        at_work=anyio.CapacityLimiter(journal.state.limits.parallel),
         wake=wake,
     )
 

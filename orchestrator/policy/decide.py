@@ -36,7 +36,7 @@ from orchestrator.policy.orders import (
     StartAttempt,
 )
 from orchestrator.policy.queue import failure_rate, next_lengths
-from orchestrator.policy.readiness import Guide, startable
+from orchestrator.policy.readiness import Guide, startable, under_way_at_most
 
 LOST_AT_MOST = 5
 """Attempts lost one after the other before a person is asked."""
@@ -334,7 +334,7 @@ def _start(state: RunState, guide: Guide, now: Now) -> list[Order]:
         orders.append(RunBaseline())
     if now.free_gb < state.limits.min_free_gb:
         return orders
-    slots = state.limits.parallel - len(state.by_status.get("working", ()))
+    slots = under_way_at_most(state) - len(state.by_status.get("working", ()))
     for task_id in startable(state, guide, slots):
         task = state.tasks[task_id]
         last = task.last_telling

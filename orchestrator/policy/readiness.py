@@ -4,6 +4,8 @@
 2. Never two whose declared paths overlap side by side; a queued head counts as under way,
    since a task that started beside it would be written against a tree that is about to change.
 3. A task without paths declares no boundary and is fenced from nobody.
+4. Attempts of a few seconds spend much of them in git, before and after their worker's time:
+   then half as many more are under way as workers may work. The engine lets no more work.
 """
 
 from __future__ import annotations
@@ -25,6 +27,17 @@ class Guide:
     """What never changes while a run goes on, worked out once from its plan."""
 
     neighbours: Neighbours
+
+
+BRISK_S = 5.0
+"""An attempt that takes less is brisk."""
+
+
+def under_way_at_most(state: RunState) -> int:
+    """How many attempts may be under way at once; `limits.parallel` of them may work."""
+    brisk = state.attempt_s is not None and state.attempt_s < BRISK_S
+    parallel = state.limits.parallel
+    return parallel + parallel // 2 if brisk else parallel
 
 
 def startable(state: RunState, guide: Guide, slots: int) -> tuple[TaskId, ...]:

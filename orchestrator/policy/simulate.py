@@ -95,6 +95,8 @@ class _Engine:
         self.order = 0
         self.pending: list[tuple[float, int, int, Callable[[], None]]] = []
         self.epoch = 0
+        self.at_work = 0
+        self.waiting: list[StartAttempt] = []
         self.disturbed = False
         self.known: dict[str, Outcome] = {}
         self.names: dict[Heads, str] = {}
@@ -163,6 +165,7 @@ class _Engine:
         """The engine dies; the next one reconciles what was under way."""
         self.result.crashes += 1
         self.epoch += 1
+        self.at_work, self.waiting = 0, []
         self.clock += 1.0
         if landed:
             for number in list(self.state.open_candidates):
@@ -189,6 +192,7 @@ class _Engine:
                 self.append(e.CandidateDropped(candidate=candidate, why=why))
             case EndAll():
                 self.epoch += 1
+                self.at_work, self.waiting = 0, []
                 for fact in reconcile_facts(self.state):
                     if not self.append(fact):
                         return
@@ -214,10 +218,19 @@ class _Engine:
         )
         if not self.append(started):
             return
+        if self.at_work < self.state.limits.parallel:
+            self.work(order)
+        else:
+            self.waiting.append(order)
+
+    def work(self, order: StartAttempt) -> None:
+        self.at_work += 1
         seconds, outcome = self.world.attempt(order.task, order.attempt, self.trees[order.base])
         head = f"h:{order.task}:{order.attempt}" if outcome in ("green", "held") else None
 
         def end() -> None:
+            self.at_work -= 1
+            epoch = self.epoch
             self.append(
                 e.AttemptFinished(
                     task=order.task,
@@ -228,8 +241,11 @@ class _Engine:
                     held_paths=("protected",) if outcome == "held" else (),
                     cause="worker" if outcome == "failed" else None,
                     trouble=outcome == "lost",
+                    duration_s=seconds,
                 )
             )
+            if self.waiting and self.epoch == epoch:
+                self.work(self.waiting.pop(0))
 
         self.later(seconds, end)
 

@@ -473,3 +473,21 @@ def test_a_round_that_takes_its_change_back_is_no_success(project: Project) -> N
     state = project.run(task("a"), attempts=1)
     assert state.tasks["a"].status == "failed"
     assert "took its change back" in state.tasks["a"].note
+
+
+def test_no_more_workers_work_at_once_than_the_limit_says(project: Project) -> None:
+    from ledger.model import CommandWorker
+
+    here, counts = project.root.parent / "here", project.root.parent / "counts"
+    here.mkdir()
+    command = (
+        f"touch {here}/$ORCH_TASK; ls {here} | wc -l >> {counts}; sleep 0.2;"
+        f" rm {here}/$ORCH_TASK; echo x > $ORCH_TASK.txt"
+    )
+    project.more_settings = {
+        "worker": "counter",
+        "workers": {"counter": CommandWorker(kind="command", command=command)},
+    }
+    state = project.run(*(task(f"t{n}") for n in range(14)), parallel=3)
+    assert len(state.with_status("landed")) == 14
+    assert max(int(line) for line in counts.read_text().split()) == 3

@@ -78,3 +78,14 @@ def test_who_starts_is_what_asking_one_after_the_other_would_say(paths, busy, sl
             wanted.append(task)
             under_way.add(task)
     assert startable(story.state, guide, slots) == tuple(wanted)
+
+
+def test_brisk_attempts_may_be_a_few_more_than_may_work():
+    from orchestrator.policy.readiness import under_way_at_most
+
+    story = Story.of(4, parallel=4)
+    assert under_way_at_most(story.state) == 4, "nothing is known yet"
+    story.starts("t1").ends("t1", duration_s=0.6)
+    assert under_way_at_most(story.state) == 6
+    story.starts("t2").ends("t2", duration_s=600.0)
+    assert under_way_at_most(story.state) == 4
