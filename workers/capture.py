@@ -46,6 +46,8 @@ class Capture:
         self._redactor = redactor or Redactor()
         self._stream = Stream(self._redactor)
         self._settled_bytes = 0
+        self._whole_from = 0
+        """From here on nothing was dropped: what the ring holds of before is not to be shown."""
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._settled_at = float("-inf")
@@ -91,6 +93,7 @@ class Capture:
             dropped = len(self._waiting.popleft())
             self._waiting_bytes -= dropped
             self._settled_bytes += dropped
+            self._whole_from = self._settled_bytes
             self._stream.lose()
 
     def offer(self, *, now: bool = False) -> None:
@@ -160,16 +163,19 @@ class Capture:
             piece, at = piece[written:], at + written
 
     def _unroll(self) -> None:
-        start = (self._settled_bytes - self._head_bytes) % self._ring_bytes
-        left_out = max(self.total_bytes - self._head_bytes - self._ring_bytes, 1)
+        in_ring = self._settled_bytes - self._head_bytes
+        whole = min(self._ring_bytes, self._settled_bytes - max(self._whole_from, self._head_bytes))
+        start = (in_ring - whole) % self._ring_bytes
+        until_end = min(self._ring_bytes - start, whole)
+        left_out = max(self.total_bytes - self._head_bytes - whole, 1)
         ordered = self._log.with_name(self._log.name + ".ordered")
         ordered.unlink(missing_ok=True)
         try:
             with open(ordered, "xb") as file:
                 self._copy(file.write, 0, self._head_bytes)
                 file.write(f"\n[orch left out {left_out:,} bytes here]\n".encode())
-                self._copy(file.write, self._head_bytes + start, self._ring_bytes - start)
-                self._copy(file.write, self._head_bytes, start)
+                self._copy(file.write, self._head_bytes + start, until_end)
+                self._copy(file.write, self._head_bytes, whole - until_end)
             ordered.replace(self._log)
         except OSError:
             with contextlib.suppress(OSError):

@@ -276,3 +276,14 @@ async def test_without_pidfd_children_are_waited_for_all_the_same(bench, monkeyp
     assert ended.exit_code == 3
     assert late.reason == "timeout" and late.signal == signal.SIGTERM.name
     assert bench.alive() == []
+
+
+async def test_the_last_line_after_a_flood_without_line_ends_is_kept(bench):
+    ended = await bench.sh(
+        "head -c 60000000 /dev/zero | tr '\\0' x; echo; echo the last line; exit 1"
+    )
+
+    assert ended.tail[-1] == "the last line"
+    content = bench.output()
+    assert content.endswith(b"the last line\n") and b"\0" not in content
+    assert b"orch left out" in content
