@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from ledger.events import Event, HeadRef
 from ledger.model import Sha, TaskId
@@ -86,4 +85,3 @@ Order = (
     | LandCandidate
     | EndAll
 )
-Purpose = Literal["base", "check", "land"]
