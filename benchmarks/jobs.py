@@ -31,6 +31,7 @@ def make_job(
     (root / ".agent" / "orch.toml").write_text(
         f"""
 [run]
+sandbox = "none"
 parallel = {parallel}
 gates_parallel = {gates_parallel}
 min_free_gb = 0.1

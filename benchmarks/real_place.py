@@ -132,6 +132,7 @@ def _settings(place: Place, project: Project) -> str:
     quoted = shlex.quote(str(place.bin))
     lines = [
         "[run]",
+        'sandbox = "none"',
         "attempts = 2",
         "min_free_gb = 0.5",
         "",

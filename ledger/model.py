@@ -66,6 +66,29 @@ class Plan(Value):
 Stage = Literal["check", "land"]
 
 
+SandboxMode = Literal["bubblewrap", "none", "external"]
+Network = bool | tuple[str, ...]
+"""False: none but a loopback of its own; True: as the user has it; hosts: only those."""
+
+
+class SandboxSettings(Value):
+    """What workers, set-up and gates may touch of the machine."""
+
+    mode: SandboxMode = "bubblewrap"
+    """`none`: they run as the user, with all rights. `external`: something around orch confines."""
+    read: tuple[str, ...] = ()
+    """Places that they may read beside the system and the tools on PATH; `~` is the user's home."""
+    write: tuple[str, ...] = ()
+    """Places that they may write beside their workspace: shared by all, so never for sources."""
+    setup_network: Network = False
+    memory_gb: Annotated[float, Field(gt=0)] | None = None
+    """What one command and all that it starts may hold; absent: three quarters of the machine's."""
+    processes: Annotated[int, Field(ge=8)] = 2048
+    """How many processes and threads one command may have."""
+    file_gb: Annotated[float, Field(gt=0)] = 8.0
+    """How large a file that it writes may be."""
+
+
 class Gate(Value):
     """A command that judges a tree by its exit code."""
 
@@ -76,6 +99,8 @@ class Gate(Value):
     """Absent: the larger of 600 and 4 times the baseline's duration."""
     when: Literal["always", "named"] = "always"
     """`named`: it judges only the work of tasks that name it."""
+    network: Network = False
+    """What it may reach from its sandbox."""
 
 
 class CommandWorker(Value):
@@ -86,6 +111,8 @@ class CommandWorker(Value):
     timeout_s: Annotated[float, Field(gt=0)] | None = None
     env: tuple[str, ...] = ()
     """Names of variables of the user's environment that it may see."""
+    network: Network = False
+    """What it may reach from its sandbox."""
 
 
 WorkerSettings = Annotated[CommandWorker, Field()]
@@ -123,6 +150,7 @@ class Settings(Value):
 
     limits: Limits = Limits()
     preparation: Preparation = Preparation()
+    sandbox: SandboxSettings = SandboxSettings()
     worker: str | None = None
     """The default worker's name."""
     fix: tuple[str, ...] = ()

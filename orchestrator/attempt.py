@@ -25,6 +25,7 @@ from orchestrator.errors import OrchError
 from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.policy.paths import matches
+from orchestrator.sandboxing import with_network
 from orchestrator.scene import Scene, advisory, gates_of
 from orchestrator.verification.boundaries import outside
 from orchestrator.verification.copies import copied_names, copied_secrets, copy_excludes
@@ -34,6 +35,7 @@ from workers.base import Brief, Report, Surroundings
 from workers.command import run_command
 from workers.environment import build_environment, free_port, orch_variables
 from workers.registry import make_worker
+from workers.sandbox import Confinement
 from worktree.candidate import reapply
 from worktree.commit import Committed, NotCommitted, Unchanged, commit_workspace
 from worktree.git import Change, RefUpdate
@@ -64,6 +66,7 @@ class _Progress:
     order: StartAttempt
     task: Task
     workspace: Workspace
+    confinement: Confinement | None
     start: _Start
     port: int
     began: float
@@ -91,8 +94,9 @@ async def run_attempt(scene: Scene, order: StartAttempt) -> None:
     start = await _start(scene, order)
     workspace = await scene.git(scene.workers.take, start.commit)
     try:
+        confinement = await scene.git(scene.sandboxes.confine, workspace, "worker")
         with free_port() as port:
-            progress = _Progress(scene, order, task, workspace, start, port, began)
+            progress = _Progress(scene, order, task, workspace, confinement, start, port, began)
             await _prepare(progress)
             progress.paths = await _covered(scene, task, start.commit)
             ended = await _rounds(progress)
@@ -150,6 +154,7 @@ async def _prepare(progress: _Progress) -> None:
             git=scene.workplace.git,
             mark=scene.mark(order.task, order.attempt),
             log=log,
+            confinement=with_network(progress.confinement, scene.settings.sandbox.setup_network),
         )
     if trouble:
         raise OrchError(f"the workspace could not be made ready: {trouble}", hint="orch gate")
@@ -231,7 +236,8 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
     scene, order, task = progress.scene, progress.order, progress.task
     state = scene.state
     settings = scene.settings
-    worker = make_worker(settings.workers[order.worker])
+    worker_settings = settings.workers[order.worker]
+    worker = make_worker(worker_settings)
     where = progress.where
     secrets = await scene.git(
         copied_secrets,
@@ -248,6 +254,7 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
         mark=scene.mark(order.task, order.attempt),
         log=scene.live(where),
         on_line=lambda text: scene.line(where, text),
+        confinement=with_network(progress.confinement, worker_settings.network),
     )
     brief = Brief(
         run=scene.run,
@@ -280,6 +287,7 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
             timeout_s=FIX_TIMEOUT_S,
             log=scene.live(f"{where}/fix"),
             secrets=secrets,
+            confinement=progress.confinement,
         )
         scene.live(f"{where}/fix").unlink(missing_ok=True)
         # A fixer that found what it could not fix says so by its exit code; the gates judge that.

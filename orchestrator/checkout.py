@@ -84,9 +84,11 @@ async def judge_checkout(
     on_verdict: Callable[[Verdict], None],
 ) -> tuple[Verdict, ...]:
     """What each gate says, one after the other, all of them; with a store they are kept."""
+    from orchestrator.sandboxing import Sandboxes, require_sandbox
     from orchestrator.verification.gates import Judge
     from worktree.workspace import Pool
 
+    require_sandbox(settings.sandbox)
     name = f"checkout-{time.time_ns():x}"
     root = workplace.workspaces(settings.workspaces) / name
     pool = Pool(workplace.git, root, f"orch-{name}-gate", settings.preparation.keep)
@@ -101,6 +103,7 @@ async def judge_checkout(
         started=_as_if_started(workplace, settings, content, name),
         known=known,
         git_threads=anyio.CapacityLimiter(GIT_THREADS),
+        sandboxes=Sandboxes(workplace.git, settings.sandbox, workplace.environ),
     )
     verdicts: list[Verdict] = []
     try:

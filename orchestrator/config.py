@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ledger.model import CommandWorker, Gate, Limits, Preparation, Settings
+from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
 from orchestrator.errors import OrchError, Problem, Problems, in_file_order
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.settings_rules import (
@@ -103,6 +103,8 @@ def _flat(settings: Settings) -> Iterator[tuple[str, Any]]:
         yield f"run.{words[name]}", value
     for name in PLAIN_KEYS:
         yield f"run.{name}", getattr(settings, name)
+    for name, value in settings.sandbox:
+        yield ("run.sandbox" if name == "mode" else f"sandbox.{name}"), value
     for gate in settings.gates:
         yield f"gate {gate.name}", gate
     for name, worker in settings.workers.items():
@@ -116,13 +118,17 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, dict[str, Document]
     """The settings, and which document each key of `[run]` came from."""
     run: dict[str, Any] = {}
     origin: dict[str, Document] = {}
+    sandbox: dict[str, Any] = {}
     workers: dict[str, Any] = {}
     for document in documents:
         table = document.data.get("run", {})
         run.update(table)
         origin.update(dict.fromkeys(table, document))
+        sandbox.update(document.data.get("sandbox", {}))
         workers.update(document.data.get("worker", {}))
     limits, preparation, plain = (frozen(table) for table in split_run(run))
+    if "sandbox" in run:
+        sandbox["mode"] = run["sandbox"]
     folder = plain.get("workspaces")
     if folder is not None:
         plain["workspaces"] = str(Path(folder).expanduser())
@@ -131,6 +137,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, dict[str, Document]
             **plain,
             "limits": Limits(**limits),
             "preparation": Preparation(**preparation),
+            "sandbox": SandboxSettings(**frozen(sandbox)),
             "gates": tuple(Gate(**frozen(one)) for one in documents[0].data.get("gate", ())),
             "workers": {name: CommandWorker(**frozen(one)) for name, one in workers.items()},
         }

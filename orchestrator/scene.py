@@ -26,6 +26,7 @@ from orchestrator.runs import live_log, run_folder
 from orchestrator.workplace import Workplace
 
 if TYPE_CHECKING:
+    from orchestrator.sandboxing import Sandboxes
     from orchestrator.verification.gates import Bench, Judge
     from worktree.git import Person, Signing
     from worktree.workspace import Pool, Workspace
@@ -53,6 +54,7 @@ class Scene:
     journal: Journal
     workers: Pool
     judge: Judge
+    sandboxes: Sandboxes
     guide: Guide
     git_threads: anyio.CapacityLimiter
     at_work: anyio.CapacityLimiter
@@ -167,6 +169,7 @@ class Scene:
 
 def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None]) -> Scene:
     """The scene of a run; nothing is made until it is needed."""
+    from orchestrator.sandboxing import Sandboxes, require_sandbox
     from orchestrator.verification.gates import Judge
     from workers.alive import become_subreaper
     from worktree.workspace import Pool
@@ -175,6 +178,8 @@ def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None])
     become_subreaper()
     started = journal.state.started
     settings = started.settings
+    require_sandbox(settings.sandbox)
+    sandboxes = Sandboxes(workplace.git, settings.sandbox, workplace.environ)
     root = workplace.workspaces(settings.workspaces) / started.run
     keep = settings.preparation.keep
 
@@ -193,7 +198,9 @@ def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None])
             started=started,
             known=known,
             git_threads=git_threads,
+            sandboxes=sandboxes,
         ),
+        sandboxes=sandboxes,
         guide=make_guide(journal.state),
         git_threads=git_threads,
         at_work=anyio.CapacityLimiter(journal.state.limits.parallel),

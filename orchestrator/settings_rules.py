@@ -1,6 +1,6 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
-1. `[run]`, `[[gate]]` and `[worker.NAME]`, with the keys below and no others.
+1. `[run]`, `[sandbox]`, `[[gate]]` and `[worker.NAME]`, with the keys below and no others.
 2. A person's own files may only say how much and with whom (`OWN_KEYS`, workers), never what
    judges: gates, set-up and protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ledger.model import CommandWorker, Gate, Limits, Preparation, Settings
+from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
 from orchestrator.errors import Problem
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.policy.pattern import escape, pattern_problem
@@ -36,17 +36,19 @@ PREPARATION_KEYS = {
 }
 """The file's words and the model's."""
 PLAIN_KEYS = ("worker", "fix", "protected", "env", "workspaces")
-RUN_KEYS = (*LIMIT_KEYS, *PREPARATION_KEYS, *PLAIN_KEYS)
-OWN_KEYS = ("parallel", "gates_parallel", "worker", "workspaces", "min_free_gb")
-TABLES = ("run", "gate", "worker")
+SANDBOX_KEYS = tuple(name for name in SandboxSettings.model_fields if name != "mode")
+RUN_KEYS = (*LIMIT_KEYS, *PREPARATION_KEYS, *PLAIN_KEYS, "sandbox")
+OWN_KEYS = ("parallel", "gates_parallel", "worker", "workspaces", "min_free_gb", "sandbox")
+TABLES = ("run", "sandbox", "gate", "worker")
 
-LATER_TABLES = ("sandbox", "automation", "mcp")
+LATER_TABLES = ("automation", "mcp")
 LATER_RUN_KEYS = ("checker", "budget_usd", "budget_tokens")
-LATER_GATE_KEYS = ("network", "pass_if", "junit")
+LATER_GATE_KEYS = ("pass_if", "junit")
 LATER_KINDS = ("model", "acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
 _PATTERN_KEYS = ("setup_inputs", "protected")
 _NAME_KEYS = ("keep", "copy", "copy_gates")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+_HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})(?::\d{1,5})?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -81,10 +83,12 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
             else:
                 yield _wrong_table(document, key, value, '[[gate]] with name = "..."')
         elif not isinstance(value, dict):
-            example = "[run]" if key == "run" else "[worker.NAME]"
+            example = f"[{key}]" if key in ("run", "sandbox") else "[worker.NAME]"
             yield _wrong_table(document, key, value, example)
         elif key == "run":
             yield from _run_problems(document, value, own)
+        elif key == "sandbox":
+            yield from _sandbox_problems(document, value)
         else:
             yield from _worker_problems(document, value)
 
@@ -114,6 +118,10 @@ def _run_problems(document: Document, run: Mapping[str, Any], own: bool) -> Iter
             yield document.problem(("run", key), what, f"write it in {SHARED_FILE}")
         else:
             known[key] = value
+    sandbox = {"mode": known.pop("sandbox")} if "sandbox" in known else {}
+    yield from shape_problems(
+        SandboxSettings, sandbox, document, ("run",), names={"mode": "sandbox"}
+    )
     names = {field: key for key, field in PREPARATION_KEYS.items()}
     models: tuple[type[BaseModel], ...] = (Limits, Preparation, Settings)
     for model, table in zip(models, split_run(known), strict=True):
@@ -139,6 +147,36 @@ def _run_problems(document: Document, run: Mapping[str, Any], own: bool) -> Iter
     yield from _variable_problems(document, ("run",), known.get("env"))
 
 
+def _sandbox_problems(document: Document, table: Mapping[str, Any]) -> Iterator[Problem]:
+    known: dict[str, Any] = {}
+    for key, value in table.items():
+        if key == "mode":
+            hint = f"write it below [run]: sandbox = {value!r}"
+            yield document.problem(("sandbox", key), "'mode' does not belong here", hint)
+        elif key not in SANDBOX_KEYS:
+            what, hint = unknown_key(key, SANDBOX_KEYS)
+            yield document.problem(("sandbox", key), what, hint)
+        else:
+            known[key] = value
+    yield from shape_problems(SandboxSettings, known, document, ("sandbox",))
+    for key in ("read", "write"):
+        for position, text in _texts(known.get(key)):
+            if not text.startswith(("/", "~/")) or ".." in text.split("/"):
+                what = f"'{key}': {text!r} is no whole path"
+                yield document.problem(("sandbox", key, position), what, 'write: "~/..." or "/..."')
+    yield from _network_problems(document, ("sandbox", "setup_network"), known)
+
+
+def _network_problems(
+    document: Document, at: KeyPath, table: Mapping[str, Any]
+) -> Iterator[Problem]:
+    for position, text in _texts(table.get(str(at[-1]))):
+        if not _HOST.fullmatch(text):
+            what = f"'{at[-1]}': {text!r} is no host"
+            hint = 'write: "host", "*.domain" or "host:port"; a number needs no brackets'
+            yield document.problem((*at, position), what, hint)
+
+
 def _gate_problems(document: Document, gates: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for position, gate in enumerate(gates):
@@ -149,6 +187,7 @@ def _gate_problems(document: Document, gates: Sequence[Mapping[str, Any]]) -> It
         table = {key: value for key, value in gate.items() if key not in LATER_GATE_KEYS}
         yield from shape_problems(Gate, table, document, at)
         yield from _command_problems(document, at, gate)
+        yield from _network_problems(document, (*at, "network"), gate)
         name = gate.get("name")
         if isinstance(name, str) and seen.setdefault(name, position) != position:
             first = document.line(("gate", seen[name]))
@@ -182,6 +221,7 @@ def _worker_problems(document: Document, workers: Mapping[str, Any]) -> Iterator
             yield from shape_problems(CommandWorker, worker, document, at)
             yield from _command_problems(document, at, worker)
             yield from _variable_problems(document, at, worker.get("env"))
+            yield from _network_problems(document, (*at, "network"), worker)
 
 
 def _command_problems(

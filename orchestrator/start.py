@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from ledger.events import Estimates, RunStarted, parse_event
-from ledger.model import Identity, Limits, Plan, RunId, Settings
+from ledger.model import Identity, Limits, Plan, RunId, SandboxMode, Settings
 from ledger.store import Moved, Store
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal
@@ -29,6 +29,14 @@ class RunOptions:
     deadline: float | None = None
     allow_red_base: bool = False
     accept: bool = False
+    sandbox: SandboxMode | None = None
+
+    def settings(self, settings: Settings) -> Settings:
+        """The settings with these options over them."""
+        changes: dict[str, object] = {"limits": self.limits(settings.limits)}
+        if self.sandbox is not None:
+            changes["sandbox"] = settings.sandbox.model_copy(update={"mode": self.sandbox})
+        return settings.model_copy(update=changes)
 
     def limits(self, limits: Limits) -> Limits:
         """The settings' limits with these options over them."""
@@ -52,6 +60,7 @@ def start_run(
 ) -> RunId:
     """Record a new run; its engine is another matter. Raises OrchError, writes nothing then."""
     from orchestrator import __version__
+    from orchestrator.sandboxing import require_sandbox
     from orchestrator.verification.tools import platform_key
     from worktree.landing import name_conflict
     from worktree.user import checkout_state
@@ -74,7 +83,8 @@ def start_run(
         target = target if git.read_ref(target) else None
     target = target.removeprefix("refs/heads/") if target else None
     rules = workplace.checkout / ".agent" / "RULES.md"
-    settings = settings.model_copy(update={"limits": options.limits(settings.limits)})
+    settings = options.settings(settings)
+    require_sandbox(settings.sandbox)
     # A ledger may have been moved away: what its runs made is still there, under their names.
     refs = git.list_refs("refs/orch/") | git.list_refs("refs/heads/orch/")
     kept = {re.sub(r"^refs/(heads/)?orch/", "", ref).split("/")[0] for ref in refs}

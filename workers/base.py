@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ledger.model import Identity, RunId, Sha, Task, Usage
+from workers.sandbox import Confinement
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Surroundings:
     """Is offered the newest line of its output."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Values by names, in files that it can read, which no output of its may show."""
+    confinement: Confinement | None = None
+    """What it may touch; None: all that the user may."""
 
 
 @dataclass(frozen=True)

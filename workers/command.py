@@ -14,6 +14,7 @@ from workers.base import Brief, Report, Surroundings
 from workers.brief import render_brief
 from workers.environment import build_environment, orch_variables
 from workers.process import GRACE_S, LOG_LIMIT_BYTES, Ended, run_process
+from workers.sandbox import Confinement
 
 
 async def run_command(
@@ -28,6 +29,7 @@ async def run_command(
     on_line: Callable[[str], None] | None = None,
     grace_s: float = GRACE_S,
     secrets: Mapping[str, str] | None = None,
+    confinement: Confinement | None = None,
 ) -> Ended:
     """Run `sh -c command` in a tree with a built environment; 126 and 127 count as not started."""
     ended = await run_process(
@@ -41,6 +43,7 @@ async def run_command(
         on_line=on_line,
         grace_s=grace_s,
         secrets=secrets,
+        confinement=confinement,
     )
     if ended.exit_code not in (126, 127):
         return ended
@@ -84,6 +87,7 @@ class ShellWorker:
             log=surroundings.log,
             on_line=surroundings.on_line,
             secrets=surroundings.secrets,
+            confinement=surroundings.confinement,
         )
         return report_of(ended)
 

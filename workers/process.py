@@ -6,7 +6,8 @@
 3. When `run_process` returns, is cancelled or fails, the whole tree of the child is gone: also
    after a success, for a daemon that a gate left behind would judge the next tree too.
 4. What it prints is redacted of what it was given beyond the usual, before it goes anywhere.
-5. Failed work is a value. Only what the engine itself cannot do (write a log) is an exception.
+5. With a confinement the child is started in a sandbox or not at all.
+6. Failed work is a value. Only what the engine itself cannot do (write a log) is an exception.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
-from workers.alive import open_pidfd
+from workers.alive import MARK_VARIABLE, open_pidfd
 from workers.capture import Capture
 from workers.environment import beyond_usual
 from workers.redact import Redactor
+from workers.sandbox import Confinement, entered, has_begun
 from workers.text import clean_line, tail_lines
 from workers.tree import Tree, start
 
@@ -81,8 +83,12 @@ async def run_process(
     grace_s: float = GRACE_S,
     stdin: bytes | None = None,
     secrets: Mapping[str, str] | None = None,
+    confinement: Confinement | None = None,
 ) -> Ended:
     """Run one child to its end, or end it with all that came from it.
+
+    With a confinement it runs in a sandbox, whose tree is `cwd`; where that cannot be made the
+    child is not started at all.
 
     `secrets` are values, by names, that it can read beside those in its environment.
     `on_line` is offered the newest line, cleaned, some ten times a second; it must not raise.
@@ -92,8 +98,9 @@ async def run_process(
     redactor = Redactor({**beyond_usual(env), **(secrets or {})})
     capture = Capture(log, log_limit_bytes, on_line, redactor)
     began = time.monotonic()
+    status: int | None = None
     try:
-        tree, output = _start(argv, cwd, env, mark, stdin)
+        tree, output, status = _start(argv, cwd, env, mark, stdin, confinement)
     except (OSError, ValueError) as error:
         capture.finish()
         return Ended("not-started", why=_why_not_started(error, argv, cwd))
@@ -124,10 +131,14 @@ async def run_process(
                 await anyio.to_thread.run_sync(capture.finish)
         else:
             capture.finish()
+    begun = status is None or has_begun(status)
     tail = tail_lines(log, _TAIL_LINES)
     name = signals.Signals(-returned).name if returned is not None and returned < 0 else ""
     if deadline.cancelled_caught:
         exit_code, why = None, f"it was still running after {timeout_s:g} seconds"
+    elif not begun:
+        why = f"its sandbox could not be made: {tail[-1] if tail else 'it said nothing'}"
+        return Ended("not-started", why=why, duration_s=duration_s, tail=tail)
     else:
         exit_code = returned if returned is None or returned >= 0 else 128 - returned
         why = _why_failed(exit_code, name, tail)
@@ -146,31 +157,53 @@ async def run_process(
 
 
 def _start(
-    argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], mark: str, stdin: bytes | None
-) -> tuple[Tree, int]:
-    """The child, and our end of its output."""
+    argv: tuple[str, ...],
+    cwd: Path,
+    env: Mapping[str, str],
+    mark: str,
+    stdin: bytes | None,
+    confinement: Confinement | None,
+) -> tuple[Tree, int, int | None]:
+    """The child, our end of its output, and its sandbox's status."""
     ours, theirs = os.pipe()
-    try:
-        os.set_blocking(ours, False)
-        if sys.platform == "linux":
-            import fcntl
-
-            with contextlib.suppress(OSError):  # over the user's allowance: the default will do
-                fcntl.fcntl(ours, _F_SETPIPE_SZ, 4 * _CHUNK_BYTES)
+    with contextlib.ExitStack() as failing:
+        failing.callback(os.close, ours)
         with contextlib.ExitStack() as stack:
+            stack.callback(os.close, theirs)
+            os.set_blocking(ours, False)
+            if sys.platform == "linux":
+                import fcntl
+
+                with contextlib.suppress(OSError):  # over the user's allowance: the default will do
+                    fcntl.fcntl(ours, _F_SETPIPE_SZ, 4 * _CHUNK_BYTES)
             given: IO[bytes] | int = subprocess.DEVNULL
             if stdin is not None:
                 # A file rather than a pipe: a child that does not read it cannot block us.
                 given = stack.enter_context(tempfile.TemporaryFile())
                 given.write(stdin)
                 given.seek(0)
-            tree = start(argv, cwd=cwd, env=env, mark=mark, stdin=given, output=theirs)
-    except BaseException:
-        os.close(ours)
-        raise
-    finally:
-        os.close(theirs)
-    return tree, ours
+            status: int | None = None
+            passed: tuple[int, ...] = ()
+            if confinement is not None:
+                within = entered(confinement, argv, cwd, {**env, MARK_VARIABLE: mark})
+                for descriptor in within.descriptors:
+                    stack.callback(os.close, descriptor)
+                failing.callback(os.close, within.status)
+                argv, env, status, passed = (
+                    *(within.argv, within.env, within.status, within.descriptors),
+                )
+            tree = start(
+                argv,
+                cwd=cwd,
+                env=env,
+                mark=mark,
+                stdin=given,
+                output=theirs,
+                passed=passed,
+                fronted=confinement is not None,
+            )
+        failing.pop_all()
+    return tree, ours, status
 
 
 async def _exit_of(tree: Tree) -> None:

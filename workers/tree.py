@@ -62,8 +62,16 @@ def _spare(process: Process) -> None:
 class Tree:
     """One running child with what descends from it. Made by `start`, left by `reap`."""
 
-    def __init__(self, child: subprocess.Popen[bytes], mark: str, tag: int, table: Table) -> None:
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        mark: str,
+        tag: int,
+        table: Table,
+        fronted: bool = False,
+    ) -> None:
         self.pid = child.pid
+        self._fronted = fronted
         self._child = child
         self._mark = mark
         self.tag = tag
@@ -169,6 +177,8 @@ class Tree:
         return self._table.mark(seen.process.pid) == self._mark
 
     def _signal(self, process: Process, number: signal.Signals) -> None:
+        if self._fronted and process.pid == self.pid and number != signal.SIGKILL:
+            return  # its end would be the end of all that it fronts, without a goodbye
         if number == signal.SIGKILL:
             # At once for the whole group, so that nothing in it forks away in between.
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -184,8 +194,13 @@ def start(
     mark: str,
     stdin: IO[bytes] | int,
     output: int,
+    passed: tuple[int, ...] = (),
+    fronted: bool = False,
 ) -> Tree:
     """Start a child in a session of its own. OSError or ValueError where it cannot start.
+
+    `passed` are descriptors that it inherits; a `fronted` child stands before others (a sandbox)
+    that shall hear of an end before it does.
 
     On the caller's thread, which must be the event loop's: sandboxes that die with their parent
     mean the thread that started them.
@@ -200,8 +215,9 @@ def start(
             stdout=output,
             stderr=output,
             start_new_session=True,
+            pass_fds=passed,
         )
-    return Tree(child, mark, tag, system_table())
+    return Tree(child, mark, tag, system_table(), fronted)
 
 
 async def end_marked(prefix: str, grace_s: float = 3.0) -> tuple[int, ...]:

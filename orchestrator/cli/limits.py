@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
-from ledger.model import Limits
+from ledger.model import Limits, SandboxMode
 from ledger.state import RunState
 from orchestrator.cli.times import parse_deadline
 from orchestrator.errors import OrchError
+from orchestrator.policy.nearest import nearest
 from orchestrator.review.words import day, listed
 from orchestrator.workplace import Workplace
 
@@ -33,7 +34,28 @@ DeadlineOption = Annotated[
 DetachOption = Annotated[
     bool, typer.Option("--detach", "-d", help="Go on without this terminal; say how to follow.")
 ]
+SandboxOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sandbox",
+        metavar="MODE",
+        help="bubblewrap, none (with all your rights) or external (a container confines).",
+    ),
+]
 NEVER = "never"
+
+
+def sandbox_mode(text: str | None) -> SandboxMode | None:
+    """The mode that a person typed."""
+    if text is None:
+        return None
+    for mode in get_args(SandboxMode):
+        if mode == text:
+            return cast(SandboxMode, mode)
+    known = get_args(SandboxMode)
+    close = nearest(text, known)
+    hint = f"did you mean --sandbox {close}?" if close else f"there are: {', '.join(known)}"
+    raise OrchError(f"there is no sandbox '{text}'", hint=hint)
 
 
 def deadline_at(text: str | None) -> float | None:

@@ -16,8 +16,9 @@ from orchestrator.planning.graph import levels, longest_path, render_graph
 from orchestrator.planning.plan_file import find_plan
 from orchestrator.policy.forecast import Forecast, forecast
 from orchestrator.review.advice import quoted
-from orchestrator.review.words import count, duration, foreign, short
+from orchestrator.review.words import count, duration, foreign, short, unconfined
 from orchestrator.runs import unfinished
+from orchestrator.start import RunOptions
 from orchestrator.survey import survey
 from orchestrator.workplace import Workplace
 
@@ -38,10 +39,9 @@ class Checked:
         """What is odd about it, one text each."""
         return tuple(problem.render().replace("warning: ", "", 1) for problem in self.problems)
 
-    def within(self, limits: Limits) -> Checked:
-        """The same with other limits."""
-        settings = self.settings.model_copy(update={"limits": limits})
-        return replace(self, settings=settings)
+    def under(self, options: RunOptions) -> Checked:
+        """The same with what the command line says over the settings."""
+        return replace(self, settings=options.settings(self.settings))
 
 
 def load_checked(workplace: Workplace, named: str | None) -> Checked:
@@ -177,5 +177,5 @@ def warn_before_run(workplace: Workplace, one: Checked) -> None:
     if not one.settings.gates:
         said = "no gate: whatever the workers make lands unjudged"
         output.narrate(output.colour_narration(said, "bad"))
-    said = "no sandbox: workers and gates run as you, with your rights"
-    output.narrate(output.colour_narration(said, "ask"))
+    if said_of_sandbox := unconfined(one.settings.sandbox.mode):
+        output.narrate(output.colour_narration(said_of_sandbox, "ask"))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import OrchError
+from workers.sandbox_offer import sandbox_offer
 
 HERE = Path(__file__).parent
 TIMEOUT_S = 600.0
@@ -77,6 +78,10 @@ def run_demo(
     """
     make_project(folder, environ)
     say(f"A small Python project, with a history and tests of its own: {folder}")
+    if not (offer := sandbox_offer()).works:
+        say(f"No sandbox here: {offer.what}. What runs is orch's own, so it runs without.")
+        say(f"  for your own projects: {offer.hint}")
+        (folder / ".agent/orch.local.toml").write_text('[run]\nsandbox = "none"\n', "utf-8")
     for step in STEPS:
         say("")
         say(step.before)
@@ -107,8 +112,7 @@ def make_project(folder: Path, environ: Mapping[str, str]) -> None:
     (agent / "plans").mkdir(parents=True)
     settings = (HERE / "agent" / "orch.toml").read_text("utf-8")
     script = agent / "script.toml"
-    filled = settings.replace("{python}", sys.executable).replace("{script}", str(script))
-    (agent / "orch.toml").write_text(filled, "utf-8")
+    (agent / "orch.toml").write_text(settings.replace("{python}", sys.executable), "utf-8")
     (agent / ".gitignore").write_text("orch.local.toml\nstate_ledger.json\n", "utf-8")
     for source, target in (
         ("RULES.md", agent / "RULES.md"),

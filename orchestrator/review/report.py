@@ -24,6 +24,7 @@ from orchestrator.review.words import (
     listed,
     result_branch,
     short,
+    unconfined,
 )
 
 LINES_SHOWN = 10
@@ -117,6 +118,8 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
 
 def _warnings(state: RunState) -> str:
     rows = []
+    if said := unconfined(state.started.settings.sandbox.mode):
+        rows.append(f"{said[0].upper()}{said[1:]}.\n")
     red = [v for v in state.baseline_verdicts.values() if v.outcome != "passed"]
     if red and state.baseline == "advisory":
         rows.append(

@@ -23,6 +23,7 @@ from orchestrator.review.words import (
     noted,
     result_branch,
     short,
+    unconfined,
     unpainted,
 )
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ledger.state import RunState, Status, TaskState
     from orchestrator.driven import Driven
 
-VIEW_VERSION = 2
+VIEW_VERSION = 3
 """Raised when the value's shape or wording changes, so that a kept one is made anew."""
 
 RunPhase = Literal["going-on", "interrupted", "finished"]
@@ -79,6 +80,7 @@ class StatusView:
     tip: str
     counts: dict[str, int]
     landings: int
+    sandbox: str
     baseline: str
     red_gates: tuple[str, ...]
     queue: tuple[str, ...]
@@ -126,6 +128,7 @@ def status_of(
         tip=state.tip,
         counts={name: len(ids) for name in ORDER if (ids := state.by_status.get(name))},
         landings=len(state.landings),
+        sandbox=state.started.settings.sandbox.mode,
         baseline=state.baseline,
         red_gates=tuple(red),
         queue=tuple(ref.task for ref in state.queue),
@@ -251,6 +254,8 @@ def _phase(status: StatusView, now: float, paint: Paint) -> str:
 
 def _warnings(status: StatusView, paint: Paint) -> list[str]:
     lines = []
+    if said := unconfined(status.sandbox):
+        lines.append(paint(said, "ask"))
     if status.baseline == "advisory":
         said = f"the base was not green: {listed(status.red_gates)} did not judge this run"
         lines.append(paint(said, "ask"))

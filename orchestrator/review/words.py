@@ -98,3 +98,14 @@ def listed(names: Iterable[str], at_most: int = 5) -> str:
 def result_branch(run: str) -> str:
     """The run's own branch, as people type it."""
     return f"orch/{run}/result"
+
+
+def unconfined(mode: str) -> str | None:
+    """What a person must know of how little is confined; None where a sandbox confines."""
+    match mode:
+        case "none":
+            return "no sandbox: workers and gates run as you, with your rights"
+        case "external":
+            return "no sandbox of orch's: what is around it is trusted to confine workers and gates"
+        case _:
+            return None

@@ -28,6 +28,7 @@ import anyio.to_thread
 
 from ledger.events import RunStarted
 from ledger.model import Gate, Sha, Verdict
+from orchestrator.sandboxing import Sandboxes, with_network
 from orchestrator.verification.copies import Trouble, copied_names, copied_secrets, hash_copies
 from orchestrator.verification.counts import parse_count
 from orchestrator.verification.keys import verdict_key
@@ -37,6 +38,7 @@ from orchestrator.workplace import Workplace
 from workers.command import run_command
 from workers.environment import build_environment, free_port, orch_variables
 from workers.process import Ended
+from workers.sandbox import Confinement
 from worktree.workspace import Pool, Workspace
 
 P = ParamSpec("P")
@@ -85,6 +87,7 @@ async def run_gate(
     baseline_tests: int | None = None,
     on_line: OnLine | None = None,
     secrets: Mapping[str, str] | None = None,
+    confinement: Confinement | None = None,
 ) -> tuple[Reading, Ended]:
     """Run a gate's command in a tree, whoever's it is, and read what it said."""
     ended = await run_command(
@@ -96,6 +99,7 @@ async def run_gate(
         log=log,
         on_line=on_line,
         secrets=secrets,
+        confinement=confinement,
     )
     # Where a shell said 126 or 127 the output says more than the bare reason.
     reason: Reason = "exited" if ended.exit_code is not None else ended.reason
@@ -143,6 +147,7 @@ class Judge:
     known: Callable[[str], Verdict | None]
     """The verdict that is recorded under a key."""
     git_threads: anyio.CapacityLimiter
+    sandboxes: Sandboxes
 
     @asynccontextmanager
     async def bench(self, commit: Sha, tree: Sha, *, mark: str) -> AsyncIterator[Bench]:
@@ -165,6 +170,8 @@ class Judge:
             copied=hash_copies(self.workplace.checkout, copied_names(preparation, "gate")),
             platform=self.started.platform,
             base_tree=self.started.base_tree,
+            sandbox=self.sandboxes.key,
+            network=gate.network,
         )
 
     def environment(self, temporary: Path, port: int | None = None) -> dict[str, str]:
@@ -193,6 +200,7 @@ class Bench:
         self._held = ExitStack()
         self._port: int | None = None
         self._secrets: dict[str, str] = {}
+        self._confinement: Confinement | None = None
 
     async def judge(
         self,
@@ -233,6 +241,7 @@ class Bench:
             baseline_tests=needed,
             on_line=on_line,
             secrets=self._secrets,
+            confinement=with_network(self._confinement, gate.network),
         )
         left = ", ".join(map(str, ended.survivors))
         said = (f"(processes that would not end: {left})",) if left else ()
@@ -272,6 +281,7 @@ class Bench:
         if self._port is None:
             self._port = self._held.enter_context(free_port())
         self._workspace = await judge.git(judge.pool.take, self._commit)
+        self._confinement = await judge.git(judge.sandboxes.confine, self._workspace, "gate")
         trouble = await prepare(
             self._workspace,
             judge.started.settings.preparation,
@@ -283,6 +293,9 @@ class Bench:
             git=judge.workplace.git,
             mark=self._mark,
             log=log,
+            confinement=with_network(
+                self._confinement, judge.started.settings.sandbox.setup_network
+            ),
         )
         if trouble:
             workspace, self._workspace = self._workspace, None

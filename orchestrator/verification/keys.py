@@ -17,7 +17,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from ledger.model import Gate, Preparation, Sha
+from ledger.model import Gate, Network, Preparation, Sha
 
 KEY_VERSION = 2
 """Raised when what a key is made of, or what a verdict means, changes."""
@@ -35,7 +35,7 @@ def verdict_key(
     platform: str,
     base_tree: Sha = "",
     sandbox: str = "none",
-    network: str = "open",
+    network: Network = True,
 ) -> str:
     """The key for that gate on that tree; `copied` maps paths to hashes of their content, and
     `base_tree` is the tree that the run began at."""

@@ -27,6 +27,7 @@ from orchestrator.verification.copies import Kind, Trouble, copied_names, copied
 from orchestrator.verification.copies import copy_excludes as copy_excludes
 from workers.command import run_command
 from workers.environment import build_environment, orch_variables
+from workers.sandbox import Confinement
 from worktree.git import Git
 from worktree.kept import drop_seal, is_sealed
 from worktree.workspace import Workspace, seal_kept
@@ -50,6 +51,7 @@ async def prepare(
     git: Git | None = None,
     on_line: Callable[[str], None] | None = None,
     timeout_s: float = SETUP_TIMEOUT_S,
+    confinement: Confinement | None = None,
 ) -> Trouble | None:
     """Make a workspace ready that was just handed out; None when all went well.
 
@@ -93,6 +95,7 @@ async def prepare(
             log=log,
             on_line=on_line,
             secrets=secrets,
+            confinement=confinement,
         )
         if ended.exit_code != 0:
             return _setup_trouble(command, ended.why, ended.tail, ended.reason, timeout_s)

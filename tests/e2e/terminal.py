@@ -36,6 +36,7 @@ SETTINGS = """\
 worker = "scripted"
 parallel = 4
 min_free_gb = 0
+sandbox = "none"
 {more}
 
 [[gate]]

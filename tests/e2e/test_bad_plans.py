@@ -60,7 +60,7 @@ def test_without_a_gate_it_is_said_loudly_or_refused(user: User) -> None:
     user.plan("a")
     user.write(
         {
-            ".agent/orch.toml": '[run]\nworker = "sh"\nmin_free_gb = 0\n'
+            ".agent/orch.toml": '[run]\nworker = "sh"\nmin_free_gb = 0\nsandbox = "none"\n'
             '[worker.sh]\nkind = "command"\ncommand = "echo > a.txt"\n'
         }
     )

@@ -154,7 +154,7 @@ class User:
         more: str = "",
     ) -> None:
         """Write the settings: one shell worker, land and check gates by name."""
-        text = f'[run]\nworker = "sh"\nmin_free_gb = 0\n{run}\n'
+        text = f'[run]\nworker = "sh"\nmin_free_gb = 0\nsandbox = "none"\n{run}\n'
         for stage, some in (("check", checks or {}), ("land", gates or {"suite": OK})):
             for name, command in some.items():
                 text += f'\n[[gate]]\nname = "{name}"\nstage = "{stage}"\n'

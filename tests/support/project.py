@@ -13,7 +13,17 @@ from typing import Any
 import anyio
 
 from ledger.events import Event
-from ledger.model import CommandWorker, Gate, Limits, Plan, Preparation, Settings, Task
+from ledger.model import (
+    CommandWorker,
+    Gate,
+    Limits,
+    Plan,
+    Preparation,
+    SandboxMode,
+    SandboxSettings,
+    Settings,
+    Task,
+)
 from ledger.state import RunState
 from ledger.store import Store
 from orchestrator.engine import drive
@@ -49,6 +59,7 @@ class Project:
         self.script = folder / "script.toml"
         self.environ = {**ENVIRON, "ORCH_STATE_DIR": str(folder / "state")}
         self.gates: tuple[Gate, ...] = (Gate(name="tests", command="sh test.sh"),)
+        self.sandbox: SandboxMode = "none"
         self.more_settings: dict[str, Any] = {}
         self.root.mkdir(parents=True)
         self.git("init", "--quiet", "--initial-branch=main")
@@ -105,6 +116,7 @@ class Project:
             "worker": "scripted",
             "workers": {"scripted": CommandWorker(kind="command", command=command)},
             "preparation": Preparation(),
+            "sandbox": SandboxSettings(mode=self.sandbox),
             **self.more_settings,
         }
         return Settings(limits=Limits(**limits), gates=self.gates, **fields)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.app import command_app
+from orchestrator.cli.limits import SandboxOption
 from orchestrator.cli.options import JsonOption
 
 app = command_app()
@@ -21,6 +22,7 @@ def gate(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Also what is known of this tree.")
     ] = False,
+    sandbox: SandboxOption = None,
     log: Annotated[bool, typer.Option("--log", help="With what they print, as it comes.")] = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -33,15 +35,18 @@ def gate(
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.gating import exit_code_of, judge_shown, verdicts_as_json
+    from orchestrator.cli.limits import sandbox_mode
     from orchestrator.cli.options import environ_of
     from orchestrator.cli.places import user_config_folder
     from orchestrator.config import load_settings
     from orchestrator.errors import OrchError
     from orchestrator.policy.nearest import nearest
+    from orchestrator.start import RunOptions
 
     environ = environ_of(ctx)
     workplace = open_here(environ)
     settings = load_settings(workplace.checkout, user_config_folder(environ))
+    settings = RunOptions(sandbox=sandbox_mode(sandbox)).settings(settings)
     known = [one.name for one in settings.gates]
     for name in names or ():
         if name not in known:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.app import command_app
+from orchestrator.cli.limits import SandboxOption
 from orchestrator.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def init(
     try_gates: Annotated[
         bool, typer.Option("--try", help="Run each gate once: passing, failing or not runnable.")
     ] = False,
+    sandbox: SandboxOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Look at the repository and write its settings.
@@ -33,10 +35,13 @@ def init(
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.gating import exit_code_of, judge_shown, verdicts_as_json
+    from orchestrator.cli.limits import sandbox_mode
     from orchestrator.cli.options import environ_of
     from orchestrator.cli.planned import settings_of
     from orchestrator.init import initialise
     from orchestrator.review.words import foreign
+    from orchestrator.start import RunOptions
+    from workers.sandbox_offer import sandbox_offer
     from workers.text import printable
 
     workplace = open_here(environ_of(ctx))
@@ -54,9 +59,13 @@ def init(
         if not found.proposal.gates:
             said = "no gate was found: without one whatever is made would land"
             output.narrate(output.colour_narration(said, "ask"))
+        if not (offer := sandbox_offer()).works:
+            said = f"no sandbox on this machine: {offer.what} ({offer.hint})"
+            output.narrate(output.colour_narration(said, "ask"))
     verdicts: tuple[Verdict, ...] = ()
     if try_gates:
-        settings = settings_of(workplace)
+        options = RunOptions(sandbox=sandbox_mode(sandbox))
+        settings = options.settings(settings_of(workplace))
         if settings.gates:
             verdicts = judge_shown(workplace, settings, settings.gates, quiet=as_json)
     if as_json:

@@ -13,6 +13,7 @@ from orchestrator.cli.limits import (
     DetachOption,
     GatesParallelOption,
     ParallelOption,
+    SandboxOption,
 )
 from orchestrator.cli.options import JsonOption
 
@@ -41,6 +42,7 @@ def run(
         bool,
         typer.Option("--allow-red-base", help="Go on without the gates that fail on the base."),
     ] = False,
+    sandbox: SandboxOption = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain lines, also on a terminal.")
     ] = False,
@@ -55,7 +57,7 @@ def run(
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.driving import answer_detached, drive_shown
     from orchestrator.cli.driving import detach as start_detached
-    from orchestrator.cli.limits import deadline_at
+    from orchestrator.cli.limits import deadline_at, sandbox_mode
     from orchestrator.cli.options import environ_of
     from orchestrator.cli.planned import answer_plan, load_checked, warn_before_run
     from orchestrator.config import refuse_missing_copies
@@ -69,14 +71,13 @@ def run(
         deadline=deadline_at(deadline),
         allow_red_base=allow_red_base,
         accept=accept,
+        sandbox=sandbox_mode(sandbox),
     )
     workplace = open_here(environ)
     workplace.refuse_nested()
-    checked = load_checked(workplace, plan)
+    checked = load_checked(workplace, plan).under(options)
     refuse_missing_copies(workplace.checkout, checked.settings)
     if dry_run:
-        limits = options.limits(checked.settings.limits)
-        checked = checked.within(limits)
         answer_plan(workplace, checked, as_json=as_json)
         return 0
     workplace.make_workspaces(checked.settings.workspaces)

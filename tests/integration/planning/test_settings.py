@@ -137,6 +137,7 @@ command = "x"
 kind = "command"
 timeout_s = -1
 [sandbox]
+read = ["here"]
 [gates]
 """,
     )
@@ -169,8 +170,8 @@ timeout_s = -1
     assert "kind 'model' is not in this version" in at(29)
     assert "has no kind" in at(30)
     assert "more than 0" in at(34)
-    assert "[sandbox] is not in this version" in at(35)
-    assert "did you mean 'gate'?" in at(36)
+    assert "'read': 'here' is no whole path" in at(36)
+    assert "did you mean 'gate'?" in at(37)
     assert len(found) == 25
 
 

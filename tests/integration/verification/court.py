@@ -10,7 +10,17 @@ from typing import Any
 import anyio
 
 from ledger import events as e
-from ledger.model import Gate, Identity, Plan, Preparation, Settings, Task, Verdict
+from ledger.model import (
+    Gate,
+    Identity,
+    Plan,
+    Preparation,
+    SandboxSettings,
+    Settings,
+    Task,
+    Verdict,
+)
+from orchestrator.sandboxing import Sandboxes
 from orchestrator.verification.gates import Judge
 from orchestrator.workplace import open_workplace
 from worktree.workspace import Pool
@@ -25,6 +35,7 @@ GIT = {
     "GIT_COMMITTER_NAME": "A Person",
     "GIT_COMMITTER_EMAIL": "person@example.invalid",
 }
+OPEN = SandboxSettings(mode="none")
 
 
 class Court:
@@ -70,7 +81,7 @@ class Court:
         started = e.RunStarted(
             run="20261122-goal-a1",
             plan=Plan(goal="a goal", tasks=(Task(id="t1", prompt="do it"),)),
-            settings=Settings(preparation=self.preparation, env=self.env),
+            settings=Settings(preparation=self.preparation, env=self.env, sandbox=OPEN),
             base=head,
             base_tree=self.git("rev-parse", "HEAD^{tree}"),
             identity=Identity(name="A Person", email="person@example.invalid"),
@@ -78,7 +89,14 @@ class Court:
         )
         pool = Pool(workplace.git, self.workspaces, "orch-test-gate", self.preparation.keep)
         self.pools.append(pool)
-        return Judge(workplace, pool, started, self.recorded.get, anyio.CapacityLimiter(4))
+        return Judge(
+            workplace,
+            pool,
+            started,
+            self.recorded.get,
+            anyio.CapacityLimiter(4),
+            Sandboxes(workplace.git, OPEN, self.environ),
+        )
 
     async def verdicts(
         self, *commands: str, judge: Judge | None = None, commit: str = "HEAD", **how: Any

@@ -1,0 +1,193 @@
+"""What a sandbox lets a worker and a gate do, and what it does not, with the real bubblewrap."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.sandboxed import Cell, needs_sandbox
+
+pytestmark = needs_sandbox
+
+FETCH = "python3 -c \"import socket; socket.create_connection(('{}', {}), 3)\""
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
+    cell = Cell(tmp_path_factory.mktemp("worker"))
+    yield cell
+    cell.close()
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
+    cell = Cell(tmp_path_factory.mktemp("gate"), "gate")
+    yield cell
+    cell.close()
+
+
+WANTED = (
+    "echo two >> a.txt && rm src/b.py && git checkout -q -- . && test -e src/b.py",
+    "mkdir -p new/deep && echo x > new/deep/file && chmod +x new/deep/file && rm -r new",
+    'echo x > "$TMPDIR/x" && rm "$TMPDIR/x"',
+    "echo x > /tmp/x && rm /tmp/x && echo y > /var/tmp/y && echo z > ~/z && echo s > /dev/shm/s",
+    "git status && git log --oneline && git diff && git show HEAD:a.txt && git ls-files",
+    "git rev-parse --show-toplevel && git branch --list && git describe --always",
+    f"'{sys.executable}' -c 'import sqlite3, ssl, multiprocessing; print(1)'",
+    f'\'{sys.executable}\' -m venv --without-pip "$TMPDIR/v" && rm -r "$TMPDIR/v"',
+    'test "$(id -un)" = agent && test ~ = /home/agent',
+    "python3 -c \"import socket, threading; s = socket.create_server(('127.0.0.1', 0));"
+    ' socket.create_connection(s.getsockname())"',
+    "(sleep 0.05; echo late) & wait",
+    "sh -c 'kill -TERM $$'; test $? -eq 143",
+    "cat /proc/self/status > /dev/null && ls /usr/bin > /dev/null && test -r /etc/passwd",
+    "set -e; python3 - <<'E'\nimport multiprocessing as m\nm.Semaphore(1)\nE",
+)
+
+
+@pytest.mark.parametrize("command", WANTED)
+def test_a_worker_may(worker: Cell, command: str) -> None:
+    code, said, ended = worker.run(command)
+    assert code == 0, (said, ended)
+
+
+@pytest.mark.parametrize("command", WANTED[1:])
+def test_a_gate_may(gate: Cell, command: str) -> None:
+    code, said, ended = gate.run(command)
+    assert code == 0, (said, ended)
+
+
+WITH_GIT = (
+    "git add -A && git -c user.name=a -c user.email=a@b commit -qm x --allow-empty &&"
+    " git reset -q --hard HEAD^",
+    "git switch -qc topic && git switch -q --detach && git branch -D topic",
+    "echo x >> a.txt && git -c user.name=a -c user.email=a@b stash && git stash drop",
+    "git config user.name somebody && git config core.hooksPath /tmp/hooks && git gc -q",
+    "git -c user.name=a -c user.email=a@b tag -am x v1 && git tag -d v1 && git worktree list",
+)
+
+
+@pytest.mark.parametrize("command", WITH_GIT)
+def test_a_workers_git_works_into_a_throw_away(worker: Cell, command: str) -> None:
+    before = _fingerprint(worker.project.root)
+    code, said, _ = worker.run(command)
+    assert code == 0, said
+    assert _fingerprint(worker.project.root) == before
+
+
+@pytest.mark.parametrize("command", WITH_GIT)
+def test_a_gates_git_cannot_write(gate: Cell, command: str) -> None:
+    code, _, _ = gate.run(command)
+    assert code != 0
+
+
+FORBIDDEN = {
+    "read the user's checkout": "cat '{root}/a.txt'",
+    "write the user's checkout": "test -e '{root}/a.txt' && echo x > '{root}/a.txt'",
+    "list the user's home": "ls '{home}'",
+    "read another workspace's folder": "ls '{folder}'/kept",
+    "rewrite its pointer": "echo 'gitdir: /tmp/x' > '{pointer}'",
+    "remove its pointer": "rm -f '{pointer}'",
+    "replace its pointer": "echo x > p && mv -f p '{pointer}'",
+    "read the ledger": "ls '{common}/orch'",
+    "read the repository's configuration": "grep -q Person '{common}/config'",
+    "write an object of the repository": "echo x > /run/orch/objects/0/planted",
+    "remove the repository's objects": "rm -rf {objects} && ! ls {objects}",
+    "write the system": "echo x > /etc/planted",
+    "write below the root": "mkdir /planted",
+    "read the shadow passwords": "grep -q . /etc/shadow",
+    "mount": "mount -t tmpfs none /tmp",
+    "make a user namespace": "unshare -U true",
+    "become root": "su -c true || sudo -n true",
+    "trace the engine": "cat /proc/{engine}/environ | grep -q .",
+    "signal the engine": "kill -0 {engine}",
+    "see the engine's processes": "ls /proc | grep -qx {engine}",
+    "reach the outside": FETCH.format("192.0.2.1", 80),
+    "raise a limit": "ulimit -f unlimited",
+    "make a device": "mknod dev c 1 3",
+    "reach a socket on disk": "test -S /run/dbus/system_bus_socket || test -S /var/run/docker.sock",
+    "change the clock": "date -s 2000-01-01",
+    "load a module": "modprobe dummy",
+    "read kernel memory": "head -c1 /dev/mem || head -c1 /proc/kcore",
+    "see disks": "ls /dev/sd* /dev/vd* /dev/nvme*",
+    "write to /sys": "echo 1 > /sys/kernel/mm/ksm/run",
+}
+"""Commands that must fail, by what they would do."""
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+@pytest.mark.parametrize("kind", ["worker", "gate"])
+def test_neither_may(request: pytest.FixtureRequest, kind: str, what: str) -> None:
+    cell: Cell = request.getfixturevalue(kind)
+    command = FORBIDDEN[what].format(
+        root=cell.project.root,
+        common=cell.common,
+        home=cell.home,
+        folder=cell.workspace.folder,
+        pointer=cell.workspace.path / ".git",
+        engine=os.getpid(),
+        objects="/run/orch/objects/0/*",
+    )
+    before = _fingerprint(cell.project.root)
+    code, said, ended = cell.run(command)
+    assert code not in (0, None), (command, said, ended)
+    assert _fingerprint(cell.project.root) == before
+
+
+def test_nothing_of_a_command_lives_when_it_has_ended(worker: Cell) -> None:
+    code, _, ended = worker.run(
+        "setsid sh -c 'trap \"\" TERM; sleep 97' & (setsid sleep 97 &) ; echo started"
+    )
+    assert code == 0 and not ended.survivors
+    assert not [p for p in Path("/proc").glob("[0-9]*/cmdline") if _says(p, b"sleep\x0097")]
+
+
+def test_a_command_that_is_ended_hears_of_it(worker: Cell) -> None:
+    _, said, ended = worker.run("trap 'echo bye; exit 0' TERM; sleep 60 & wait", timeout_s=1.0)
+    assert ended.reason == "timeout"
+    assert "bye" in said
+
+
+def test_the_environment_of_the_engine_is_nowhere(worker: Cell) -> None:
+    os.environ["ORCH_TEST_CANARY"] = "canary-of-the-engine"
+    try:
+        _, said, _ = worker.run("cat /proc/*/environ | tr '\\0' '\\n'; env")
+    finally:
+        del os.environ["ORCH_TEST_CANARY"]
+    assert "canary-of-the-engine" not in said and str(worker.home) not in said
+
+
+def test_a_sandbox_that_cannot_be_made_is_no_verdict(worker: Cell) -> None:
+    gone = worker.home / "gone"
+    code, _, ended = worker.run("echo never", writable=(*worker.confinement.writable, gone))
+    assert ended.reason == "not-started" and code is None
+    assert "sandbox" in ended.why and "gone" in ended.why
+
+
+def test_a_file_can_only_be_so_large(tmp_path: Path) -> None:
+    cell = Cell(tmp_path, file_gb=0.001)
+    code, _, _ = cell.run("head -c 5000000 /dev/zero > big")
+    assert code != 0
+    assert (cell.workspace.path / "big").stat().st_size <= 1.1e6
+    cell.close()
+
+
+def _says(path: Path, words: bytes) -> bool:
+    try:
+        return words in path.read_bytes()
+    except OSError:
+        return False
+
+
+def _fingerprint(root: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        digest.update(os.fsencode(path))
+        if path.is_symlink():
+            digest.update(os.fsencode(os.readlink(path)))
+        elif path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

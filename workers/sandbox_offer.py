@@ -1,0 +1,66 @@
+"""What sandbox this machine gives: tried once, told with what to do for a better one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from workers.sandbox import Confinement, bubblewrap, bubblewrap_options, isolation, mounts
+
+INSTALL = "apt install bubblewrap, dnf install bubblewrap, or pacman -S bubblewrap"
+ELSEWHERE = 'run orch in a container or a virtual machine, and say so: sandbox = "external"'
+_APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What this machine's sandbox is like."""
+
+    works: bool
+    what: str
+    """For a person."""
+    hint: str = ""
+    complete: bool = True
+    """It closes all that is known; else `what` says what stays open."""
+
+
+@lru_cache(maxsize=1)
+def sandbox_offer() -> Offer:
+    """Try a sandbox once and say what came of it; some 20 ms."""
+    if not hasattr(os, "memfd_create"):
+        return Offer(False, "there is no sandbox for this system yet", ELSEWHERE)
+    program = bubblewrap()
+    if program is None:
+        return Offer(False, "bubblewrap is not installed", INSTALL)
+    args = [*isolation(False), *mounts(Confinement(), Path("/nonexistent"))]
+    try:
+        said = subprocess.run(
+            (program, *args, "--", "/bin/sh", "-c", "exit 0"),
+            capture_output=True,
+            text=True,
+            env={},
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Offer(False, f"bubblewrap does not start: {error}", INSTALL)
+    if said.returncode:
+        why = next(iter(said.stderr.strip().splitlines()), f"exit {said.returncode}")
+        return Offer(False, f"bubblewrap does not work here: {why[:200]}", _hint_for(why))
+    if "--disable-userns" not in bubblewrap_options():
+        what = "bubblewrap is older than 0.7: namespaces can be nested in the sandbox"
+        return Offer(True, what, "install bubblewrap 0.7 or newer", complete=False)
+    return Offer(True, "bubblewrap: a file system, processes and a network of their own")
+
+
+def _hint_for(why: str) -> str:
+    with contextlib.suppress(OSError):
+        if _APPARMOR.read_text().strip() == "1":
+            return "AppArmor forbids it; docs/how-to/sandbox.md shows the profile that allows it"
+    if "setting up uid map" in why or "ermission denied" in why or "not permitted" in why:
+        return f"user namespaces are switched off here; {ELSEWHERE}"
+    return ELSEWHERE
