@@ -17,7 +17,15 @@ import pytest
 import typer
 
 from ledger.events import EVENT_TYPES
-from ledger.model import CommandWorker, Gate, Limits, Preparation, Settings, Task
+from ledger.model import (
+    CommandWorker,
+    Gate,
+    Limits,
+    Preparation,
+    SandboxSettings,
+    Settings,
+    Task,
+)
 from orchestrator.cli.app import COMMANDS, command, load
 from orchestrator.planning.plan_file import read_plan
 from orchestrator.settings_rules import (
@@ -28,6 +36,7 @@ from orchestrator.settings_rules import (
     problems_of_file,
 )
 from orchestrator.toml_lines import load_document
+from workers.sandbox_offer import sandbox_offer
 from workers.scripted import load_script
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -197,6 +206,7 @@ def test_every_key_is_told_with_its_default() -> None:
                 assert told[key] == f"{default:g}"
     for model in (Gate, CommandWorker, Task):
         assert set(model.model_fields) <= set(told)
+    assert set(SandboxSettings.model_fields) - {"mode"} <= set(told)
     text = (DOCS / "reference" / "files.md").read_text("utf-8")
     assert ", ".join(f"`{key}`" for key in ("parallel", "gates_parallel", "worker")) in text
     assert all(f"`{key}`" in text for key in OWN_KEYS)
@@ -224,6 +234,9 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
 
 def environ(folder: Path) -> dict[str, str]:
     (folder / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.invalid\n")
+    if not sandbox_offer().works:
+        (folder / ".config/orch").mkdir(parents=True, exist_ok=True)
+        (folder / ".config/orch/orch.toml").write_text('[run]\nsandbox = "none"\n')
     return {
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "HOME": str(folder),
