@@ -146,7 +146,7 @@ def test_nothing_of_a_command_lives_when_it_has_ended(worker: Cell) -> None:
 
 
 def test_a_command_that_is_ended_hears_of_it(worker: Cell) -> None:
-    _, said, ended = worker.run("trap 'echo bye; exit 0' TERM; sleep 60 & wait", timeout_s=1.0)
+    _, said, ended = worker.run("trap 'echo bye; exit 0' TERM; sleep 60 & wait", timeout_s=4.0)
     assert ended.reason == "timeout"
     assert "bye" in said
 
