@@ -61,6 +61,16 @@ class Sandboxes:
         return (*tool_places(self.environ), *named[0]), named[1]
 
     @cached_property
+    def _in_home(self) -> tuple[tuple[Path, str, bool], ...]:
+        home = Path(self.environ.get("HOME") or "/nonexistent")
+        return tuple(
+            (place, str(place.relative_to(home)), may_write)
+            for names, may_write in ((self.settings.read, False), (self.settings.write, True))
+            for place in (_expanded(name, home) for name in names)
+            if place.is_relative_to(home) and place != home
+        )
+
+    @cached_property
     def _limits(self) -> ChildLimits:
         memory_gb = self.settings.memory_gb
         return ChildLimits(
@@ -79,6 +89,7 @@ class Sandboxes:
         return Confinement(
             readable=(*readable, workspace.folder / "brief"),
             writable=(*writable, workspace.path, workspace.folder / "tmp"),
+            in_home=self._in_home,
             git=GitFolder(shadow.place, shadow.folder, shadow.objects, writable=kind == "worker"),
             variables=tuple(manager_variables(self.environ).items()),
             limits=self._limits,

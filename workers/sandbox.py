@@ -82,6 +82,9 @@ class Confinement:
 
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
+    in_home: tuple[tuple[Path, str, bool], ...] = ()
+    """Places of the user's home that the child finds in its own too: where they are, their names
+    below the home, and whether they may be written."""
     git: GitFolder | None = None
     network: bool = False
     """Whether it has the machine's network; without, a loopback of its own."""
@@ -134,6 +137,9 @@ def mounts(confinement: Confinement, tree: Path) -> list[str]:
             places[Path(at)] = ["--ro-bind", str(objects), at]
     for path in confinement.writable:
         places[path] = ["--bind", str(path), str(path)]
+    for path, name, may_write in confinement.in_home:
+        bind = "--bind-try" if may_write else "--ro-bind-try"
+        places[Path(HOME, name)] = [bind, str(path), f"{HOME}/{name}"]
     pointer = tree / ".git"
     if tree in confinement.writable and pointer.is_file() and not pointer.is_symlink():
         places[pointer] = ["--ro-bind", str(pointer), str(pointer)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from orchestrator.cli.app import command_app
@@ -12,12 +14,23 @@ SOMETHING_BAD = 2
 
 
 @app.command()
-def doctor(ctx: typer.Context, as_json: JsonOption = False) -> int:
+def doctor(
+    ctx: typer.Context,
+    gates: Annotated[
+        bool,
+        typer.Option("--gates", help="Run each gate outside and inside the sandbox, and compare."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> int:
     """Say what is missing or odd here, and what to type.
 
     Looks at git, the installation, the repository, the ledger, leftovers and the settings, and
     changes nothing. Exits with 2 where a run would be refused or would go wrong.
     """
+    if gates:
+        from orchestrator.cli.comparing import compare_shown
+
+        return compare_shown(ctx, as_json)
     from dataclasses import asdict
     from pathlib import Path
 

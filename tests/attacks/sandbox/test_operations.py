@@ -191,3 +191,20 @@ def _fingerprint(root: Path) -> str:
         elif path.is_file():
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def test_what_the_settings_let_through_of_the_home_is_found_in_the_childs_own(
+    tmp_path: Path,
+) -> None:
+    cell = Cell(tmp_path, read=["~/.netrc", "~/models"], write=["~/.cache/tool"])
+    (cell.home / ".netrc").write_text("machine x")
+    (cell.home / "secret").write_text("no")
+    (cell.home / ".cache/tool").mkdir(parents=True)
+    (cell.home / "models").mkdir()
+    code, said, _ = cell.run(
+        f"cat ~/.netrc '{cell.home}/.netrc' && echo kept > ~/.cache/tool/x && ls -A ~"
+        f" && ! touch ~/models/x && ! test -e '{cell.home}/secret'"
+    )
+    assert code == 0 and said.count("machine x") == 2, said
+    assert (cell.home / ".cache/tool/x").read_text() == "kept\n"
+    cell.close()
