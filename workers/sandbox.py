@@ -46,6 +46,17 @@ SECRET_FOLDERS = (
 )
 """Root, and so a sandbox that root starts, could read them."""
 
+OF_THE_KERNEL = (
+    *("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/asound"),
+    *("/proc/mtrr", "/proc/driver", "/proc/pressure"),
+)
+"""Settings of the whole machine: root's files, so a sandbox that root starts could write them."""
+HIDDEN = (
+    *("/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/sched_debug"),
+    *("/proc/latency_stats", "/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup"),
+)
+HIDDEN_FOLDERS = ("/proc/acpi", "/proc/scsi", "/sys/firmware", "/sys/kernel/debug")
+
 _PASSWD = f"root:x:0:0:root:/root:/bin/sh\nagent:x:{USER_ID}:{USER_ID}::{HOME}:/bin/sh\n"
 _PASSWD += "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
 _GROUP = f"root:x:0:\nagent:x:{USER_ID}:\nnogroup:x:65534:\n"
@@ -121,6 +132,7 @@ def mounts(confinement: Confinement, tree: Path) -> list[str]:
         if Path(file).is_file():
             args += ["--ro-bind", "/dev/null", file]
     args += ["--dev", "/dev", "--proc", "/proc"]
+    args += _without_the_kernels()
     for folder in ("/tmp", "/var/tmp", "/run", HOME):
         args += ["--size", str(TEMPORARY_BYTES), "--tmpfs", folder]
     if confinement.network:
@@ -145,6 +157,20 @@ def mounts(confinement: Confinement, tree: Path) -> list[str]:
         places[pointer] = ["--ro-bind", str(pointer), str(pointer)]
     for path in sorted(places, key=lambda path: len(path.parts)):
         args += places[path]
+    return args
+
+
+def _without_the_kernels() -> list[str]:
+    args: list[str] = []
+    for place in OF_THE_KERNEL:
+        if Path(place).exists():
+            args += ["--ro-bind", place, place]
+    for place in HIDDEN:
+        if Path(place).exists():
+            args += ["--ro-bind", "/dev/null", place]
+    for place in HIDDEN_FOLDERS:
+        if Path(place).is_dir():
+            args += ["--tmpfs", place]
     return args
 
 
