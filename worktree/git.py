@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,8 +33,12 @@ from worktree.values import check_id, is_id, parse_raw
 class Git:
     """Git in one repository. Safe to use from many threads at once."""
 
-    def __init__(self, repository: Repository, *, mark: str = "") -> None:
+    def __init__(
+        self, repository: Repository, *, mark: str = "", caller: Callable[..., Answer] = call
+    ) -> None:
         self.repository = repository
+        self._call = caller
+        """The door; another one than `door.call` makes it fail on purpose."""
         self.state_folder = repository.common_dir / "orch"
         """Where the sealed folder and locks are kept."""
         self._sealed = Sealed(self.state_folder / "sealed", repository.object_format)
@@ -101,7 +105,7 @@ class Git:
             env.update(extra)
         return checked(
             args,
-            call(
+            self._call(
                 args,
                 folder=folder or self.repository.common_dir,
                 env=env,
@@ -127,7 +131,7 @@ class Git:
         if extra:
             env.update(extra)
         return checked(
-            args, call(args, folder=common, env=env, stdin=stdin, timeout_s=timeout_s), ok
+            args, self._call(args, folder=common, env=env, stdin=stdin, timeout_s=timeout_s), ok
         )
 
     # --- refs -------------------------------------------------------------------------------
