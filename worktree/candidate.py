@@ -77,7 +77,7 @@ def merge_heads(
         if index + 1 < len(heads):
             # Prefixes of one queue begin alike: what was merged once is not merged again.
             if step not in git.steps:
-                git.steps[step] = git.commit_tree(tree, step[:2], _STEP, _NOBODY, durable=False)
+                git.steps[step] = git.commit_tree(tree, step[:2], _STEP, _NOBODY)
             onto = git.steps[step]
     return Merged(tree or git.tree_of(tip), len(heads))
 
@@ -121,9 +121,9 @@ def three_way(
 ) -> str | Conflict:
     """The tree that has both what ours and what theirs changed against base."""
     # git learnt to be told the base of a merge later than the oldest git that we work with.
-    base = git.commit_tree(base_tree, (), "base", _NOBODY, durable=False)
-    ours = git.commit_tree(ours_tree, (base,), "ours", _NOBODY, durable=False)
-    theirs = git.commit_tree(theirs_tree, (base,), "theirs", _NOBODY, durable=False)
+    base = git.commit_tree(base_tree, (), "base", _NOBODY)
+    ours = git.commit_tree(ours_tree, (base,), "ours", _NOBODY)
+    theirs = git.commit_tree(theirs_tree, (base,), "theirs", _NOBODY)
     merged = _merge(git, ours, theirs, attributes or git.merge_rules(ours))
     return Conflict(0, merged, ours) if isinstance(merged, tuple) else merged
 
@@ -141,37 +141,6 @@ def take_out(
 ) -> str | Conflict:
     """The tree of the tip without what changed from base to head."""
     return reapply(git, tip, head, base, attributes=attributes)
-
-
-def mergeable(git: Git, pairs: tuple[tuple[str, str], ...]) -> tuple[bool, ...]:
-    """Whether the commits of each pair merge; one call of git for all."""
-    if not pairs:
-        return ()
-    stdin = "".join(f"{check_id(a)} {check_id(b)}\n" for a, b in pairs).encode()
-    out = git.run(
-        "merge-tree",
-        "--write-tree",
-        "--stdin",
-        "-z",
-        "--name-only",
-        "--no-messages",
-        stdin=stdin,
-        durable=False,
-    )
-    # For each: `0` or `1`, the tree, the conflicting paths, and an empty field at the end.
-    found = []
-    fields = iter(out.decode("utf-8", "surrogateescape").split("\0"))
-    for clean in fields:
-        if clean not in ("0", "1"):
-            break
-        found.append(clean == "1")
-        next(fields, "")
-        for field in fields:
-            if not field:
-                break
-    if len(found) != len(pairs):
-        raise GitError(f"git merged {len(found)} of {len(pairs)} pairs")
-    return tuple(found)
 
 
 def _merge(git: Git, ours: str, theirs: str, attributes: str) -> str | tuple[str, ...]:

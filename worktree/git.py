@@ -248,7 +248,6 @@ class Git:
         author: Person,
         *,
         signing: Signing | None = None,
-        durable: bool = True,
     ) -> str:
         """Makes a commit of a tree; nothing refers to it yet."""
         args = ["commit-tree"]
@@ -265,7 +264,7 @@ class Git:
             extra |= {"HOME": signing.home}
             extra |= overrides((*self._pairs, FSYNC, *signing.config))
         args += ["-F", "-", check_id(tree)]
-        out = self.run(*args, stdin=message.encode(), extra=extra, durable=durable)
+        out = self.run(*args, stdin=message.encode(), extra=extra)
         made = check_id(_text(out).strip())
         self._trees[made] = tree
         return made

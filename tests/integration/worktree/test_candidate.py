@@ -10,7 +10,6 @@ from worktree.candidate import (
     Merged,
     build_candidate,
     merge_heads,
-    mergeable,
     reapply,
     take_out,
     three_way,
@@ -101,15 +100,6 @@ def test_three_trees_merge_without_a_history(scene: Scene):
     tree = three_way(scene.git, scene.git.tree_of(scene.base), a, b)
     assert isinstance(tree, str)
     assert {"a.py", "b.py"} <= set(scene.files_of(tree))
-
-
-def test_many_pairs_are_asked_about_in_one_call(scene: Scene):
-    a = scene.head(scene.base, {"pkg/one.py": "a\n", "pkg/two.py": "a\n"}, "a")
-    b = scene.head(scene.base, {"pkg/one.py": "b\n", "pkg/two.py": "b\n"}, "b")
-    c = scene.head(scene.base, {"c.py": "c\n"}, "c")
-    pairs = ((a, b), (a, c), (b, c), (b, a), (c, c))
-    assert mergeable(scene.git, pairs) == (False, True, True, False, True)
-    assert mergeable(scene.git, ()) == ()
 
 
 def test_how_paths_merge_is_said_by_the_base_and_not_by_a_head(tmp_path: Path):
