@@ -6,6 +6,8 @@
 3. No reader holds a transaction between two calls, so nobody keeps the log from being folded.
 4. The database file is never opened but by SQLite: closing any other descriptor of it would
    drop the locks that this process holds on it.
+5. To look needs no room and no right to write: where SQLite's shared index cannot be made, it is
+   built in memory, from the log as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +25,7 @@ from typing import Any, Literal
 from ledger.schema import (
     LedgerCorrupt,
     LedgerError,
+    LedgerFull,
     LedgerLocked,
     LedgerUnwritable,
     corrupt,
@@ -125,7 +128,10 @@ class Store:
 
     @classmethod
     def open_existing(cls, path: Path, timeout_s: float = 10.0) -> Store | None:
-        """The ledger at that path for reading only; None, and nothing made, where there is none."""
+        """The ledger at that path for reading only; None, and nothing made, where there is none.
+
+        Close it before the same process opens the ledger for writing.
+        """
         _refuse_lone_log(path)
         try:
             if path.stat().st_size == 0:
@@ -139,14 +145,27 @@ class Store:
             ) from error
         try:
             store = cls._connected(path, "rw", timeout_s)
-        except LedgerUnwritable:
-            # A folder that may not be written has no room for SQLite's shared index. Without a
-            # log there is nobody writing either, so the file can be read as it is.
-            if _log_size(path):
+        except (LedgerFull, LedgerUnwritable):
+            without = cls._without_index(path, timeout_s)
+            if without is None:
                 raise
-            store = cls._connected(path, "ro&immutable=1", timeout_s)
+            store = without
         store._connection.execute("PRAGMA query_only = ON")
         return store
+
+    @classmethod
+    def _without_index(cls, path: Path, timeout_s: float) -> Store | None:
+        """For a full disk, or a folder that may not be written: nothing is made, nothing grows."""
+        # With `readonly_shm` SQLite leaves its shared index alone and builds one in memory; it
+        # watches the log, so what it shows is never old. Without a log nobody writes, so the file
+        # can be read as it is.
+        ways = ["readonly_shm=1"] if _log_size(path) else ["readonly_shm=1", "immutable=1"]
+        for way in ways:
+            with suppress(LedgerFull, LedgerUnwritable):
+                store = cls._connected(path, f"ro&{way}", timeout_s)
+                store._connection.execute("PRAGMA temp_store = MEMORY")
+                return store
+        return None
 
     @classmethod
     def _connected(cls, path: Path, mode: str, timeout_s: float) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ def look(ctx: typer.Context, wanted: str | None = None) -> Sight:
 
 @dataclass(frozen=True)
 class Desk:
-    """One run, to act on."""
+    """One run, to act on, or to look at in git."""
 
     workplace: Workplace
     store: Store
@@ -67,8 +68,20 @@ def sit_down(ctx: typer.Context, wanted: str | None = None) -> Desk:
     from orchestrator.runs import pick_run
 
     workplace = open_here(environ_of(ctx))
-    run = pick_run(workplace.existing_store(), wanted)
+    with workplace.existing_store() or nullcontext() as looked_at:
+        run = pick_run(looked_at, wanted)
     return Desk(workplace, workplace.store(), run)
+
+
+def stand_by(ctx: typer.Context, wanted: str | None = None) -> Desk:
+    """The same to look only, at what git has too: no room is needed, and no right to write."""
+    from orchestrator.runs import pick_run
+
+    workplace = open_here(environ_of(ctx))
+    store = workplace.existing_store()
+    run = pick_run(store, wanted)
+    assert store is not None  # pick_run refuses a ledger that is not there
+    return Desk(workplace, store, run)
 
 
 def open_here(environ: Mapping[str, str]) -> Workplace:

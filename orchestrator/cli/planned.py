@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -168,8 +169,9 @@ def warn_before_run(workplace: Workplace, one: Checked) -> None:
         files = count(state.dirty_count, "changed file")
         start = short(state.head)
         output.narrate(f"your checkout has {files}: the run starts from the commit {start}")
-    store = workplace.existing_store()
-    for left in unfinished(store, workplace.place) if store else ():
+    with workplace.existing_store() or nullcontext() as store:
+        lefts = unfinished(store, workplace.place) if store else ()
+    for left in lefts:
         output.narrate(f"run {left.run} is not finished: orch resume {left.run}")
     if one.warnings:
         warnings = output.colour_narration(count(len(one.warnings), "warning"), "ask")

@@ -29,6 +29,7 @@ def clean(
     Without RUN: of all of them. Work that nobody accepted stays, unless you discard it; even
     then its commits are kept aside for 30 days. What the ledger recorded stays.
     """
+    from contextlib import nullcontext
     from dataclasses import asdict
 
     from orchestrator.cleaning import clean as tidy
@@ -41,14 +42,15 @@ def clean(
 
     older_than_s = parse_duration(older_than) if older_than else 0.0
     workplace = open_here(environ_of(ctx))
-    existing = workplace.existing_store()
-    if run is None and existing is None:
+    with workplace.existing_store() or nullcontext() as existing:
+        nothing = existing is None
+        wanted = pick_run(existing, run) if run else None
+    if nothing:
         if as_json:
             output.answer_json({"runs": [], "kept_aside": [], "expired": [], "left": []})
         else:
             output.answer("nothing to clean: nothing was ever run here")
         return 0
-    wanted = pick_run(existing, run) if run else None
     done = tidy(workplace, workplace.store(), wanted, discard=discard, older_than_s=older_than_s)
     if as_json:
         output.answer_json(asdict(done))

@@ -35,12 +35,12 @@ def diff(
     commits, the files, and the change as a patch, if not --stat.
     """
     from orchestrator.cli import output
-    from orchestrator.cli.desk import sit_down
+    from orchestrator.cli.desk import stand_by
     from orchestrator.cli.sides import sides_of
     from orchestrator.runs import load_state
     from workers.text import printable
 
-    desk = sit_down(ctx, run)
+    desk = stand_by(ctx, run)
     base, head = sides_of(load_state(desk.store, desk.run), task, attempt)
     git = desk.workplace.git
     if as_json:

@@ -22,10 +22,10 @@ def verify(ctx: typer.Context, run: RunArgument = None, as_json: JsonOption = Fa
     from dataclasses import asdict
 
     from orchestrator.cli import output
-    from orchestrator.cli.desk import sit_down
+    from orchestrator.cli.desk import stand_by
     from orchestrator.review.verify import verify_run
 
-    desk = sit_down(ctx, run)
+    desk = stand_by(ctx, run)
     found = verify_run(desk.workplace.git, desk.store, desk.workplace.blobs, desk.run)
     if as_json:
         output.answer_json(asdict(found) | {"agrees": found.agrees})

@@ -8,16 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.schema import LedgerError, LedgerLocked, LedgerUnwritable
+from ledger.schema import LedgerError, LedgerLocked
 from ledger.store import PAGE_EVENTS, Moved, Snapshot, Store, StoredRun, VerdictRow
-from tests.integration.ledger.support import (
-    as_ordinary_user,
-    fingerprint,
-    finish,
-    kill,
-    python,
-    sealed,
-)
+from tests.integration.ledger.support import finish, python
 
 TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
@@ -233,73 +226,3 @@ def test_the_newest_events_of_a_kind_come_from_all_runs(store: Store) -> None:
     assert [e.body for e in store.recent("AttemptFinished", 9)] == ["3", "2", "4", "1"]
     assert [e.body for e in store.recent("AttemptFinished", 2)] == ["3", "2"]
     assert store.recent("Landed", 5) == ()
-
-
-# --- views ----------------------------------------------------------------------------------
-
-
-def test_a_view_makes_nothing(path: Path) -> None:
-    assert Store.open_existing(path) is None
-    assert not path.parent.exists()
-    path.parent.mkdir()
-    path.touch()  # what a crash in the very first moment leaves
-    assert Store.open_existing(path) is None
-    assert Store.open_existing(path / "below-a-file") is None
-    assert fingerprint(path.parent).keys() == {path.name}
-    with Store.open(path) as store:
-        assert store.runs() == ()
-
-
-def test_a_view_reads_beside_a_writer_and_cannot_write(store: Store, path: Path) -> None:
-    store.append("r", 0, [said("one")], at=1.0)
-    view = Store.open_existing(path)
-    assert view is not None
-    with view:
-        with pytest.raises(LedgerUnwritable):
-            view.append("r", 1, [said("two")], at=2.0)
-        store.append("r", 1, [said("two")], at=2.0)
-        assert view.newest("r") == 2
-
-
-def test_a_view_sees_what_a_killed_engine_had_written(path: Path) -> None:
-    child = python(
-        "import sys; from pathlib import Path; from ledger.store import Store\n"
-        "store = Store.open(Path(sys.argv[1]))\n"
-        "store.append('r', 0, [('Noticed', 1, '{}')] * 3, 1.0)\n"
-        "print('written'); sys.stdin.read()",
-        path,
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "written\n"
-    kill(child)
-    assert path.with_name(path.name + "-wal").stat().st_size
-    view = Store.open_existing(path)
-    assert view is not None
-    with view:
-        assert view.newest("r") == 3
-
-
-def test_a_ledger_in_a_read_only_folder_can_be_viewed_but_not_opened(path: Path) -> None:
-    with Store.open(path) as store:
-        store.append("r", 0, [said("one")], at=1.0, goal="Look")
-
-    with sealed((path, "ledger.sqlite")) as folder:
-        before = fingerprint(folder)
-
-        def view() -> object:
-            store = Store.open_existing(folder / "ledger.sqlite")
-            assert store is not None
-            with store:
-                return store.runs()[0].goal, [json.loads(e.body) for e in store.read("r")]
-
-        assert as_ordinary_user(view) == "('Look', [{'what': 'one'}])"
-
-        def write() -> object:
-            with Store.open(folder / "ledger.sqlite") as store:
-                return store.append("r", 1, [said("two")], at=2.0)
-
-        assert as_ordinary_user(write).startswith("raised LedgerUnwritable")
-        made = as_ordinary_user(lambda: Store.open(folder / "new" / "ledger.sqlite"))
-        assert made.startswith("raised LedgerUnwritable")
-        assert str(folder / "new") in made
-        assert fingerprint(folder) == before
