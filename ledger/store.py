@@ -4,87 +4,25 @@
    `Moved` and writes nothing. All of it is on disk when it returns, or none of it.
 2. Nothing is ever changed or deleted, except a snapshot, which is only a shortcut.
 3. No reader holds a transaction between two calls, so nobody keeps the log from being folded.
-4. The database file is never opened but by SQLite: closing any other descriptor of it would
-   drop the locks that this process holds on it.
-5. To look needs no room and no right to write: where SQLite's shared index cannot be made, it is
-   built in memory, from the log as it is.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
-from ledger.schema import (
-    LedgerCorrupt,
-    LedgerError,
-    LedgerFull,
-    LedgerLocked,
-    LedgerUnwritable,
-    corrupt,
-    explained,
-    migrate,
-)
+from ledger.connection import connect, connect_to_look
+from ledger.rows import Snapshot, Stored, StoredRun, StoredVerdict, VerdictRow
+from ledger.schema import LedgerCorrupt, LedgerError, LedgerLocked, explained
+
+__all__ = ["Moved", "Snapshot", "Store", "Stored", "StoredRun", "StoredVerdict", "VerdictRow"]
 
 PAGE_EVENTS = 500
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An event as the store keeps it."""
-
-    run: str
-    seq: int
-    at: float
-    kind: str
-    version: int
-    body: str
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """A run, with its newest number and when that was written."""
-
-    run: str
-    started: float
-    goal: str
-    newest: int
-    last_at: float
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A run's state, folded up to a number by a version of the fold."""
-
-    seq: int
-    fold_version: int
-    body: bytes
-
-
-@dataclass(frozen=True)
-class VerdictRow:
-    """A verdict that may be used again."""
-
-    key: str
-    tree: str
-    gate: str
-    outcome: Literal["passed", "failed"]
-    body: str
-
-
-@dataclass(frozen=True)
-class StoredVerdict(VerdictRow):
-    """A verdict as the store keeps it."""
-
-    run: str
-    at: float
 
 
 class Moved(LedgerError):
@@ -116,15 +54,7 @@ class Store:
     @classmethod
     def open(cls, path: Path, timeout_s: float = 10.0) -> Store:
         """The ledger at that path, made or brought to the newest version where needed."""
-        _refuse_lone_log(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LedgerUnwritable(
-                f"the folder {path.parent} cannot be made ({error.strerror})",
-                "set ORCH_STATE_DIR to a folder that may be written, or mend its permissions",
-            ) from error
-        return cls._connected(path, "rwc", timeout_s)
+        return cls(connect(path, timeout_s), path, timeout_s)
 
     @classmethod
     def open_existing(cls, path: Path, timeout_s: float = 10.0) -> Store | None:
@@ -132,62 +62,8 @@ class Store:
 
         Close it before the same process opens the ledger for writing.
         """
-        _refuse_lone_log(path)
-        try:
-            if path.stat().st_size == 0:
-                return None
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise LedgerUnwritable(
-                f"the ledger {path} cannot be looked at ({error.strerror})",
-                f"see who owns it: `ls -la {path.parent}`",
-            ) from error
-        try:
-            store = cls._connected(path, "rw", timeout_s)
-        except (LedgerFull, LedgerUnwritable):
-            without = cls._without_index(path, timeout_s)
-            if without is None:
-                raise
-            store = without
-        store._connection.execute("PRAGMA query_only = ON")
-        return store
-
-    @classmethod
-    def _without_index(cls, path: Path, timeout_s: float) -> Store | None:
-        """For a full disk, or a folder that may not be written: nothing is made, nothing grows."""
-        # With `readonly_shm` SQLite leaves its shared index alone and builds one in memory; it
-        # watches the log, so what it shows is never old. Without a log nobody writes, so the file
-        # can be read as it is.
-        ways = ["readonly_shm=1"] if _log_size(path) else ["readonly_shm=1", "immutable=1"]
-        for way in ways:
-            with suppress(LedgerFull, LedgerUnwritable):
-                store = cls._connected(path, f"ro&{way}", timeout_s)
-                store._connection.execute("PRAGMA temp_store = MEMORY")
-                return store
-        return None
-
-    @classmethod
-    def _connected(cls, path: Path, mode: str, timeout_s: float) -> Store:
-        with explained(path):
-            connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}",
-                uri=True,
-                timeout=timeout_s,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            try:
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA foreign_keys = ON")
-                connection.execute("PRAGMA trusted_schema = OFF")
-                if sys.platform == "darwin":  # its fsync does not empty the disk's own cache
-                    connection.execute("PRAGMA fullfsync = ON")
-                migrate(connection, path, timeout_s)
-            except BaseException:
-                connection.close()
-                raise
-        return cls(connection, path, timeout_s)
+        connection = connect_to_look(path, timeout_s)
+        return None if connection is None else cls(connection, path, timeout_s)
 
     def close(self) -> None:
         """Close it; a second time does nothing."""
@@ -388,22 +264,3 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _newest(connection: sqlite3.Connection, run: str) -> int:
     (newest,) = connection.execute("SELECT max(seq) FROM event WHERE run = ?", (run,)).fetchone()
     return newest or 0
-
-
-def _log_size(path: Path) -> int:
-    try:
-        return path.with_name(path.name + "-wal").stat().st_size
-    except OSError:
-        return 0
-
-
-def _refuse_lone_log(path: Path) -> None:
-    """Stop before SQLite throws away a log whose database was emptied or removed."""
-    # The log first: one that appears later belongs to somebody who is making the ledger now.
-    log = _log_size(path)
-    try:
-        size = path.stat().st_size
-    except OSError:
-        size = 0
-    if log and not size:
-        raise corrupt(path, "its log is there, but the file itself is empty or gone")

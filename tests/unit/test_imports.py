@@ -243,7 +243,7 @@ def test_pure_modules_define_nothing_that_waits():
 
 @pytest.mark.parametrize(
     ("library", "doors"),
-    [("rich", PRINTERS), ("sqlite3", ("ledger.store", "ledger.schema"))],
+    [("rich", PRINTERS), ("sqlite3", ("ledger.store", "ledger.schema", "ledger.connection"))],
 )
 def test_each_outside_thing_has_one_door(library, doors):
     wrong = [
