@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -39,9 +41,16 @@ def engine_alive(place: Place, run: RunId) -> bool:
 
 
 def unfinished(store: Store, place: Place) -> tuple[RunState, ...]:
-    """The newest runs that no engine drives and that are not finished."""
+    """The newest runs that no engine drives, that are not finished and were not cleaned away."""
     states = (load_state(store, run.run) for run in store.runs()[:10])
-    return tuple(s for s in states if s.finished is None and not engine_alive(place, s.run))
+    begun = (state for state in states if not state.finished and not state.cleaned)
+    return tuple(state for state in begun if not engine_alive(place, state.run))
+
+
+def mark_of_run(common_folder: Path, run: RunId) -> str:
+    """The run in marks: its id, and which repository's, for another may have the same id."""
+    folder = os.fsencode(common_folder.resolve())
+    return f"{run}@{hashlib.sha256(folder).hexdigest()[:12]}"
 
 
 def run_folder(place: Place, run: RunId) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,7 +20,7 @@ from ledger.state import RunState
 from orchestrator.journal import Journal
 from orchestrator.policy.paths import PathIndex
 from orchestrator.policy.readiness import Guide
-from orchestrator.runs import live_log, run_folder
+from orchestrator.runs import live_log, mark_of_run, run_folder
 from orchestrator.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -110,8 +108,7 @@ class Scene:
     @cached_property
     def mark_of_run(self) -> str:
         """The run in marks: its id, and which repository's, for another may have the same id."""
-        folder = os.fsencode(self.workplace.repository.common_dir.resolve())
-        return f"{self.run}@{hashlib.sha256(folder).hexdigest()[:12]}"
+        return mark_of_run(self.workplace.repository.common_dir, self.run)
 
     async def ask(self, bench: Bench, gate: Gate, where: str, **how: Unpack[Asking]) -> Verdict:
         """Let a gate judge, its output to be followed as `where`."""

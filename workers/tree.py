@@ -244,6 +244,12 @@ async def end_marked(prefix: str, grace_s: float = 3.0) -> tuple[int, ...]:
     return tuple(sorted(process.pid for process in ended))
 
 
+def marked(prefix: str) -> tuple[int, ...]:
+    """Who lives and would be ended by `end_marked`, to be told of."""
+    living, _ = _marked(system_table(), prefix.rstrip("/"), set(), _spare)
+    return tuple(sorted(process.pid for process in living))
+
+
 def _marked(
     table: Table, prefix: str, corpses: set[Process], strike: Strike
 ) -> tuple[tuple[Process, ...], bool]:

@@ -198,9 +198,10 @@ def test_on_a_full_disk_one_can_still_look(user: User) -> None:
     user.plan("a")
     ended_with(user.orch("run"), 0)
     looks = "; ".join(f"said '{words}' orch {words}" for words in LOOKS)
-    on_small_disk(user, user.root, 16 * MEGABYTE, f"{FILL}; {looks}")
+    on_small_disk(user, user.root, 16 * MEGABYTE, f"{FILL}; {looks}; said doctor orch doctor")
     for words, word in LOOKS.items():
         ended_with(heard(user, words), 0, word)
+    ended_with(heard(user, "doctor"), 2, "nothing can be committed or recorded", "df -h")
 
 
 @needs_mounts
