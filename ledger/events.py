@@ -49,6 +49,8 @@ class Estimates(Value):
 
     failure_rate: float = 0.1
     """Share of queued heads that were blamed."""
+    heads_judged: int = 0
+    """How many heads it was learnt from; with few of them it is mostly assumed."""
     attempt_s: float = 60.0
     attempt_s_by_worker: dict[str, float] = Field(default_factory=dict)
     gate_s: dict[str, float] = Field(default_factory=dict)

@@ -7,15 +7,14 @@ import time
 from dataclasses import dataclass
 from datetime import date
 
-from ledger.events import Estimates, RunStarted, parse_event
+from ledger.events import RunStarted
 from ledger.model import Identity, Limits, Plan, RunId, SandboxMode, Settings
 from ledger.store import Moved, Store
 from orchestrator.errors import OrchError
+from orchestrator.history import estimate
 from orchestrator.journal import Journal
 from orchestrator.workplace import Workplace
 
-HISTORY = 200
-"""How many of the newest facts of a kind estimates are made from."""
 RULES_LIMIT = 64_000
 
 
@@ -105,7 +104,7 @@ def start_run(
             rules=rules.read_text("utf-8", "replace")[:RULES_LIMIT] if rules.is_file() else "",
             excludes=user.excludes.encode("utf-8", "replace").decode(),
             platform=tools,
-            estimates=estimate(store),
+            estimates=estimate(store, settings),
             allow_red_base=options.allow_red_base,
             accept=options.accept,
             orch_version=__version__,
@@ -135,58 +134,3 @@ def new_run_id(words: str, day: date, taken: set[RunId]) -> RunId:
             if run not in taken:
                 return run
     return f"{day:%Y%m%d}-{slug}-{time.time_ns():x}"
-
-
-def estimate(store: Store) -> Estimates:
-    """Durations and the failure rate, from the newest facts of all runs."""
-    attempts: list[float] = []
-    workers: dict[str, list[float]] = {}
-    worker_of: dict[tuple[str, str, int], str] = {}
-    for row in store.recent("AttemptStarted", HISTORY):
-        started = parse_event(row.kind, row.version, row.body)
-        if started.kind == "AttemptStarted":
-            worker_of[row.run, started.task, started.attempt] = started.worker
-    for row in store.recent("AttemptFinished", HISTORY):
-        finished = parse_event(row.kind, row.version, row.body)
-        if finished.kind == "AttemptFinished" and finished.outcome != "lost":
-            attempts.append(finished.duration_s)
-            worker = worker_of.get((row.run, finished.task, finished.attempt))
-            if worker:
-                workers.setdefault(worker, []).append(finished.duration_s)
-    heads: dict[tuple[str, int], int] = {}
-    for row in store.recent("CandidateBuilt", HISTORY):
-        built = parse_event(row.kind, row.version, row.body)
-        if built.kind == "CandidateBuilt":
-            heads[row.run, built.candidate] = len(built.heads)
-    landings = store.recent("Landed", HISTORY)
-    landed = 0
-    for row in landings:
-        fact = parse_event(row.kind, row.version, row.body)
-        landed += heads.get((row.run, fact.candidate), 0) if fact.kind == "Landed" else 0
-    # Both sides over the same time: the older end of what was read of either.
-    since = landings[-1].at if len(landings) == HISTORY else 0.0
-    back = (row for row in store.recent("HeadSentBack", HISTORY) if row.at >= since)
-    blamed = sum(1 for row in back if '"red"' in row.body)
-    defaults = Estimates()
-    return Estimates(
-        failure_rate=(defaults.failure_rate * 10 + blamed) / (10 + landed + blamed),
-        attempt_s=_middle(attempts) or defaults.attempt_s,
-        attempt_s_by_worker={name: _middle(values) for name, values in workers.items()},
-        gate_s=gate_seconds(store),
-    )
-
-
-def gate_seconds(store: Store) -> dict[str, float]:
-    """The usual seconds of each gate, from its newest verdicts."""
-    seconds: dict[str, list[float]] = {}
-    for kind in ("CandidateGateJudged", "BaselineGateJudged", "RoundGateJudged"):
-        for row in store.recent(kind, HISTORY):
-            fact = parse_event(row.kind, row.version, row.body)
-            verdict = getattr(fact, "verdict", None)
-            if verdict is not None and not verdict.reused:
-                seconds.setdefault(verdict.gate, []).append(verdict.duration_s)
-    return {name: _middle(values) for name, values in seconds.items()}
-
-
-def _middle(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2] if values else 0.0

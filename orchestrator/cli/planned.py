@@ -17,7 +17,8 @@ from orchestrator.planning.graph import levels, longest_path, render_graph
 from orchestrator.planning.plan_file import find_plan
 from orchestrator.policy.forecast import Forecast, forecast
 from orchestrator.review.advice import quoted
-from orchestrator.review.words import count, duration, foreign, short, unconfined
+from orchestrator.review.foreseen import render_forecast
+from orchestrator.review.words import count, foreign, short, unconfined
 from orchestrator.runs import unfinished
 from orchestrator.start import RunOptions
 from orchestrator.survey import survey
@@ -75,7 +76,7 @@ def shown_path(workplace: Workplace, path: Path) -> str:
 
 def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
     """Print what a run of the plan would be."""
-    expected, known = _expected(workplace, one)
+    expected = _expected(workplace, one)
     tasks = one.plan.tasks
     if as_json:
         path = longest_path(tasks)
@@ -85,7 +86,7 @@ def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
             "levels": levels(tasks),
             "longest_path": path.tasks,
             "gates": [gate.model_dump(mode="json") for gate in one.settings.gates],
-            "forecast": asdict(expected) | {"from_history": known},
+            "forecast": asdict(expected),
             "warnings": [asdict(problem) for problem in one.problems],
         }
         output.answer_json(body)
@@ -96,7 +97,7 @@ def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
     output.answer([foreign_line(line) for line in render_graph(tasks).splitlines()])
     output.answer("")
     output.answer(list(_judged_by(one.settings)))
-    output.answer(_forecast_line(expected, known, one.settings.limits))
+    output.answer(list(render_forecast(expected, one.settings.limits)))
     _narrate_warnings(one, _check(workplace, one))
 
 
@@ -121,15 +122,14 @@ def foreign_line(line: str) -> str:
     return clean_line(line, 200)
 
 
-def _expected(workplace: Workplace, one: Checked) -> tuple[Forecast, bool]:
-    """The forecast, and whether the ledger has anything to base it on."""
+def _expected(workplace: Workplace, one: Checked) -> Forecast:
+    """The forecast, by what the ledger knows."""
     from ledger.events import Estimates
-    from orchestrator.start import estimate
+    from orchestrator.history import estimate
 
-    store = workplace.existing_store()
-    estimates = estimate(store) if store else Estimates()
-    known = bool(estimates.gate_s or estimates.attempt_s_by_worker)
-    return forecast(one.plan, one.settings, estimates), known
+    with workplace.existing_store() or nullcontext() as store:
+        estimates = estimate(store, one.settings) if store else Estimates()
+    return forecast(one.plan, one.settings, estimates)
 
 
 def _judged_by(settings: Settings) -> Iterator[str]:
@@ -141,23 +141,6 @@ def _judged_by(settings: Settings) -> Iterator[str]:
         ]
         if named:
             yield f"{when} is judged by: {', '.join(named)}"
-
-
-def _forecast_line(expected: Forecast, known: bool, limits: Limits) -> str:
-    workers = count(limits.parallel, "worker")
-    if not known:
-        minutes = round(expected.makespan_s / 60)
-        guessed = f"{minutes} min" if 1 <= minutes < 60 else duration(expected.makespan_s)
-        return f"forecast: about {guessed} with {workers}; a guess, nothing has run here yet"
-    span = f"{duration(expected.low_s)} to {duration(expected.high_s)}"
-    took = (
-        f"about {duration(expected.makespan_s)} ({span})"
-        if expected.simulated
-        else (f"about {duration(expected.makespan_s)}")
-    )
-    gates = f"{expected.full_gate_runs:.0f} full gate runs"
-    gates += f" of {duration(expected.gate_s)}" if expected.gate_s else ""
-    return f"forecast: {took} with {workers}, {gates}"
 
 
 def warn_before_run(workplace: Workplace, one: Checked) -> None:

@@ -1,11 +1,16 @@
 """How long a plan will take and what it will cost, before it runs. Pure.
 
-1. A plan of at most `SIMULATED_AT_MOST` tasks is run a few times in virtual time, by the real
+1. What was never measured is not made up: where the time of a gate or a worker that the plan asks
+   for is not known, nor is that of the run.
+2. How often all gates run is a range: from every head passing at its first try to the rate of
+   failures. Without times it also depends on who waits for whom: then it goes from heads that are
+   judged together, as far as needs allow, to each that is judged alone.
+3. A plan of at most `SIMULATED_AT_MOST` tasks is run a few times in virtual time, by the real
    policy; the middle one is the forecast, the shortest and the longest its span.
-2. Attempts take what history says, more or less; first tries are red at the recorded rate,
+4. Attempts take what history says, more or less; first tries are red at the recorded rate,
    repairs half as often. Chance is a hash of the seed and the head: equal plans, equal
    forecasts.
-3. A longer plan is reckoned: no run ends before its longest chain, nor before its work is done
+5. A longer plan is reckoned: no run ends before its longest chain, nor before its work is done
    by all workers, nor before the gate runs that a search needs are over.
 """
 
@@ -13,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from math import log2
+from math import ceil, log2
 
 from ledger.events import Estimates, HeadRef, RunStarted
 from ledger.model import Identity, Outcome, Plan, Settings, TaskId
@@ -27,24 +32,45 @@ TASK_RUNS = 150
 """Tasks simulated altogether: small plans are run more often than large ones."""
 SPREAD = 0.4
 """Attempts take up to this share more or less than the estimate."""
+AT_ONCE_S, AT_LENGTH_S = 0.001, 1000.0
+"""Attempts of whose time nothing is known, at both ends, beside a gate run of one second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is to be expected of a plan."""
+    """What is to be expected of a plan; None is what cannot be known yet."""
+
+    makespan_s: float | None
+    low_s: float | None
+    high_s: float | None
+    full_gate_runs_low: int
+    """Times that all gates judge a tree, the baseline's included, where all pass at first try."""
+    full_gate_runs_high: int
+    """The same at the rate of failures."""
+    worker_s: float | None
+    """Seconds of all workers together."""
+    critical_path_s: float | None
+    """The longest chain of attempts, each judged before the next begins."""
+    gate_s: float | None
+    """Seconds of one full gate run."""
+    failure_rate: float
+    heads_judged: int
+    """How many heads the rate was learnt from; the fewer, the more of it is assumed."""
+    unknown_gates: tuple[str, ...]
+    unknown_workers: tuple[str, ...]
+    """Whose time was never measured."""
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """A forecast's numbers, where times are known."""
 
     makespan_s: float
     low_s: float
     high_s: float
-    full_gate_runs: float
-    """Times that all gates judge a tree, the baseline's included."""
+    gate_runs: float
     worker_s: float
-    """Seconds of all workers together."""
-    critical_path_s: float
-    """The longest chain of attempts, each judged before the next begins."""
-    gate_s: float
-    """Seconds of one full gate run."""
-    simulated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +85,40 @@ def forecast(
 ) -> Forecast:
     """What is to be expected of a plan, by what the ledger's history says."""
     start = _start(plan, settings, estimates)
-    gate_s = full_gate_s(settings, estimates)
-    critical_path_s = _critical_path_s(start, gate_s)
-    if len(plan.tasks) > SIMULATED_AT_MOST:
-        return _reckoned(start, gate_s, critical_path_s)
+    gates, workers = unknown_gates(settings, estimates), unknown_workers(start)
+    gate_s = None if gates else full_gate_s(settings, estimates)
+    simulated = len(plan.tasks) <= SIMULATED_AT_MOST
     count = seeds or max(3, min(15, TASK_RUNS // len(plan.tasks)))
-    index = PathIndex({task.id: task.paths for task in plan.tasks})
-    guide = Guide(index.fence)
-    tries = [_try(start, guide, gate_s, seed) for seed in range(count)]
-    spans = sorted(tried.makespan_s for tried in tries)
+    expected, critical_path_s = None, None
+    if gate_s is not None and not workers:
+        rough, calm = start, _with(start, failure_rate=0.0)
+        expected = _expected(rough, gate_s, count) if simulated else _reckoned(rough, gate_s)
+        fewest = _expected(calm, gate_s, 1) if simulated else _reckoned(calm, gate_s)
+        low, high = fewest.gate_runs, expected.gate_runs
+        critical_path_s = _critical_path_s(start, gate_s)
+    elif simulated:
+        times = {"attempt_s_by_worker": {}, "failure_rate": 0.0, "attempt_s": AT_ONCE_S}
+        low = _expected(_with(start, **times), 1.0, 1).gate_runs
+        times |= {"failure_rate": estimates.failure_rate, "attempt_s": AT_LENGTH_S}
+        high = _expected(_with(start, **times), 1.0, count).gate_runs
+    else:
+        rate = min(0.9, estimates.failure_rate)
+        low = 1 + _depth(start)
+        high = 1 + len(plan.tasks) * _tries_a_task(rate) * (1 + rate)
     return Forecast(
-        makespan_s=spans[count // 2],
-        low_s=spans[0],
-        high_s=spans[-1],
-        full_gate_runs=sum(tried.gate_runs for tried in tries) / count,
-        worker_s=sum(tried.worker_s for tried in tries) / count,
+        makespan_s=expected.makespan_s if expected else None,
+        low_s=expected.low_s if expected else None,
+        high_s=expected.high_s if expected else None,
+        full_gate_runs_low=ceil(low) if settings.gates else 0,
+        full_gate_runs_high=ceil(max(low, high)) if settings.gates else 0,
+        worker_s=expected.worker_s if expected else None,
         critical_path_s=critical_path_s,
         gate_s=gate_s,
-        simulated=True,
+        failure_rate=estimates.failure_rate,
+        heads_judged=estimates.heads_judged,
+        unknown_gates=gates,
+        unknown_workers=workers,
+        simulated=simulated,
     )
 
 
@@ -85,6 +127,18 @@ def full_gate_s(settings: Settings, estimates: Estimates) -> float:
     return sum(
         estimates.gate_s.get(gate.name, 0.0) for gate in settings.gates if gate.when == "always"
     )
+
+
+def unknown_gates(settings: Settings, estimates: Estimates) -> tuple[str, ...]:
+    """The gates that judge every tree and whose time was never measured."""
+    always = (gate.name for gate in settings.gates if gate.when == "always")
+    return tuple(name for name in always if name not in estimates.gate_s)
+
+
+def unknown_workers(start: RunStarted) -> tuple[str, ...]:
+    """The workers that the plan names and of whom no attempt was ever seen."""
+    named = dict.fromkeys(_worker(start, task.worker) for task in start.plan.tasks)
+    return tuple(name for name in named if name not in start.estimates.attempt_s_by_worker)
 
 
 def _start(plan: Plan, settings: Settings, estimates: Estimates) -> RunStarted:
@@ -102,21 +156,57 @@ def _start(plan: Plan, settings: Settings, estimates: Estimates) -> RunStarted:
     )
 
 
+def _with(start: RunStarted, **estimates: object) -> RunStarted:
+    """The same with other estimates."""
+    other = start.estimates.model_copy(update=estimates)
+    return start.model_copy(update={"estimates": other})
+
+
+def _worker(start: RunStarted, worker: str | None) -> str:
+    return worker or start.settings.worker or ""
+
+
 def _attempt_s(start: RunStarted, worker: str | None) -> float:
-    name = worker or start.settings.worker or ""
-    return start.estimates.attempt_s_by_worker.get(name, start.estimates.attempt_s)
+    known = start.estimates
+    return known.attempt_s_by_worker.get(_worker(start, worker), known.attempt_s)
+
+
+def _depth(start: RunStarted) -> int:
+    """How many tasks the longest chain of needs has."""
+    even = _with(start, attempt_s=1.0, attempt_s_by_worker={})
+    return round(max(longest_paths(even).values()))
+
+
+def _tries_a_task(rate: float) -> float:
+    return 1 + rate / (1 - rate / 2)
 
 
 def _critical_path_s(start: RunStarted, gate_s: float) -> float:
     known = start.estimates
-    judged = Estimates(
+    judged = _with(
+        start,
         attempt_s=known.attempt_s + gate_s,
         attempt_s_by_worker={w: s + gate_s for w, s in known.attempt_s_by_worker.items()},
     )
-    return max(longest_paths(start.model_copy(update={"estimates": judged})).values())
+    return max(longest_paths(judged).values())
 
 
 # --- simulated --------------------------------------------------------------------------------
+
+
+def _expected(start: RunStarted, gate_s: float, count: int) -> _Expected:
+    """By so many runs in virtual time."""
+    index = PathIndex({task.id: task.paths for task in start.plan.tasks})
+    guide = Guide(index.fence)
+    tries = [_try(start, guide, gate_s, seed) for seed in range(count)]
+    spans = sorted(tried.makespan_s for tried in tries)
+    return _Expected(
+        makespan_s=spans[count // 2],
+        low_s=spans[0],
+        high_s=spans[-1],
+        gate_runs=sum(tried.gate_runs for tried in tries) / count,
+        worker_s=sum(tried.worker_s for tried in tries) / count,
+    )
 
 
 def _try(start: RunStarted, guide: Guide, gate_s: float, seed: int) -> _Try:
@@ -161,13 +251,12 @@ def _chance(*what: object) -> float:
 # --- reckoned ---------------------------------------------------------------------------------
 
 
-def _reckoned(start: RunStarted, gate_s: float, critical_path_s: float) -> Forecast:
+def _reckoned(start: RunStarted, gate_s: float) -> _Expected:
     limits, rate = start.settings.limits, min(0.9, start.estimates.failure_rate)
-    tasks = len(start.plan.tasks)
-    tries_a_task = 1 + rate / (1 - rate / 2)
-    worker_s = tries_a_task * sum(_attempt_s(start, task.worker) for task in start.plan.tasks)
-    tries = tasks * tries_a_task
-    searched = 1 + tries * search_runs(rate)
+    tasks, critical_path_s = len(start.plan.tasks), _critical_path_s(start, gate_s)
+    tries = tasks * _tries_a_task(rate)
+    worker_s = _tries_a_task(rate) * sum(_attempt_s(start, t.worker) for t in start.plan.tasks)
+    searched = 1 + max(tries * search_runs(rate), _depth(start))
     working_s = worker_s / limits.parallel
     judging_s = searched * gate_s / limits.gates_parallel
     low_s = max(critical_path_s, working_s, judging_s)
@@ -175,15 +264,12 @@ def _reckoned(start: RunStarted, gate_s: float, critical_path_s: float) -> Forec
     makespan_s = min(high_s, low_s + gate_s + worker_s / tries)
     # gates that would idle judge each head as it comes
     room = makespan_s * limits.gates_parallel / gate_s if gate_s else tries
-    return Forecast(
+    return _Expected(
         makespan_s=makespan_s,
         low_s=low_s,
         high_s=high_s,
-        full_gate_runs=max(searched, min(1 + tries * (1 + rate), room)),
+        gate_runs=max(searched, min(1 + tries * (1 + rate), room)),
         worker_s=worker_s,
-        critical_path_s=critical_path_s,
-        gate_s=gate_s,
-        simulated=False,
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_a_plan_without_any_model_is_made_saved_shown_and_run(here: Terminal) ->
     assert said.exit_code == 0 and "2 landed" in said.out
     again = here.orch("plan", "Shout a bit", "--for-each", "git ls-files src", "--max-tasks", "1")
     assert "shout-a-bit-2.toml" in again.err, "no plan is ever overwritten"
-    assert "forecast" in again.out and "a guess" not in again.out, "history is known now"
+    assert "forecast" in again.out and "not known yet" not in again.out, "history is known now"
 
 
 def test_folders_of_a_package_become_tasks_by_the_command_that_everybody_types(
@@ -58,8 +59,6 @@ def test_a_run_says_how_many_warnings_there_are_and_the_plan_says_which(here: Te
     here.plan(("a", ()), ("new", ()))
     said = here.orch("plan")
     assert said.exit_code == 0 and "warning" not in said.err
-    (line,) = [line for line in said.out.splitlines() if line.startswith("forecast")]
-    assert line.endswith("with 4 workers; a guess, nothing has run here yet") and len(line) < 90
     plan = here.root / ".agent" / "plans" / "work.toml"
     text = plan.read_text().replace('["a.txt"]', '["a.txt", "gone/**", "*.nothing"]')
     plan.write_text(text.replace('["new.txt"]', "[]"))
@@ -68,6 +67,43 @@ def test_a_run_says_how_many_warnings_there_are_and_the_plan_says_which(here: Te
     assert "3 warnings about the plan: orch plan --check .agent/plans/work.toml\n" in said.err
     told = here.orch("plan", "--check", ".agent/plans/work.toml").err
     assert told.count("warning:") == 3 and "'gone/**'" in told and "'*.nothing'" in told
+
+
+def test_a_forecast_tells_what_was_measured_and_makes_nothing_up(here: Terminal) -> None:
+    def forecast() -> tuple[list[str], dict[str, Any]]:
+        told = here.orch("plan").out
+        lines = told[told.index("forecast:") :].splitlines()
+        assert len(lines) <= 4 and max(map(len, lines)) < 95, lines
+        return lines, here.orch("plan", "--json").json["forecast"]
+
+    here.plan(("a", ()), ("b", ("a",)))
+    fresh, known = forecast()
+    assert fresh == [
+        "forecast: 4 workers side by side, 3 to 4 full gate runs",
+        "assumed: 0 to 10% of the changes fail at first; none judged here yet",
+        "not known yet: how long worker 'scripted' takes: after the first run",
+        "not known yet: how long gates 'quick', 'suite' take: after the first run, or orch gate",
+    ]
+    for unknown in ("makespan_s", "low_s", "high_s", "worker_s", "critical_path_s", "gate_s"):
+        assert known[unknown] is None, unknown
+    assert (known["unknown_gates"], known["unknown_workers"]) == (["quick", "suite"], ["scripted"])
+    assert here.orch("init", "--try").exit_code == 0
+    tried, known = forecast()
+    assert tried[2:] == ["not known yet: how long worker 'scripted' takes: after the first run"]
+    assert known["gate_s"] > 0 and known["makespan_s"] is None
+    assert here.orch("run").exit_code == 0
+    ran, known = forecast()
+    assert ran[0].startswith("forecast: ") and "with 4 workers" in ran[0]
+    assert ran[1:] == [
+        "assumed: 0 to 8% of the changes fail at first; 2 changes judged here so far"
+    ]
+    assert known["makespan_s"] > 0 and known["heads_judged"] == 2
+    # a gate that is new makes the whole unknown again, and says which
+    settings = here.root / ".agent" / "orch.toml"
+    settings.write_text(settings.read_text() + '[[gate]]\nname = "new"\ncommand = "true"\n')
+    more, known = forecast()
+    assert more[0].startswith("forecast: 4 workers side by side") and "'new'" in more[-1]
+    assert known["makespan_s"] is None and known["unknown_gates"] == ["new"]
 
 
 def test_a_plan_that_nothing_judges_is_told_so_before_it_runs(here: Terminal) -> None:
@@ -114,7 +150,7 @@ def test_every_error_of_a_plan_is_told_at_once_with_its_line(here: Terminal) -> 
 def test_a_plan_is_given_as_json_and_as_a_mermaid_graph(here: Terminal) -> None:
     here.plan(("a", ()), ("b", ("a",)))
     said = here.orch("plan", "--json")
-    assert said.json["levels"] == [["a"], ["b"]] and said.json["forecast"]["full_gate_runs"] > 0
+    assert said.json["levels"] == [["a"], ["b"]] and said.json["forecast"]["full_gate_runs_low"] > 0
     assert [gate["name"] for gate in said.json["gates"]] == ["quick", "suite"]
     graph = here.orch("plan", "--graph", "mermaid")
     assert graph.out.startswith("flowchart LR\n") and "-->" in graph.out
