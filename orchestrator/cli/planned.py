@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ledger.model import Limits, Plan, Settings
+from ledger.model import Plan, Settings
 from orchestrator.cli import output
 from orchestrator.cli.places import user_config_folder
 from orchestrator.config import load_settings

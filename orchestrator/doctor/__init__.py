@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.doctor.findings import Check, Finding, Visit, guarded, refused
-from orchestrator.doctor.gates import gates, sandbox, workers
+from orchestrator.doctor.gates import gates, workers
 from orchestrator.doctor.kept import ledger, leftovers
 from orchestrator.doctor.machine import disk, git_version, installation
 from orchestrator.doctor.repository import branches, checkout, identity
+from orchestrator.doctor.sandbox import sandbox
 from orchestrator.doctor.settings import read_settings, settings
 from orchestrator.errors import OrchError
 from orchestrator.workplace import open_workplace

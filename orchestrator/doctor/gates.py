@@ -46,13 +46,6 @@ def workers(visit: Visit) -> Iterator[Finding]:
             yield Finding("workers", "bad", f"worker '{name}': {what}", hint)
 
 
-def sandbox(visit: Visit) -> Iterator[Finding]:
-    """What keeps workers and gates from what is not theirs."""
-    if visit.settings is not None:
-        what = "workers and gates run as you, with your rights: there is no sandbox"
-        yield Finding("sandbox", "odd", what, "run only what you would run yourself")
-
-
 def missing(command: str, workplace: Workplace) -> tuple[str, str] | None:
     """Why a shell command cannot begin, and what to do; None where nothing speaks against it."""
     program = program_of(command)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.faults.test_disk import OWN_MOUNTS, needs_mounts
 from tests.support.cli import ORCH, Said, User, ended_with, no_defect, wait_for
+from workers.sandbox import bubblewrap
 
 
 @pytest.fixture
@@ -100,12 +101,10 @@ def test_too_little_room_for_workspaces(user: User) -> None:
     assert level == "bad" and "nothing starts below 1e+06 GB" in text and "orch clean" in text
 
 
-def with_mounts(user: User, mounts: str) -> list[dict[str, str]]:
-    """What the doctor says where the kernel says that this is mounted."""
-    told = user.home / "mountinfo"
-    told.write_text(f"22 1 0:1 / / rw - ext4 /dev/vda rw\n{mounts}")
-    # exec keeps the process, whose own list of mounts is what is laid over
-    script = f"mount --bind {told} /proc/$$/mountinfo && exec {ORCH} doctor --json"
+def laid_over(user: User, there: str, content: Path) -> list[dict[str, str]]:
+    """What is not good where that file has another content, for this one process only."""
+    # exec keeps the process, so $$ in the name of the file is the doctor
+    script = f"mount --bind {content} {there} && exec {ORCH} doctor --json"
     done = subprocess.run(
         (*OWN_MOUNTS, "sh", "-c", script), cwd=user.root, env=user.environ,
         capture_output=True, text=True, timeout=60, check=False,
@@ -114,6 +113,13 @@ def with_mounts(user: User, mounts: str) -> list[dict[str, str]]:
     said: list[dict[str, str]] = json.loads(done.stdout)
     assert all(one["level"] == "good" or one["hint"] for one in said)
     return [one for one in said if one["level"] != "good"]
+
+
+def with_mounts(user: User, mounts: str) -> list[dict[str, str]]:
+    """What is not good where the kernel says that this is mounted."""
+    told = user.home / "mountinfo"
+    told.write_text(f"22 1 0:1 / / rw - ext4 /dev/vda rw\n{mounts}")
+    return laid_over(user, "/proc/$$/mountinfo", told)
 
 
 @needs_mounts
@@ -248,3 +254,31 @@ def test_settings_that_cannot_be_read(user: User) -> None:
 def test_outside_of_a_repository(user: User) -> None:
     said = user.orch("doctor", folder=user.home)
     ended_with(said, 2, "not in a git repository", "git init")
+
+
+# --- the sandbox ------------------------------------------------------------------------------
+
+
+def wants_a_sandbox(user: User) -> None:
+    settings = user.root / ".agent" / "orch.toml"
+    settings.write_text(settings.read_text().replace('sandbox = "none"\n', ""))
+
+
+def test_no_sandbox_by_the_settings_is_odd(user: User) -> None:
+    level, text = only(look(user), "sandbox")
+    assert level == "odd" and "with your rights" in text
+
+
+@needs_mounts
+@pytest.mark.skipif(bubblewrap() is None, reason="bubblewrap is not installed")
+def test_a_sandbox_that_this_machine_does_not_give(user: User) -> None:
+    wants_a_sandbox(user)
+    refuses = user.home / "refuses"
+    refuses.write_text(
+        "#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2; exit 1\n"
+    )
+    refuses.chmod(0o755)
+    odd = laid_over(user, str(bubblewrap()), refuses)
+    (one,) = [one for one in odd if one["subject"] == "sandbox"]
+    assert one["level"] == "bad" and "does not work here: bwrap: setting up uid" in one["what"]
+    assert 'sandbox = "none"' in one["hint"]
