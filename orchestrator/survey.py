@@ -13,6 +13,8 @@ def survey(workplace: Workplace, settings: Settings) -> Callable[[str | None], R
     """A function that looks at the repository for a base, and knows the settings."""
 
     def learn(base: str | None) -> RepositoryFacts:
+        from orchestrator.verification.protected import protected_files
+
         files = files_of(workplace, base)
         return RepositoryFacts(
             files=files or frozenset(),
@@ -20,6 +22,7 @@ def survey(workplace: Workplace, settings: Settings) -> Callable[[str | None], R
             workers=tuple(settings.workers),
             default_worker=settings.worker,
             gates=tuple(gate.name for gate in settings.gates),
+            protected=frozenset(protected_files(files or (), settings)),
         )
 
     return learn

@@ -32,6 +32,39 @@ def matches(patterns: Iterable[str], path: str) -> bool:
     return any(_covers(parse_pattern(pattern).parts, names) for pattern in patterns)
 
 
+def covered(patterns: Iterable[str], paths: Iterable[str]) -> Iterator[str]:
+    """The paths that any of the patterns covers, for many paths at once.
+
+    A pattern is only held against paths that have its first name: at their top, or, after `**`,
+    anywhere.
+    """
+    at_top: dict[str, list[str]] = {}
+    anywhere: dict[str, list[str]] = {}
+    globs: dict[str, str] = {}
+    others: list[str] = []
+    for text in patterns:
+        first, *rest = parse_pattern(text).parts
+        if isinstance(first, Name) and first.literal is not None:
+            at_top.setdefault(first.literal, []).append(text)
+        elif isinstance(first, Deep) and rest and isinstance(rest[0], Name):
+            if rest[0].literal is not None:
+                anywhere.setdefault(rest[0].literal, []).append(text)
+            else:
+                globs[text] = _name_expression(rest[0].tokens).pattern
+        else:
+            others.append(text)
+    glob = re.compile("|".join(f"(?:{expression})" for expression in globs.values()) or "(?!)")
+    for path in paths:
+        names = path.split("/")
+        possible = [*others, *at_top.get(names[0], ())]
+        for name in names:
+            possible += anywhere.get(name, ())
+            if glob.fullmatch(name):
+                possible += globs
+        if possible and matches(possible, path):
+            yield path
+
+
 def _covers(parts: Sequence[Part], names: Sequence[str]) -> bool:
     """Walk both; on a mismatch the last `**` takes one more name, never an earlier one."""
     at = name = taken = 0

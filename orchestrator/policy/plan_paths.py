@@ -1,4 +1,4 @@
-"""What a plan's paths mean for its tasks: which run one after the other, which cover nothing. Pure.
+"""What a plan's paths mean for its tasks: who waits, what covers nothing, what is held. Pure.
 
 1. Two tasks with overlapping paths never run side by side. Where one needs the other, by
    whatever detour, that changes nothing and is not worth saying.
@@ -7,7 +7,9 @@
 3. A plain name of a file that is not there yet is no slip: it is to be made. Odd is only one in
    a folder that is not there (said once for each such folder), or one without an ending that is
    nearly the name of a folder beside it.
-4. All looks are bounded (`LOOKS`, `PAIRS`, `GUESSES`); what is not looked at is not said, and a
+4. A protected file that a task covers is worth saying only where it exists: it is what the task
+   would be held for if it changed it, and its worker may well do that.
+5. All looks are bounded (`LOOKS`, `PAIRS`, `GUESSES`); what is not looked at is not said, and a
    run is safe without.
 """
 
@@ -95,11 +97,9 @@ def uncovering(patterns: Iterable[str], files: Iterable[str]) -> dict[str, str]:
     left = LOOKS
     for text in sorted(patterns):
         pattern = parse_pattern(text)
-        start = "/".join(pattern.prefix)
-        first = bisect_left(known, start)
-        near = known[first : bisect_left(known, start + "\U0010ffff", lo=first)]
+        near = _near(known, text)
         if pattern.literal is not None and len(near) > 1:
-            near = _itself_and_below(known, start)
+            near = _itself_and_below(known, pattern.literal)
         left -= len(near)
         if left < 0:
             break
@@ -112,6 +112,36 @@ def uncovering(patterns: Iterable[str], files: Iterable[str]) -> dict[str, str]:
         nothing[text], looks = _slip(text, known)
         left -= looks
     return nothing
+
+
+def held_files(tasks: Sequence[Task], protected: Iterable[str]) -> dict[TaskId, tuple[str, ...]]:
+    """The protected files that each task's paths cover, but not its leave to change them."""
+    known = sorted(protected)
+    answers: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
+    left = LOOKS
+    found: dict[TaskId, tuple[str, ...]] = {}
+    for task in tasks:
+        both = (task.paths, task.may_change)
+        if both not in answers:
+            near = {path for text in task.paths for path in _near(known, text)}
+            left -= len(near) * len(task.paths)
+            if left < 0:
+                break
+            answers[both] = tuple(
+                path
+                for path in sorted(near)
+                if matches(task.paths, path) and not matches(task.may_change, path)
+            )
+        if answers[both]:
+            found[task.id] = answers[both]
+    return found
+
+
+def _near(known: Sequence[str], pattern: str) -> Sequence[str]:
+    """Those of the sorted files that begin as the pattern does: it covers no other."""
+    start = "/".join(parse_pattern(pattern).prefix)
+    first = bisect_left(known, start)
+    return known[first : bisect_left(known, start + "\U0010ffff", lo=first)]
 
 
 class _Folders:

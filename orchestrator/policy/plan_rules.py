@@ -15,6 +15,8 @@ Warnings:
     each group of them, never for each pair.
 10. A task without paths may change anything; said once for all of them.
 11. Without gates nothing is judged.
+12. A task whose paths cover protected files of the base would be held if it changed them; said
+    once for each task, naming a few of them, unless its `may_change` covers them.
 
 A finding says where by the keys of the plan file, so that a line can be found for it. Every
 look is bounded: ten thousand tasks take about a second.
@@ -22,21 +24,23 @@ look is bounded: ten thousand tasks take about a second.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
 from ledger.model import TASK_ID, Plan, Task, TaskId
 from orchestrator.policy.nearest import listed, nearest
-from orchestrator.policy.pattern import pattern_problem
-from orchestrator.policy.plan_paths import overlapping_groups, uncovering
+from orchestrator.policy.pattern import escape, pattern_problem
+from orchestrator.policy.plan_paths import held_files, overlapping_groups, uncovering
 
 Where = tuple[str | int, ...]
 """Keys of the plan file, for example `("task", 3, "needs", 0)`."""
 
 CYCLES_TOLD = 20
+PROTECTED_NAMED = 3
 GUESSES = 20
 """How many unknown names get a nearest known one; each guess compares with every task."""
 
@@ -51,6 +55,8 @@ class RepositoryFacts:
     workers: tuple[str, ...] = ()
     default_worker: str | None = None
     gates: tuple[str, ...] = ()
+    protected: frozenset[str] = frozenset()
+    """Those of the files that no task may change without a person's yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +82,16 @@ def check_plan(plan: Plan, facts: RepositoryFacts) -> tuple[Finding, ...]:
         *_gates(plan.tasks, facts),
         *_patterns(plan.tasks),
     ]
-    sound = [task for task in plan.tasks if not any(map(pattern_problem, task.paths))]
+    sound = [
+        task
+        for task in plan.tasks
+        if not any(map(pattern_problem, (*task.paths, *task.may_change)))
+    ]
     warnings = [
         *_judges(facts),
         *_boundless(plan.tasks),
         *_uncovering(plan.tasks, facts),
+        *_protected(plan.tasks, sound, facts),
         *_overlapping(plan.tasks, sound),
     ]
     return (*errors, *warnings)
@@ -253,6 +264,19 @@ def _uncovering(tasks: tuple[Task, ...], facts: RepositoryFacts) -> Iterator[Fin
         if pattern in nothing:
             what = f"{pattern!r} covers no file yet: right where '{tasks[at].id}' shall make it"
             yield Finding("warning", ("task", at, "paths", position), what, nothing[pattern])
+
+
+def _protected(
+    tasks: tuple[Task, ...], sound: Sequence[Task], facts: RepositoryFacts
+) -> Iterator[Finding]:
+    places = {task.id: at for at, task in enumerate(tasks)}
+    for task, files in held_files(sound, facts.protected).items():
+        named = listed(files, PROTECTED_NAMED)
+        what = f"'{task}' would be held if it changed what is protected: {named}"
+        leave = ", ".join(json.dumps(escape(path)) for path in files[:PROTECTED_NAMED])
+        more = ", ..." if len(files) > PROTECTED_NAMED else ""
+        hint = f"where it shall: may_change = [{leave}{more}]; else narrower paths"
+        yield Finding("warning", ("task", places[task], "paths"), what, hint)
 
 
 def _overlapping(tasks: tuple[Task, ...], sound: list[Task]) -> Iterator[Finding]:

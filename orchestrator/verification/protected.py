@@ -25,7 +25,7 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from ledger.model import Gate, Settings
-from orchestrator.policy.paths import matches
+from orchestrator.policy.paths import covered, matches
 from orchestrator.policy.pattern import escape, pattern_problem
 from worktree.names import quoted
 
@@ -111,7 +111,7 @@ def held_paths(
     allowed: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """The changed paths that a person must allow first, sorted."""
-    patterns = (*ALWAYS, *settings.protected, *gate_files(settings.gates))
+    patterns = _whole(settings)
     shadows = frozenset(_shadows(settings.gates))
     held = []
     for change in changes:
@@ -125,6 +125,16 @@ def held_paths(
         ):
             held.append(path)
     return tuple(sorted(held))
+
+
+def protected_files(files: Iterable[str], settings: Settings) -> Iterator[str]:
+    """Those of the files that are protected as a whole: a change of them is always held."""
+    return covered(_whole(settings), files)
+
+
+def _whole(settings: Settings) -> tuple[str, ...]:
+    """Patterns of what is protected as whole files."""
+    return (*ALWAYS, *settings.protected, *gate_files(settings.gates))
 
 
 # --- 2 and 4. what the gates' commands say ----------------------------------------------------

@@ -106,6 +106,26 @@ def test_a_forecast_tells_what_was_measured_and_makes_nothing_up(here: Terminal)
     assert known["makespan_s"] is None and known["unknown_gates"] == ["new"]
 
 
+def test_a_task_that_covers_protected_files_is_told_before_it_is_held(here: Terminal) -> None:
+    here.write({"src/a.py": "", "src/conftest.py": "", "src/deep/conftest.py": "", "docs/b": ""})
+    here.git("add", "-A")
+    here.git("commit", "-qm", "sources")
+    here.plan(("a", ()), ("b", ()))
+    plan = here.root / ".agent" / "plans" / "work.toml"
+    text = plan.read_text().replace('["a.txt"]', '["src/**", "suite.sh", "new/conftest.py"]')
+    plan.write_text(text.replace('["b.txt"]', '["docs/**"]'))
+    for words in (("plan",), ("plan", "--check", "work")):
+        said = here.orch(*words).err
+        (warning,) = [line for line in said.splitlines() if "protected" in line]
+        held = "src/conftest.py, src/deep/conftest.py, suite.sh"
+        assert warning.endswith(f"'a' would be held if it changed what is protected: {held}")
+        hint = 'may_change = ["src/conftest.py", "src/deep/conftest.py", "suite.sh"]'
+        assert hint in said and "narrower paths" in said
+    leave = 'prompt = "do it"\nmay_change = ["suite.sh", "**/conftest.py"]'
+    plan.write_text(plan.read_text().replace('prompt = "do it"', leave, 1))
+    assert "protected" not in here.orch("plan").err
+
+
 def test_a_plan_that_nothing_judges_is_told_so_before_it_runs(here: Terminal) -> None:
     settings = here.root / ".agent" / "orch.toml"
     text = settings.read_text()

@@ -3,6 +3,7 @@
 import time
 
 from ledger.model import Plan, Task
+from orchestrator.policy.plan_paths import held_files
 from orchestrator.policy.plan_rules import RepositoryFacts, check_plan
 
 FACTS = RepositoryFacts(
@@ -205,3 +206,63 @@ def test_ten_thousand_tasks_are_checked_in_seconds_whatever_their_shape():
     quick(star, facts)
     unknown = plan(*[task(f"t{n}", f"u{n}", paths=[]) for n in many])
     assert len(quick(unknown, facts)) == 10_001
+
+
+# --- what is protected --------------------------------------------------------------------------
+
+HELD = RepositoryFacts(
+    files=FACTS.files
+    | {"src/conftest.py", "src/core/conftest.py", "src/x[1]/mypy.ini", "Makefile"},
+    workers=FACTS.workers,
+    default_worker=FACTS.default_worker,
+    gates=FACTS.gates,
+    protected=frozenset(
+        ["src/conftest.py", "src/core/conftest.py", "src/x[1]/mypy.ini", "Makefile", ".ci/run"]
+    ),
+)
+
+
+def test_a_task_whose_paths_hold_protected_files_is_told_once_with_what_to_write():
+    found = warnings(plan(task("a", paths=["src/**", "src/core/*.py"])), HELD)
+    assert found == {
+        ("task", 0, "paths"): "'a' would be held if it changed what is protected: src/conftest.py,"
+        " src/core/conftest.py, src/x[1]/mypy.ini / where it shall: may_change ="
+        ' ["src/conftest.py", "src/core/conftest.py", "src/x\\\\[1\\\\]/mypy.ini"];'
+        " else narrower paths"
+    }
+    (text,) = warnings(plan(task("a", paths=["**"])), HELD).values()
+    assert ".ci/run, Makefile, src/conftest.py and 2 more / " in text and '.py", ...]' in text
+
+
+def test_what_a_task_may_change_or_does_not_cover_is_not_told():
+    quiet = plan(
+        task("a", paths=["src/cli/**"]),
+        task("b", paths=["src/core/**"], may_change=("**/conftest.py",)),
+        task("c", paths=["Makefile"], may_change=("Makefile",)),
+        task("d", paths=["docs/**"]),
+    )
+    assert warnings(quiet, HELD) == {}
+    (text,) = warnings(
+        plan(task("e", paths=["src/**"], may_change=("src/core/**",))), HELD
+    ).values()
+    assert "src/core" not in text and "src/conftest.py" in text
+
+
+def test_a_protected_file_that_is_yet_to_be_made_is_not_told():
+    facts = RepositoryFacts(files=FACTS.files, default_worker="codemod", gates=("unit",))
+    found = warnings(plan(task("a", paths=["src/core/conftest.py"])), facts)
+    assert not any("protected" in text for text in found.values())
+
+
+def test_ten_thousand_tasks_are_held_against_protected_files_soon():
+    files = frozenset(f"src/p{n}/conftest.py" for n in range(500))
+    tasks = [task(f"t{n}", paths=[f"src/p{n}/**", f"docs/{n}"]) for n in range(10_000)]
+    began = time.perf_counter()
+    assert len(held_files(tasks, files)) == 500
+    assert time.perf_counter() - began < 3
+    same = [task(f"t{n}", paths=["src/**"]) for n in range(10_000)]
+    assert len(held_files(same, files)) == 10_000
+    wide = [task(f"t{n}", paths=["src/**", f"docs/{n}"]) for n in range(10_000)]
+    began = time.perf_counter()
+    assert 0 < len(held_files(wide, files)) < 10_000, "looks are bounded"
+    assert time.perf_counter() - began < 3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.policy.paths import PathIndex, matches, overlaps
+from orchestrator.policy.paths import PathIndex, covered, matches, overlaps
 from orchestrator.policy.pattern import pattern_problem
 
 NAMES = st.sampled_from(
@@ -27,6 +27,12 @@ def test_patterns_that_cover_a_common_path_overlap(a, b, paths):
         if matches([a], path) and matches([b], path):
             assert overlaps([a], [b])
             assert overlaps([b], [a])
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(PATTERNS, max_size=5), st.lists(PATHS, max_size=30))
+def test_many_paths_at_once_are_covered_as_one_by_one(patterns, paths):
+    assert list(covered(patterns, paths)) == [path for path in paths if matches(patterns, path)]
 
 
 def every_path(alphabet, longest_name, deepest):

@@ -6,7 +6,7 @@ import pytest
 
 from ledger.model import Gate, Settings
 from orchestrator.verification.boundaries import outside
-from orchestrator.verification.protected import gate_files, held_paths
+from orchestrator.verification.protected import gate_files, held_paths, protected_files
 
 
 @dataclass(frozen=True)
@@ -159,3 +159,27 @@ def test_changes_outside_the_declared_paths_are_named():
     assert outside(paths, ("src/core/**",)) == ("README.md", "src/other.py")
     assert outside(paths, ("src/core", "*.md", "src/other.py")) == ()
     assert outside(paths, ()) == ()
+
+
+def test_the_protected_files_of_a_tree_are_those_that_a_change_would_be_held_for():
+    files = [
+        *(".agent/orch.toml", ".ci/run", "conftest.py", "a/b/conftest.py", "a/conftest.py/c.py"),
+        *(
+            "tsconfig.build.json",
+            "web/jest.config.mjs",
+            "Makefile",
+            "sub/rules.mk",
+            "tools/gate.sh",
+        ),
+        *("src/.cargo/config.toml", "secret/key.py", "a/secret/key.py", "gen.x.py", "a/gen.x.py"),
+        *("src/a.py", "tests/test_a.py", "pyproject.toml", "src/conftest.pyc", "x.agent/y"),
+    ]
+    gates = ("make check", "sh tools/gate.sh")
+    more = {"gates": gates, "protected": ("secret", "*.x.py")}
+    settings = Settings(
+        gates=tuple(Gate(name=f"g{n}", command=command) for n, command in enumerate(gates)),
+        protected=more["protected"],
+    )
+    found = set(protected_files(files, settings))
+    assert found == {path for path in files if held(path, **more)}
+    assert len(found) == 13
