@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench faults soak real clean
+.PHONY: demo test check bench faults mutants soak real clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,9 @@ bench: $(VENV)/.ready           ## both sides measured in turn, one table
 
 faults: $(VENV)/.ready          ## every boundary of the fault matrix; minutes
 	ORCH_FAULTS=all ORCH_SEEDS=2000 $(BIN)/python -m pytest -q -s tests/faults tests/stateful
+
+mutants: $(VENV)/.ready         ## seeded bugs, each caught by the tests that guard it; minutes
+	$(BIN)/python -m tests.mutants
 
 soak: $(VENV)/.ready            ## walks over the policy, many of them; an hour or more
 	ORCH_SEEDS=50000 $(BIN)/python -m pytest -q -s tests/stateful

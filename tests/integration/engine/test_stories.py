@@ -491,3 +491,16 @@ def test_no_more_workers_work_at_once_than_the_limit_says(project: Project) -> N
     state = project.run(*(task(f"t{n}") for n in range(14)), parallel=3)
     assert len(state.with_status("landed")) == 14
     assert max(int(line) for line in counts.read_text().split()) == 3
+
+
+def test_gates_judge_where_no_worker_ever_was(project: Project) -> None:
+    seen = project.root.parent / "seen"
+    look = f'pwd >> "{seen}-$ORCH_RUN"'
+    project.gates = (Gate(name="quick", command=look, stage="check"), Gate(name="w", command=look))
+    project.more_settings["fix"] = (f'pwd >> "{seen}-workers"',)
+    project.does('[[step]]\nwrite = { "{task}.txt" = "x" }\n')
+    state = project.run(task("a"), task("b"))
+    assert len(state.with_status("landed")) == 2
+    gates = set((seen.parent / f"seen-{state.run}").read_text().split())
+    workers = set((seen.parent / "seen-workers").read_text().split())
+    assert gates and workers and not gates & workers

@@ -1,0 +1,1 @@
+"""Seeded bugs, and the tests that catch them: whoever guards a guarantee is guarded too."""
