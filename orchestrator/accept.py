@@ -2,11 +2,9 @@
 
 1. The whole result onto a target that has not moved is a fast-forward where every step from the
    base to it is a landing: each tree on the way was judged. Nothing runs.
-2. Anything else is one commit whose first parent is the target as it is now: the merge of the
-   result, or, for a selection or `squash`, the changes of the selected heads. Its tree is
-   judged by the run's gates, once; a tree that passed already is not judged again.
-3. A selection takes the needs of what it names with it, and leaves out what needs what it
-   leaves out; both are said.
+2. Anything else is one commit whose first parent is the target as it is now: see `offer`. Its
+   tree is judged by the run's gates, once; a tree that passed already is not judged again.
+3. `policy.selection` says what a selection comes to, and what of it the target lacks.
 4. The target moves by a fast-forward in a clean checkout, or by compare-and-swap where it is
    not checked out. It is refused, with nothing lost, in every other case.
 5. The intent is recorded before the branch moves, the fact after it. An intent without its fact
@@ -16,7 +14,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -28,29 +25,24 @@ from ledger.lock import EngineLock
 from ledger.model import Sha, TaskId, Verdict
 from ledger.state import RunState
 from ledger.store import Store
-from orchestrator.actions import definition_hash, landed_head
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
-from orchestrator.persons import find_task, refuse_cleaned, with_dependents, with_needs
+from orchestrator.offer import look_at, make_offer
+from orchestrator.persons import agreed, refuse_cleaned
+from orchestrator.policy.accepted import accepted_heads
+from orchestrator.policy.selection import Chosen, Difference, Selection, choose, difference
+from orchestrator.review.words import listed
 from orchestrator.scene import Scene, gates_of, open_scene
-from orchestrator.unaccepted import unaccepted
 from orchestrator.verification.gates import order_by_cost
 from orchestrator.workplace import Workplace
 from workers.tree import end_marked
-from worktree.candidate import Candidate, Conflict, Head, build_candidate
-from worktree.changes import apply_changes
+from worktree.candidate import Conflict
 from worktree.git import Git, RefUpdate
 from worktree.landing import Refused, accept_commit, check_accept, clear_locks
 from worktree.names import candidate_ref
 from worktree.workspace import sweep
 
-
-@dataclass(frozen=True)
-class Selection:
-    """Which part of the result to accept; neither: all of it."""
-
-    only: tuple[TaskId, ...] = ()
-    without: tuple[TaskId, ...] = ()
+ALL = Selection()
 
 
 @dataclass(frozen=True)
@@ -60,10 +52,13 @@ class AcceptResult:
     outcome: Literal["accepted", "nothing", "red", "conflict", "refused"]
     target: str
     tasks: tuple[TaskId, ...] = ()
+    """What the target gets that it did not have."""
     added: tuple[TaskId, ...] = ()
-    """Taken along because a selected task needs them."""
+    """Of these, taken along because a selected task needs them."""
     left_out: tuple[TaskId, ...] = ()
     """Left out because they need what was left out."""
+    taken_out: tuple[TaskId, ...] = ()
+    """What the target had, and the result has not any more."""
     commit: Sha | None = None
     judged: bool = False
     """Whether a gate had to run."""
@@ -73,44 +68,12 @@ class AcceptResult:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """A selection, worked out."""
-
-    tasks: tuple[TaskId, ...]
-    added: tuple[TaskId, ...] = ()
-    left_out: tuple[TaskId, ...] = ()
-
-
-def choose(state: RunState, selection: Selection) -> Chosen:
-    """The landed tasks that a selection means, with its needs and without its dependents."""
-    landed = tuple(t for t in state.tasks if state.tasks[t].status == "landed")
-    for task_id in (*selection.only, *selection.without):
-        task = find_task(state, task_id)
-        if task.status != "landed":
-            raise OrchError(
-                f"{task_id} is {task.status}, not landed", hint="orch status names what has landed"
-            )
-    wanted = with_needs(state, selection.only) if selection.only else landed
-    wanted = tuple(t for t in wanted if state.tasks[t].status == "landed")
-    added = tuple(t for t in wanted if selection.only and t not in selection.only)
-    gone = with_dependents(state, selection.without)
-    torn = [t for t in selection.only if t in gone]
-    if torn:
-        raise OrchError(
-            f"{', '.join(torn)} cannot be accepted without what it needs",
-            hint=f"leave --without {' '.join(selection.without)} away",
-        )
-    left_out = tuple(t for t in gone if t not in selection.without and t in wanted)
-    return Chosen(tuple(t for t in wanted if t not in gone), added, left_out)
-
-
 async def accept(
     workplace: Workplace,
     store: Store,
     run: str,
     *,
-    selection: Selection = Selection(),
+    selection: Selection = ALL,
     to: str | None = None,
     squash: bool = False,
     observers: Sequence[Observer] = (),
@@ -155,31 +118,26 @@ def intended(git: Git, state: RunState) -> e.Accepted | None:
     now = git.read_ref(f"refs/heads/{intent.target}")
     if now is None or not git.is_ancestor(intent.commit, now):
         return None
-    return e.Accepted.model_validate(intent.model_dump(exclude={"kind"}))
+    return _fact_of(intent)
 
 
 async def _accept(scene: Scene, selection: Selection, target: str, squash: bool) -> AcceptResult:
     state, git = scene.state, scene.workplace.git
-    chosen = choose(state, selection)
-    whole = not (selection.only or selection.without)
-
-    plain = AcceptResult("nothing", target, chosen.tasks, chosen.added, chosen.left_out)
-    if not chosen.tasks:
-        return replace(
-            plain, outcome="nothing", why="nothing of the run has landed", hint="orch status"
-        )
+    chosen = agreed(choose(state, selection))
     ref = f"refs/heads/{target}"
     before = await scene.git(git.read_ref, ref)
     base = before or state.started.base
-    holds_all = False
-    if before:
-        holds_all = await scene.git(git.is_ancestor, state.tip, before)
-    if before and holds_all:
+    branch = await scene.git(look_at, git, state, base)
+    change = difference(state, chosen.tasks, branch.holds, whole=selection.whole)
+    plain = _plain(target, chosen, change)
+    if not chosen.tasks and not change.goes:
+        why, hint = _nothing_chosen(state)
+        return replace(plain, why=why, hint=hint)
+    has_all = branch.has_tip if selection.whole else not change.comes
+    if before and has_all and not change.goes:
         # Merged by hand, or by an orch that died before it could say so.
-        _record_found(scene, chosen.tasks, target, before)
-        return replace(
-            plain, outcome="nothing", why=f"{target} has all of it already", commit=before
-        )
+        await _record_found(scene, target, before, change)
+        return replace(plain, why=f"{target} has all of it already", commit=before)
     if before is None and target == state.started.target:
         why = f"the branch {target}, from which the run started, is not there any more"
         return replace(plain, outcome="refused", why=why, hint="orch accept --to BRANCH")
@@ -187,28 +145,29 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
     if refused:
         return replace(plain, outcome="refused", why=refused.why, hint=refused.hint)
     judged = False
-    straight = whole and not squash and is_chain(state)
+    straight = selection.whole and not squash and is_chain(state)
     if straight and await scene.git(git.is_ancestor, base, state.tip):
         commit, tree = state.tip, state.tip_tree
     else:
-        built = await _build(scene, chosen.tasks, base, whole=whole, squash=squash)
-        if isinstance(built, Conflict):
-            names = ", ".join(built.paths[:5])
+        offered = await scene.git(
+            make_offer, scene, branch, change, whole=selection.whole, squash=squash
+        )
+        if isinstance(offered, Conflict):
+            names = ", ".join(offered.paths[:5])
             return replace(
                 plain,
                 outcome="conflict",
                 why=f"it does not merge with {target} as it is now: {names}",
                 hint="orch accept --to BRANCH brings it into a branch of its own",
             )
-        commit, tree = built.commit, built.tree
-        if base != state.tip and tree == await scene.git(git.tree_of, base):
-            if whole and before:
-                _record_found(scene, chosen.tasks, target, before)
-            return replace(plain, outcome="nothing", why=f"{target} has these changes already")
+        commit, tree = offered.commit, offered.tree
+        if before and tree == await scene.git(git.tree_of, before):
+            await _record_found(scene, target, before, change)
+            return replace(plain, why=f"{target} has these changes already")
         # Reachable before the ledger speaks of it; gone when the scene is closed.
         keep = candidate_ref(scene.run, f"accept-{commit[:16]}")
         await scene.git(git.update_refs, [RefUpdate(keep, commit, "any")])
-        red, judged = await _judge(scene, chosen.tasks, commit, tree)
+        red, judged = await _judge(scene, change, commit, tree)
         if red:
             return replace(
                 plain,
@@ -218,71 +177,58 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
                 why=f"gate '{red.gate}' is not green on {target} with it: {red.why}",
                 hint="nothing was changed; orch accept --only or --without takes a part of it",
             )
-    scene.append(
-        e.AcceptIntended(target=target, before=base, commit=commit, tree=tree, tasks=chosen.tasks)
+    intent = e.AcceptIntended(
+        target=target, before=base, commit=commit, tree=tree, heads=change.holds
     )
+    scene.append(intent)
     moved = await scene.git(
         accept_commit, git, ref, commit, before, scene.workplace.user, reason=f"orch: {scene.run}"
     )
     if isinstance(moved, Refused):
         return replace(plain, outcome="refused", judged=judged, why=moved.why, hint=moved.hint)
-    scene.append(
-        e.Accepted(target=target, before=base, commit=commit, tree=tree, tasks=chosen.tasks)
-    )
+    scene.append(_fact_of(intent))
     return replace(plain, outcome="accepted", commit=commit, judged=judged)
 
 
-async def _build(
-    scene: Scene, tasks: tuple[TaskId, ...], base: Sha, *, whole: bool, squash: bool
-) -> Candidate | Conflict:
-    state, git = scene.state, scene.workplace.git
-    message = _message(state, tasks)
-    if whole and not squash:
-        return await scene.git(
-            build_candidate,
-            git,
-            base,
-            (Head(state.tip),),
-            message,
-            scene.author,
-            signing=scene.signing,
-            attributes=base,
-        )
-    refs = sorted(
-        (landed_head(scene, task_id) for task_id in tasks),
-        key=lambda ref: state.tasks[ref.task].landed_by or 0,
-    )
-    steps = []
-    for ref in refs:
-        attempt = state.attempt(ref)
-        assert attempt.head is not None
-        steps.append((attempt.started.base, attempt.head))
-    return await scene.git(
-        apply_changes,
-        git,
-        base,
-        tuple(steps),
-        message,
-        scene.author,
-        signing=scene.signing,
-        attributes=base,
+def _plain(target: str, chosen: Chosen, change: Difference) -> AcceptResult:
+    comes = {ref.task for ref in change.comes}
+    return AcceptResult(
+        "nothing",
+        target,
+        tasks=tuple(task_id for task_id in chosen.tasks if task_id in comes),
+        added=tuple(task_id for task_id in chosen.added if task_id in comes),
+        left_out=chosen.left_out,
+        taken_out=tuple(ref.task for ref in change.goes if ref.task not in comes),
     )
 
 
-def _message(state: RunState, tasks: tuple[TaskId, ...]) -> str:
-    titles = "\n".join(f"- {state.tasks[t].task.title or t}" for t in tasks)
-    gates = " ".join(definition_hash(gate) for gate in gates_of(state, tasks))
-    trailers = "\n".join(f"Orch-Task: {task_id}" for task_id in tasks)
-    subject = state.plan.goal.strip().splitlines()[0][:72]
-    return f"{subject}\n\n{titles}\n\nOrch-Run: {state.run}\n{trailers}\nOrch-Gates: {gates}\n"
+def _nothing_chosen(state: RunState) -> tuple[str, str]:
+    landed = state.with_status("landed")
+    if not landed:
+        return "nothing of the run has landed", "orch status"
+    return (
+        f"--without leaves out all that has landed: {listed(landed, 10)}",
+        "orch reject takes it out of the result; orch accept brings all of it",
+    )
+
+
+def _fact_of(intent: e.AcceptIntended) -> e.Accepted:
+    return e.Accepted(
+        target=intent.target,
+        before=intent.before,
+        commit=intent.commit,
+        tree=intent.tree,
+        heads=intent.heads,
+    )
 
 
 async def _judge(
-    scene: Scene, tasks: tuple[TaskId, ...], commit: Sha, tree: Sha
+    scene: Scene, change: Difference, commit: Sha, tree: Sha
 ) -> tuple[Verdict | None, bool]:
     """The verdict that was not green, if any, and whether a gate had to run."""
     state = scene.state
-    gates = order_by_cost(gates_of(state, tasks), state.started.estimates.gate_s)
+    carried = tuple(ref.task for ref in change.holds)
+    gates = order_by_cost(gates_of(state, carried), state.started.estimates.gate_s)
     ran = False
     async with scene.judge.bench(commit, tree, mark=scene.mark("accept")) as bench:
         for gate in gates:
@@ -310,17 +256,11 @@ def is_chain(state: RunState) -> bool:
     return at == state.tip
 
 
-def _record_found(scene: Scene, tasks: tuple[TaskId, ...], target: str, found: Sha) -> None:
-    """Record that a branch has the result, where nothing recorded says so."""
-    state = scene.state
-    if set(tasks) & set(unaccepted(state)):
-        scene.append(
-            e.Accepted(
-                target=target, before=found, commit=state.tip, tree=state.tip_tree, tasks=tasks
-            )
-        )
-
-
-def age_s(state: RunState) -> float:
-    """Seconds since the run finished, or started where it has not."""
-    return time.time() - (state.finished_at or state.started_at)
+async def _record_found(scene: Scene, target: str, found: Sha, change: Difference) -> None:
+    """Record what a branch holds of the run, where nothing recorded says so."""
+    if accepted_heads(scene.state).issuperset(change.holds) and not (change.comes or change.goes):
+        return
+    tree = await scene.git(scene.workplace.git.tree_of, found)
+    scene.append(
+        e.Accepted(target=target, before=found, commit=found, tree=tree, heads=change.holds)
+    )
