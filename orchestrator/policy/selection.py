@@ -63,17 +63,18 @@ def choose(state: RunState, selection: Selection) -> Chosen | Refused:
         if task.status != "landed":
             why = f"{task_id} is {task.status}, not landed"
             return Refused(why, "orch status names what has landed")
-    gone = with_dependents(state, selection.without)
+    gone = dict.fromkeys(with_dependents(state, selection.without))
     torn = [task_id for task_id in selection.only if task_id in gone]
     if torn:
         why = f"{', '.join(torn)} cannot be accepted without what it needs"
         return Refused(why, f"leave --without {' '.join(selection.without)} away")
     meant = with_needs(state, selection.only) if selection.only else tuple(state.tasks)
-    landed = [task_id for task_id in meant if state.tasks[task_id].status == "landed"]
+    tasks = tuple(t for t in meant if state.tasks[t].status == "landed" and t not in gone)
+    names, reach = {*selection.only, *selection.without}, set(meant)
     return Chosen(
-        tasks=tuple(t for t in landed if t not in gone),
-        added=tuple(t for t in landed if selection.only and t not in (*selection.only, *gone)),
-        left_out=tuple(t for t in gone if t in landed and t not in selection.without),
+        tasks,
+        added=tuple(t for t in tasks if selection.only and t not in names),
+        left_out=tuple(t for t in gone if t in reach and t not in names),
     )
 
 
@@ -81,13 +82,14 @@ def difference(
     state: RunState, chosen: tuple[TaskId, ...], held: Heads, *, whole: bool
 ) -> Difference:
     """What comes into a branch that holds those heads, and what goes."""
-    standing = state.landed_heads()
+    standing, wanted = state.landed_heads(), set(chosen)
     landed = [ref for landing in state.landings for ref in landing.heads]
-    comes = [r for r in landed if r.task in chosen and standing.get(r.task) == r and r not in held]
+    comes = [r for r in landed if r.task in wanted and standing.get(r.task) == r and r not in held]
     goes = [
         ref
         for ref in landed
-        if ref in held and standing.get(ref.task) != ref and (whole or ref.task in chosen)
+        if ref in held and standing.get(ref.task) != ref and (whole or ref.task in wanted)
     ]
-    stays = [ref for ref in landed if ref in held and ref not in goes]
+    kept = held.difference(goes)
+    stays = [ref for ref in landed if ref in kept]
     return Difference(tuple(comes), tuple(reversed(goes)), (*stays, *comes))

@@ -127,6 +127,8 @@ def test_what_was_accepted_and_then_rejected_leaves_the_target_with_the_next_acc
     message = project.git("log", "--format=%B", "-1", "main")
     assert message.startswith("Take out a\n") and "Orch-Rejected: a" in message
     assert [step.command for step in next_steps(project.state(run), alive=False)] == ["orch clean"]
+    again = accepted(project, run)
+    assert (again.outcome, again.taken_out) == ("nothing", ())
     agrees(project, run)
     assert cleaned(project, run).runs == [run]
 
