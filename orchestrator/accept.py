@@ -25,19 +25,25 @@ from ledger.lock import EngineLock
 from ledger.model import Sha, TaskId, Verdict
 from ledger.state import RunState
 from ledger.store import Store
+from orchestrator.accept_facts import fact_of, intended, record_found
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
-from orchestrator.offer import look_at, make_offer
+from orchestrator.offer import Branch, Offer, judge, look_at, make_offer
 from orchestrator.persons import agreed, refuse_cleaned
-from orchestrator.policy.accepted import accepted_heads
-from orchestrator.policy.selection import Chosen, Difference, Selection, choose, difference
+from orchestrator.policy.selection import (
+    Chosen,
+    Difference,
+    Selection,
+    choose,
+    difference,
+    is_chain,
+)
 from orchestrator.review.words import listed
-from orchestrator.scene import Scene, gates_of, open_scene
-from orchestrator.verification.gates import order_by_cost
+from orchestrator.scene import Scene, open_scene
 from orchestrator.workplace import Workplace
 from workers.tree import end_marked
 from worktree.candidate import Conflict
-from worktree.git import Git, RefUpdate
+from worktree.git import RefUpdate
 from worktree.landing import Refused, accept_commit, check_accept, clear_locks
 from worktree.names import candidate_ref
 from worktree.workspace import sweep
@@ -110,84 +116,113 @@ async def _make_good(scene: Scene) -> None:
         scene.append(happened)
 
 
-def intended(git: Git, state: RunState) -> e.Accepted | None:
-    """The fact that a crash swallowed: the target holds the commit that it was to move to."""
-    intent = state.accepting
-    if intent is None or not git.exists(intent.commit):
-        return None
-    now = git.read_ref(f"refs/heads/{intent.target}")
-    if now is None or not git.is_ancestor(intent.commit, now):
-        return None
-    return _fact_of(intent)
+@dataclass(frozen=True)
+class _Asked:
+    """What a person asked for, and what it comes to on the target as it is now."""
+
+    selection: Selection
+    squash: bool
+    target: str
+    before: Sha | None
+    """Where the target stands; None: it is to be made."""
+    branch: Branch
+    change: Difference
+    plain: AcceptResult
+    """The result so far."""
+
+    @property
+    def ref(self) -> str:
+        return f"refs/heads/{self.target}"
 
 
 async def _accept(scene: Scene, selection: Selection, target: str, squash: bool) -> AcceptResult:
     state, git = scene.state, scene.workplace.git
     chosen = agreed(choose(state, selection))
-    ref = f"refs/heads/{target}"
-    before = await scene.git(git.read_ref, ref)
-    base = before or state.started.base
-    branch = await scene.git(look_at, git, state, base)
+    before = await scene.git(git.read_ref, f"refs/heads/{target}")
+    branch = await scene.git(look_at, git, state, before or state.started.base)
     change = difference(state, chosen.tasks, branch.holds, whole=selection.whole)
-    plain = _plain(target, chosen, change)
     if not chosen.tasks and not change.goes:
         why, hint = _nothing_chosen(state)
-        return replace(plain, why=why, hint=hint)
-    has_all = branch.has_tip if selection.whole else not change.comes
+        return AcceptResult("nothing", target, left_out=chosen.left_out, why=why, hint=hint)
+    plain = _plain(target, chosen, change)
+    asked = _Asked(selection, squash, target, before, branch, change, plain)
+    offer = await _settled(scene, asked) or await _offer(scene, asked)
+    return offer if isinstance(offer, AcceptResult) else await _move(scene, asked, offer)
+
+
+async def _settled(scene: Scene, asked: _Asked) -> AcceptResult | None:
+    """What there is to say before anything is built: it is there already, or cannot be."""
+    branch, change, target, before = asked.branch, asked.change, asked.target, asked.before
+    has_all = branch.has_tip if asked.selection.whole else not change.comes
     if before and has_all and not change.goes:
         # Merged by hand, or by an orch that died before it could say so.
-        await _record_found(scene, target, before, change)
-        return replace(plain, why=f"{target} has all of it already", commit=before)
-    if before is None and target == state.started.target:
+        await record_found(scene, target, before, change)
+        return replace(asked.plain, why=f"{target} has all of it already", commit=before)
+    if before is None and target == scene.state.started.target:
         why = f"the branch {target}, from which the run started, is not there any more"
-        return replace(plain, outcome="refused", why=why, hint="orch accept --to BRANCH")
-    refused = await scene.git(check_accept, git, ref, scene.workplace.user)
+        return replace(asked.plain, outcome="refused", why=why, hint="orch accept --to BRANCH")
+    git, user = scene.workplace.git, scene.workplace.user
+    refused = await scene.git(check_accept, git, asked.ref, user)
     if refused:
-        return replace(plain, outcome="refused", why=refused.why, hint=refused.hint)
-    judged = False
-    straight = selection.whole and not squash and is_chain(state)
-    if straight and await scene.git(git.is_ancestor, base, state.tip):
-        commit, tree = state.tip, state.tip_tree
-    else:
-        offered = await scene.git(
-            make_offer, scene, branch, change, whole=selection.whole, squash=squash
+        return replace(asked.plain, outcome="refused", why=refused.why, hint=refused.hint)
+    return None
+
+
+async def _offer(scene: Scene, asked: _Asked) -> Offer | AcceptResult:
+    """The judged commit that the target is to move to, or why there is none."""
+    state, git, target = scene.state, scene.workplace.git, asked.target
+    whole, squash = asked.selection.whole, asked.squash
+    straight = whole and not squash and is_chain(state)
+    if straight and await scene.git(git.is_ancestor, asked.branch.commit, state.tip):
+        return Offer(state.tip, state.tip_tree, judged=False)
+    made = await scene.git(
+        make_offer, scene, asked.branch, asked.change, whole=whole, squash=squash
+    )
+    if isinstance(made, Conflict):
+        names = ", ".join(made.paths[:5])
+        return replace(
+            asked.plain,
+            outcome="conflict",
+            why=f"it does not merge with {target} as it is now: {names}",
+            hint="orch accept --to BRANCH brings it into a branch of its own",
         )
-        if isinstance(offered, Conflict):
-            names = ", ".join(offered.paths[:5])
-            return replace(
-                plain,
-                outcome="conflict",
-                why=f"it does not merge with {target} as it is now: {names}",
-                hint="orch accept --to BRANCH brings it into a branch of its own",
-            )
-        commit, tree = offered.commit, offered.tree
-        if before and tree == await scene.git(git.tree_of, before):
-            await _record_found(scene, target, before, change)
-            return replace(plain, why=f"{target} has these changes already")
-        # Reachable before the ledger speaks of it; gone when the scene is closed.
-        keep = candidate_ref(scene.run, f"accept-{commit[:16]}")
-        await scene.git(git.update_refs, [RefUpdate(keep, commit, "any")])
-        red, judged = await _judge(scene, change, commit, tree)
-        if red:
-            return replace(
-                plain,
-                outcome="red",
-                verdict=red,
-                judged=judged,
-                why=f"gate '{red.gate}' is not green on {target} with it: {red.why}",
-                hint="nothing was changed; orch accept --only or --without takes a part of it",
-            )
+    if asked.before and made.tree == await scene.git(git.tree_of, asked.before):
+        await record_found(scene, target, asked.before, asked.change)
+        return replace(asked.plain, why=f"{target} has these changes already")
+    # Reachable before the ledger speaks of it; gone when the scene is closed.
+    keep = candidate_ref(scene.run, f"accept-{made.commit[:16]}")
+    await scene.git(git.update_refs, [RefUpdate(keep, made.commit, "any")])
+    red, judged = await judge(scene, asked.change, made)
+    if red:
+        return replace(
+            asked.plain,
+            outcome="red",
+            verdict=red,
+            judged=judged,
+            why=f"gate '{red.gate}' is not green on {target} with it: {red.why}",
+            hint="nothing was changed; orch accept --only or --without takes a part of it",
+        )
+    return Offer(made.commit, made.tree, judged)
+
+
+async def _move(scene: Scene, asked: _Asked, offer: Offer) -> AcceptResult:
+    """Move the target, the intent recorded before and the fact after it."""
     intent = e.AcceptIntended(
-        target=target, before=base, commit=commit, tree=tree, heads=change.holds
+        target=asked.target,
+        before=asked.branch.commit,
+        commit=offer.commit,
+        tree=offer.tree,
+        heads=asked.change.holds,
     )
     scene.append(intent)
-    moved = await scene.git(
-        accept_commit, git, ref, commit, before, scene.workplace.user, reason=f"orch: {scene.run}"
-    )
+    git, user = scene.workplace.git, scene.workplace.user
+    to = (asked.ref, offer.commit, asked.before)
+    moved = await scene.git(accept_commit, git, *to, user, reason=f"orch: {scene.run}")
+    plain = replace(asked.plain, judged=offer.judged)
     if isinstance(moved, Refused):
-        return replace(plain, outcome="refused", judged=judged, why=moved.why, hint=moved.hint)
-    scene.append(_fact_of(intent))
-    return replace(plain, outcome="accepted", commit=commit, judged=judged)
+        return replace(plain, outcome="refused", why=moved.why, hint=moved.hint)
+    scene.append(fact_of(intent))
+    return replace(plain, outcome="accepted", commit=offer.commit)
 
 
 def _plain(target: str, chosen: Chosen, change: Difference) -> AcceptResult:
@@ -209,58 +244,4 @@ def _nothing_chosen(state: RunState) -> tuple[str, str]:
     return (
         f"--without leaves out all that has landed: {listed(landed, 10)}",
         "orch reject takes it out of the result; orch accept brings all of it",
-    )
-
-
-def _fact_of(intent: e.AcceptIntended) -> e.Accepted:
-    return e.Accepted(
-        target=intent.target,
-        before=intent.before,
-        commit=intent.commit,
-        tree=intent.tree,
-        heads=intent.heads,
-    )
-
-
-async def _judge(
-    scene: Scene, change: Difference, commit: Sha, tree: Sha
-) -> tuple[Verdict | None, bool]:
-    """The verdict that was not green, if any, and whether a gate had to run."""
-    state = scene.state
-    carried = tuple(ref.task for ref in change.holds)
-    gates = order_by_cost(gates_of(state, carried), state.started.estimates.gate_s)
-    ran = False
-    async with scene.judge.bench(commit, tree, mark=scene.mark("accept")) as bench:
-        for gate in gates:
-            verdict = await scene.ask(
-                bench,
-                gate,
-                f"accept/{gate.name}",
-                baseline=state.baseline_verdicts.get(gate.name),
-                reuse_failed=False,
-            )
-            scene.append(e.AcceptGateJudged(verdict=verdict))
-            ran = ran or not verdict.reused
-            if verdict.outcome != "passed":
-                return verdict, ran
-    return None, ran
-
-
-def is_chain(state: RunState) -> bool:
-    """Whether the tip is the run's base, or landings lead from there to it without a gap."""
-    at = state.started.base
-    for landing in state.landings:
-        if landing.before != at:
-            return False
-        at = landing.commit
-    return at == state.tip
-
-
-async def _record_found(scene: Scene, target: str, found: Sha, change: Difference) -> None:
-    """Record what a branch holds of the run, where nothing recorded says so."""
-    if accepted_heads(scene.state).issuperset(change.holds) and not (change.comes or change.goes):
-        return
-    tree = await scene.git(scene.workplace.git.tree_of, found)
-    scene.append(
-        e.Accepted(target=target, before=found, commit=found, tree=tree, heads=change.holds)
     )

@@ -23,7 +23,7 @@ from ledger import events as e
 from ledger.lock import EngineLock, EngineRunning, remove
 from ledger.state import RunState
 from ledger.store import Store
-from orchestrator.accept import intended
+from orchestrator.accept_facts import intended
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, read_facts
 from orchestrator.policy.accepted import unaccepted, unlanded

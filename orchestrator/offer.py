@@ -1,4 +1,4 @@
-"""What an accept would move a branch to: one commit with the tree that it is to have. Blocking.
+"""What an accept would move a branch to: one commit with the tree that it is to have, judged.
 
 1. The tree has what the branch made of its own, and of the run what it is to hold. It is merged
    from what the branch holds of the run to what it is to hold: so what it took before, whole or in
@@ -6,7 +6,8 @@
 2. The whole result is the tip as it is, with all that led there. A part is the changes of heads.
 3. Where it cannot be told apart what the branch holds, git's own merge decides, or the changes are
    made on the branch as it is.
-4. The history comes with the whole result, unless it is squashed, and only into a branch that has
+4. All that the branch holds of the run afterwards is judged, by the gates that its tasks name too.
+5. The history comes with the whole result, unless it is squashed, and only into a branch that has
    the run's base.
 """
 
@@ -14,13 +15,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger import events as e
 from ledger.events import HeadRef
-from ledger.model import Sha
+from ledger.model import Sha, Verdict
 from ledger.state import RunState
 from orchestrator.actions import definition_hash
 from orchestrator.policy.accepted import Heads, held, newest_landing, told_by
 from orchestrator.policy.selection import Difference
 from orchestrator.scene import Scene, gates_of
+from orchestrator.verification.gates import order_by_cost
 from worktree.candidate import Candidate, Conflict, Head, merge_heads, three_way
 from worktree.changes import Change, changed_tree, history_since, latest
 from worktree.git import Git
@@ -40,8 +43,18 @@ class Branch:
     has_tip: bool
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A commit that may be accepted: its tree has passed."""
+
+    commit: Sha
+    tree: Sha
+    judged: bool
+    """Whether a gate had to run."""
+
+
 def look_at(git: Git, state: RunState, commit: Sha) -> Branch:
-    """What a branch at that commit holds of the run."""
+    """What a branch at that commit holds of the run. Blocking."""
     base = state.started.base
     history = history_since(git, commit, base)
     told = told_by(state, history)
@@ -59,7 +72,7 @@ def look_at(git: Git, state: RunState, commit: Sha) -> Branch:
 def make_offer(
     scene: Scene, branch: Branch, change: Difference, *, whole: bool, squash: bool
 ) -> Candidate | Conflict:
-    """The commit that the branch would move to; nothing names it yet."""
+    """The commit that the branch would move to; nothing names it yet. Blocking."""
     git, state = scene.workplace.git, scene.state
     tree = _whole(git, state, branch) if whole else _part(git, state, branch, change)
     if isinstance(tree, Conflict):
@@ -138,3 +151,28 @@ def _message(state: RunState, change: Difference) -> str:
         "Orch-Gates: " + " ".join(definition_hash(gate) for gate in gates),
     ]
     return "\n".join([subject, "", *lines, "", *trailers]) + "\n"
+
+
+# --- judged -----------------------------------------------------------------------------------
+
+
+async def judge(scene: Scene, change: Difference, made: Candidate) -> tuple[Verdict | None, bool]:
+    """The verdict that was not green, if any, and whether a gate had to run."""
+    state = scene.state
+    carried = tuple(ref.task for ref in change.holds)
+    gates = order_by_cost(gates_of(state, carried), state.started.estimates.gate_s)
+    ran = False
+    async with scene.judge.bench(made.commit, made.tree, mark=scene.mark("accept")) as bench:
+        for gate in gates:
+            verdict = await scene.ask(
+                bench,
+                gate,
+                f"accept/{gate.name}",
+                baseline=state.baseline_verdicts.get(gate.name),
+                reuse_failed=False,
+            )
+            scene.append(e.AcceptGateJudged(verdict=verdict))
+            ran = ran or not verdict.reused
+            if verdict.outcome != "passed":
+                return verdict, ran
+    return None, ran

@@ -8,6 +8,8 @@
    holds and the result does not.
 4. What goes, goes first, the newest first; what comes, comes in the order in which it landed.
 5. Afterwards the branch holds what it held, without the one and with the other.
+6. The result is a chain where nothing but landings led from the run's base to it: each step on
+   the way was judged, and may be a step of the branch's.
 """
 
 from __future__ import annotations
@@ -93,3 +95,13 @@ def difference(
     kept = held.difference(goes)
     stays = [ref for ref in landed if ref in kept]
     return Difference(tuple(comes), tuple(reversed(goes)), (*stays, *comes))
+
+
+def is_chain(state: RunState) -> bool:
+    """Whether the tip is the run's base, or landings lead from there to it without a gap."""
+    at = state.started.base
+    for landing in state.landings:
+        if landing.before != at:
+            return False
+        at = landing.commit
+    return at == state.tip

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from ledger import events as e
 from ledger.events import HeadRef
 from orchestrator.policy.persons import Refused
-from orchestrator.policy.selection import Chosen, Difference, Selection, choose, difference
+from orchestrator.policy.selection import (
+    Chosen,
+    Difference,
+    Selection,
+    choose,
+    difference,
+    is_chain,
+)
 from tests.support.builders import Story, head
 from tests.unit.ledger.test_accepts import lands_again, rejects
 from tests.unit.policy.test_persons import everything_landed
@@ -98,3 +106,16 @@ def test_the_choice_is_the_same_from_a_state_that_was_read_back():
     again = restore_snapshot(take_snapshot(story.state))
     assert again is not None
     assert difference(again, ("x", "y"), NOTHING, whole=True).comes == (head("y"), head("x"))
+
+
+def test_only_landings_make_a_chain():
+    story = Story.of(2).baseline()
+    assert is_chain(story.state), "nothing has landed"
+    story.lands_at_once("t1")
+    assert is_chain(story.state)
+    number = story.queues("t2").builds(1)
+    story.judges(number).tell(e.CandidateStale(candidate=number, tip="theirs", tip_tree="t"))
+    assert not is_chain(story.state), "somebody moved the tip"
+    number = story.builds(1, "both")
+    story.judges(number).lands(number)
+    assert not is_chain(story.state), "and it stays a step that nobody judged"
