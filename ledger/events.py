@@ -424,12 +424,14 @@ class RejectRefused(Fact):
 class AcceptIntended(Fact):
     """A branch of the user's is about to move to a judged commit."""
 
+    version: ClassVar[int] = 2
     kind: Literal["AcceptIntended"] = "AcceptIntended"
     target: str
     before: Sha
     commit: Sha
     tree: Sha
-    tasks: tuple[TaskId, ...]
+    heads: tuple[HeadRef, ...]
+    """What the commit holds of the run: what it brings, and what the branch had already."""
 
 
 class AcceptGateJudged(Fact):
@@ -440,14 +442,17 @@ class AcceptGateJudged(Fact):
 
 
 class Accepted(Fact):
-    """A branch of the user's moved to a judged commit."""
+    """A branch of the user's moved to a judged commit, or was found to hold what has landed."""
 
+    version: ClassVar[int] = 2
     kind: Literal["Accepted"] = "Accepted"
     target: str
     before: Sha
+    """The same as `commit` where it was found: then nothing moved."""
     commit: Sha
     tree: Sha
-    tasks: tuple[TaskId, ...]
+    heads: tuple[HeadRef, ...]
+    """What the commit holds of the run: what it brings, and what the branch had already."""
 
 
 class RunCleaned(Fact):
@@ -518,8 +523,24 @@ PERSON_FACTS = (
     RunCleaned,
 )
 
-UPGRADES: Mapping[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
+OF_THEN = 0
+"""The attempt in facts that named a task only: whichever head of it stood in the result then."""
+
+
+def _heads_for_tasks(body: dict[str, Any]) -> dict[str, Any]:
+    rest = {key: value for key, value in body.items() if key != "tasks"}
+    return rest | {"heads": [{"task": task, "attempt": OF_THEN} for task in body["tasks"]]}
+
+
+UPGRADES: Mapping[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
+    ("AcceptIntended", 1): _heads_for_tasks,
+    ("Accepted", 1): _heads_for_tasks,
+}
 """(kind, version) -> a function that turns that version's body into the next one's."""
+
+
+class NewerFact(ValueError):
+    """A fact that a newer orch wrote: what it means is not known here."""
 
 
 def render_event(event: Event) -> tuple[str, int, str]:
@@ -529,13 +550,19 @@ def render_event(event: Event) -> tuple[str, int, str]:
 
 
 def parse_event(kind: str, version: int, body: str) -> Event:
-    """The fact that the store kept; ValueError for one that this version does not know."""
+    """The fact that the store kept.
+
+    NewerFact for one that this version does not know, ValueError for one that makes no sense.
+    """
     known = EVENT_TYPES.get(kind)
     if known is None or version > known.version:
-        raise ValueError(f"event {kind} version {version} comes from a newer orch")
+        raise NewerFact(f"event {kind} version {version} comes from a newer orch")
     if version == known.version:
         return known.model_validate_json(body)  # type: ignore[return-value]
     fields = json.loads(body)
-    for step in range(version, known.version):
-        fields = UPGRADES[kind, step](fields)
+    try:
+        for step in range(version, known.version):
+            fields = UPGRADES[kind, step](fields)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"event {kind} version {version} makes no sense: {body[:200]}") from error
     return known.model_validate(fields)  # type: ignore[return-value]

@@ -124,8 +124,10 @@ def _end(state: RunState, attempt: AttemptState, lines: int) -> Entry | None:
     if finished is None:
         return None
     task = state.tasks[attempt.started.task]
-    if task.landed_by is not None and task.last is attempt:
+    if task.landed_attempt == attempt.number:
         return _entry(attempt, "landed", "passed", None)
+    if attempt.taken_out:
+        return _entry(attempt, "landed, taken out again", "passed", None)
     match finished.outcome:
         case "green":
             who = "submitted by a person" if attempt.submitted else "queued"

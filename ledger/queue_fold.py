@@ -10,6 +10,7 @@ from ledger.standing import (
     IllegalEvent,
     Landing,
     RunState,
+    TaskState,
     TreeRecord,
     require,
 )
@@ -150,7 +151,7 @@ def _landed(state: RunState, candidate: CandidateState, at: float) -> None:
     del state.queue[:count]
     for ref in built.heads:
         task = state.tasks[ref.task]
-        task.landed_by = built.candidate
+        task.landed_by, task.landed_attempt = built.candidate, ref.attempt
         settle(state, task, "landed")
     state.suspects = max(0, state.suspects - count)
     state.cut = max(0, state.cut - count)
@@ -158,7 +159,7 @@ def _landed(state: RunState, candidate: CandidateState, at: float) -> None:
         state.suspects = state.cut = 0
         state.rejections = [r for r in state.rejections if r != built.removes]
         for task_id in built.removes:
-            settle(state, state.tasks[task_id], "rejected")
+            _take_out(state, state.tasks[task_id])
     state.landings.append(
         Landing(
             built.candidate, built.commit, built.tree, state.tip, built.heads, built.removes, at
@@ -169,6 +170,13 @@ def _landed(state: RunState, candidate: CandidateState, at: float) -> None:
     prune(state)
     for task_id in (*(ref.task for ref in built.heads), *built.removes):
         spread(state, task_id)
+
+
+def _take_out(state: RunState, task: TaskState) -> None:
+    if task.landed_attempt is not None:
+        task.attempts[task.landed_attempt - 1].taken_out = True
+    task.landed_by = task.landed_attempt = None
+    settle(state, task, "rejected")
 
 
 def evolve_sent_back(state: RunState, event: e.HeadSentBack) -> None:

@@ -58,6 +58,8 @@ class AttemptState:
     sent_back: e.HeadSentBack | None = None
     submitted: bool = False
     """A person's head, not a worker's."""
+    taken_out: bool = False
+    """Its head had landed, and was taken out of the result again."""
 
     @property
     def number(self) -> int:
@@ -89,11 +91,20 @@ class TaskState:
     """What a person said when they asked for another try; every later attempt is told."""
     allowed: list[str] = field(default_factory=list)
     landed_by: int | None = None
-    """The candidate that carried it."""
+    """The candidate that carried it into the result; absent where nothing of it stands there."""
+    landed_attempt: int | None = None
+    """The attempt whose head that was."""
 
     @property
     def last(self) -> AttemptState | None:
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def landed_head(self) -> HeadRef | None:
+        """The head that stands in the result."""
+        if self.landed_attempt is None:
+            return None
+        return HeadRef(task=self.task.id, attempt=self.landed_attempt)
 
     @property
     def last_telling(self) -> AttemptState | None:
@@ -194,6 +205,11 @@ class RunState:
     def with_status(self, status: Status) -> tuple[TaskId, ...]:
         """The ids of the tasks in that state, in the order in which they came into it."""
         return tuple(self.by_status[status])
+
+    def landed_heads(self) -> dict[TaskId, HeadRef]:
+        """By task, the heads that stand in the result."""
+        landed = {task_id: self.tasks[task_id].landed_head for task_id in self.by_status["landed"]}
+        return {task_id: head for task_id, head in landed.items() if head}
 
     def attempt(self, ref: HeadRef) -> AttemptState:
         """The attempt that a head came from; IllegalEvent where there is none."""

@@ -9,7 +9,8 @@
    length beyond which the queue does not merge (0: not known of any).
 4. What is known of a tree (`TreeRecord`) outlives the candidate that carried it.
 5. An engine's start reopens a run; a person's fact does too.
-6. An illegal fact raises `IllegalEvent` and changes nothing.
+6. An illegal fact raises `IllegalEvent` and changes nothing; so does any fact of a cleaned run
+   but another clean or a notice.
 
 The fold works in place: `evolve` changes the state it is given. At 10,000 tasks a fact
 costs microseconds, not a copy of everything.
@@ -20,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ledger import events as e
+from ledger.accept_fold import evolve_accept, refuse_after_clean
 from ledger.events import HeadRef
 from ledger.queue_fold import evolve_candidate, evolve_sent_back, prune
 from ledger.standing import DONE as DONE
@@ -41,7 +43,7 @@ from ledger.task_fold import evolve_attempt, find_task, renew, settle, spread
 from ledger.task_fold import longest_paths as longest_paths
 from ledger.task_fold import reindex as reindex
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised when the fold changes, so that snapshots of an older fold are not used."""
 
 
@@ -86,6 +88,7 @@ def _reopen(state: RunState) -> None:
 
 def evolve(state: RunState, event: e.Event, at: float) -> RunState:
     """Fold one fact into the state, in place; the same state is returned."""
+    refuse_after_clean(state, event)
     match event:
         case e.RunStarted():
             raise IllegalEvent("the run has started already")
@@ -151,13 +154,10 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             | e.RejectRefused()
         ):
             _evolve_person(state, event, at)
-        case e.AcceptIntended():
-            state.accepting = event
+        case e.AcceptIntended() | e.Accepted():
+            evolve_accept(state, event)
         case e.AcceptGateJudged():
             pass
-        case e.Accepted():
-            state.accepted.append(event)
-            state.accepting = None
         case e.RunCleaned():
             state.cleaned = event
     state.seq += 1

@@ -2,11 +2,9 @@
 
 1. The whole result onto a target that has not moved is a fast-forward where every step from the
    base to it is a landing: each tree on the way was judged. Nothing runs.
-2. Anything else is one commit whose first parent is the target as it is now: the merge of the
-   result, or, for a selection or `squash`, the changes of the selected heads. Its tree is
-   judged by the run's gates, once; a tree that passed already is not judged again.
-3. A selection takes the needs of what it names with it, and leaves out what needs what it
-   leaves out; both are said.
+2. Anything else is one commit whose first parent is the target as it is now: see `offer`. Its
+   tree is judged by the run's gates, once; a tree that passed already is not judged again.
+3. `policy.selection` says what a selection comes to, and what of it the target lacks.
 4. The target moves by a fast-forward in a clean checkout, or by compare-and-swap where it is
    not checked out. It is refused, with nothing lost, in every other case.
 5. The intent is recorded before the branch moves, the fact after it. An intent without its fact
@@ -16,7 +14,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -28,29 +25,30 @@ from ledger.lock import EngineLock
 from ledger.model import Sha, TaskId, Verdict
 from ledger.state import RunState
 from ledger.store import Store
-from orchestrator.actions import definition_hash, landed_head
+from orchestrator.accept_facts import fact_of, intended, record_found
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
-from orchestrator.persons import find_task, refuse_cleaned, with_dependents, with_needs
-from orchestrator.scene import Scene, gates_of, open_scene
-from orchestrator.unaccepted import unaccepted
-from orchestrator.verification.gates import order_by_cost
+from orchestrator.offer import Branch, Offer, judge, look_at, make_offer
+from orchestrator.persons import agreed, refuse_cleaned
+from orchestrator.policy.selection import (
+    Chosen,
+    Difference,
+    Selection,
+    choose,
+    difference,
+    is_chain,
+)
+from orchestrator.review.words import listed
+from orchestrator.scene import Scene, open_scene
 from orchestrator.workplace import Workplace
 from workers.tree import end_marked
-from worktree.candidate import Candidate, Conflict, Head, build_candidate
-from worktree.changes import apply_changes
-from worktree.git import Git, RefUpdate
+from worktree.candidate import Conflict
+from worktree.git import RefUpdate
 from worktree.landing import Refused, accept_commit, check_accept, clear_locks
 from worktree.names import candidate_ref
 from worktree.workspace import sweep
 
-
-@dataclass(frozen=True)
-class Selection:
-    """Which part of the result to accept; neither: all of it."""
-
-    only: tuple[TaskId, ...] = ()
-    without: tuple[TaskId, ...] = ()
+ALL = Selection()
 
 
 @dataclass(frozen=True)
@@ -60,10 +58,13 @@ class AcceptResult:
     outcome: Literal["accepted", "nothing", "red", "conflict", "refused"]
     target: str
     tasks: tuple[TaskId, ...] = ()
+    """What the target gets that it did not have."""
     added: tuple[TaskId, ...] = ()
-    """Taken along because a selected task needs them."""
+    """Of these, taken along because a selected task needs them."""
     left_out: tuple[TaskId, ...] = ()
     """Left out because they need what was left out."""
+    taken_out: tuple[TaskId, ...] = ()
+    """What the target had, and the result has not any more."""
     commit: Sha | None = None
     judged: bool = False
     """Whether a gate had to run."""
@@ -73,44 +74,12 @@ class AcceptResult:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """A selection, worked out."""
-
-    tasks: tuple[TaskId, ...]
-    added: tuple[TaskId, ...] = ()
-    left_out: tuple[TaskId, ...] = ()
-
-
-def choose(state: RunState, selection: Selection) -> Chosen:
-    """The landed tasks that a selection means, with its needs and without its dependents."""
-    landed = tuple(t for t in state.tasks if state.tasks[t].status == "landed")
-    for task_id in (*selection.only, *selection.without):
-        task = find_task(state, task_id)
-        if task.status != "landed":
-            raise OrchError(
-                f"{task_id} is {task.status}, not landed", hint="orch status names what has landed"
-            )
-    wanted = with_needs(state, selection.only) if selection.only else landed
-    wanted = tuple(t for t in wanted if state.tasks[t].status == "landed")
-    added = tuple(t for t in wanted if selection.only and t not in selection.only)
-    gone = with_dependents(state, selection.without)
-    torn = [t for t in selection.only if t in gone]
-    if torn:
-        raise OrchError(
-            f"{', '.join(torn)} cannot be accepted without what it needs",
-            hint=f"leave --without {' '.join(selection.without)} away",
-        )
-    left_out = tuple(t for t in gone if t not in selection.without and t in wanted)
-    return Chosen(tuple(t for t in wanted if t not in gone), added, left_out)
-
-
 async def accept(
     workplace: Workplace,
     store: Store,
     run: str,
     *,
-    selection: Selection = Selection(),
+    selection: Selection = ALL,
     to: str | None = None,
     squash: bool = False,
     observers: Sequence[Observer] = (),
@@ -147,180 +116,132 @@ async def _make_good(scene: Scene) -> None:
         scene.append(happened)
 
 
-def intended(git: Git, state: RunState) -> e.Accepted | None:
-    """The fact that a crash swallowed: the target holds the commit that it was to move to."""
-    intent = state.accepting
-    if intent is None or not git.exists(intent.commit):
-        return None
-    now = git.read_ref(f"refs/heads/{intent.target}")
-    if now is None or not git.is_ancestor(intent.commit, now):
-        return None
-    return e.Accepted.model_validate(intent.model_dump(exclude={"kind"}))
+@dataclass(frozen=True)
+class _Asked:
+    """What a person asked for, and what it comes to on the target as it is now."""
+
+    selection: Selection
+    squash: bool
+    target: str
+    before: Sha | None
+    """Where the target stands; None: it is to be made."""
+    branch: Branch
+    change: Difference
+    plain: AcceptResult
+    """The result so far."""
+
+    @property
+    def ref(self) -> str:
+        return f"refs/heads/{self.target}"
 
 
 async def _accept(scene: Scene, selection: Selection, target: str, squash: bool) -> AcceptResult:
     state, git = scene.state, scene.workplace.git
-    chosen = choose(state, selection)
-    whole = not (selection.only or selection.without)
+    chosen = agreed(choose(state, selection))
+    before = await scene.git(git.read_ref, f"refs/heads/{target}")
+    branch = await scene.git(look_at, git, state, before or state.started.base)
+    change = difference(state, chosen.tasks, branch.holds, whole=selection.whole)
+    if not chosen.tasks and not change.goes:
+        why, hint = _nothing_chosen(state)
+        return AcceptResult("nothing", target, left_out=chosen.left_out, why=why, hint=hint)
+    plain = _plain(target, chosen, change)
+    asked = _Asked(selection, squash, target, before, branch, change, plain)
+    offer = await _settled(scene, asked) or await _offer(scene, asked)
+    return offer if isinstance(offer, AcceptResult) else await _move(scene, asked, offer)
 
-    plain = AcceptResult("nothing", target, chosen.tasks, chosen.added, chosen.left_out)
-    if not chosen.tasks:
-        return replace(
-            plain, outcome="nothing", why="nothing of the run has landed", hint="orch status"
-        )
-    ref = f"refs/heads/{target}"
-    before = await scene.git(git.read_ref, ref)
-    base = before or state.started.base
-    holds_all = False
-    if before:
-        holds_all = await scene.git(git.is_ancestor, state.tip, before)
-    if before and holds_all:
+
+async def _settled(scene: Scene, asked: _Asked) -> AcceptResult | None:
+    """What there is to say before anything is built: it is there already, or cannot be."""
+    branch, change, target, before = asked.branch, asked.change, asked.target, asked.before
+    has_all = branch.has_tip if asked.selection.whole else not change.comes
+    if before and has_all and not change.goes:
         # Merged by hand, or by an orch that died before it could say so.
-        _record_found(scene, chosen.tasks, target, before)
-        return replace(
-            plain, outcome="nothing", why=f"{target} has all of it already", commit=before
-        )
-    if before is None and target == state.started.target:
+        await record_found(scene, target, before, change)
+        return replace(asked.plain, why=f"{target} has all of it already", commit=before)
+    if before is None and target == scene.state.started.target:
         why = f"the branch {target}, from which the run started, is not there any more"
-        return replace(plain, outcome="refused", why=why, hint="orch accept --to BRANCH")
-    refused = await scene.git(check_accept, git, ref, scene.workplace.user)
+        return replace(asked.plain, outcome="refused", why=why, hint="orch accept --to BRANCH")
+    git, user = scene.workplace.git, scene.workplace.user
+    refused = await scene.git(check_accept, git, asked.ref, user)
     if refused:
-        return replace(plain, outcome="refused", why=refused.why, hint=refused.hint)
-    judged = False
+        return replace(asked.plain, outcome="refused", why=refused.why, hint=refused.hint)
+    return None
+
+
+async def _offer(scene: Scene, asked: _Asked) -> Offer | AcceptResult:
+    """The judged commit that the target is to move to, or why there is none."""
+    state, git, target = scene.state, scene.workplace.git, asked.target
+    whole, squash = asked.selection.whole, asked.squash
     straight = whole and not squash and is_chain(state)
-    if straight and await scene.git(git.is_ancestor, base, state.tip):
-        commit, tree = state.tip, state.tip_tree
-    else:
-        built = await _build(scene, chosen.tasks, base, whole=whole, squash=squash)
-        if isinstance(built, Conflict):
-            names = ", ".join(built.paths[:5])
-            return replace(
-                plain,
-                outcome="conflict",
-                why=f"it does not merge with {target} as it is now: {names}",
-                hint="orch accept --to BRANCH brings it into a branch of its own",
-            )
-        commit, tree = built.commit, built.tree
-        if base != state.tip and tree == await scene.git(git.tree_of, base):
-            if whole and before:
-                _record_found(scene, chosen.tasks, target, before)
-            return replace(plain, outcome="nothing", why=f"{target} has these changes already")
-        # Reachable before the ledger speaks of it; gone when the scene is closed.
-        keep = candidate_ref(scene.run, f"accept-{commit[:16]}")
-        await scene.git(git.update_refs, [RefUpdate(keep, commit, "any")])
-        red, judged = await _judge(scene, chosen.tasks, commit, tree)
-        if red:
-            return replace(
-                plain,
-                outcome="red",
-                verdict=red,
-                judged=judged,
-                why=f"gate '{red.gate}' is not green on {target} with it: {red.why}",
-                hint="nothing was changed; orch accept --only or --without takes a part of it",
-            )
-    scene.append(
-        e.AcceptIntended(target=target, before=base, commit=commit, tree=tree, tasks=chosen.tasks)
+    if straight and await scene.git(git.is_ancestor, asked.branch.commit, state.tip):
+        return Offer(state.tip, state.tip_tree, judged=False)
+    made = await scene.git(
+        make_offer, scene, asked.branch, asked.change, whole=whole, squash=squash
     )
-    moved = await scene.git(
-        accept_commit, git, ref, commit, before, scene.workplace.user, reason=f"orch: {scene.run}"
+    if isinstance(made, Conflict):
+        names = ", ".join(made.paths[:5])
+        return replace(
+            asked.plain,
+            outcome="conflict",
+            why=f"it does not merge with {target} as it is now: {names}",
+            hint="orch accept --to BRANCH brings it into a branch of its own",
+        )
+    if asked.before and made.tree == await scene.git(git.tree_of, asked.before):
+        await record_found(scene, target, asked.before, asked.change)
+        return replace(asked.plain, why=f"{target} has these changes already")
+    # Reachable before the ledger speaks of it; gone when the scene is closed.
+    keep = candidate_ref(scene.run, f"accept-{made.commit[:16]}")
+    await scene.git(git.update_refs, [RefUpdate(keep, made.commit, "any")])
+    red, judged = await judge(scene, asked.change, made)
+    if red:
+        return replace(
+            asked.plain,
+            outcome="red",
+            verdict=red,
+            judged=judged,
+            why=f"gate '{red.gate}' is not green on {target} with it: {red.why}",
+            hint="nothing was changed; orch accept --only or --without takes a part of it",
+        )
+    return Offer(made.commit, made.tree, judged)
+
+
+async def _move(scene: Scene, asked: _Asked, offer: Offer) -> AcceptResult:
+    """Move the target, the intent recorded before and the fact after it."""
+    intent = e.AcceptIntended(
+        target=asked.target,
+        before=asked.branch.commit,
+        commit=offer.commit,
+        tree=offer.tree,
+        heads=asked.change.holds,
     )
+    scene.append(intent)
+    git, user = scene.workplace.git, scene.workplace.user
+    to = (asked.ref, offer.commit, asked.before)
+    moved = await scene.git(accept_commit, git, *to, user, reason=f"orch: {scene.run}")
+    plain = replace(asked.plain, judged=offer.judged)
     if isinstance(moved, Refused):
-        return replace(plain, outcome="refused", judged=judged, why=moved.why, hint=moved.hint)
-    scene.append(
-        e.Accepted(target=target, before=base, commit=commit, tree=tree, tasks=chosen.tasks)
-    )
-    return replace(plain, outcome="accepted", commit=commit, judged=judged)
+        return replace(plain, outcome="refused", why=moved.why, hint=moved.hint)
+    scene.append(fact_of(intent))
+    return replace(plain, outcome="accepted", commit=offer.commit)
 
 
-async def _build(
-    scene: Scene, tasks: tuple[TaskId, ...], base: Sha, *, whole: bool, squash: bool
-) -> Candidate | Conflict:
-    state, git = scene.state, scene.workplace.git
-    message = _message(state, tasks)
-    if whole and not squash:
-        return await scene.git(
-            build_candidate,
-            git,
-            base,
-            (Head(state.tip),),
-            message,
-            scene.author,
-            signing=scene.signing,
-            attributes=base,
-        )
-    refs = sorted(
-        (landed_head(scene, task_id) for task_id in tasks),
-        key=lambda ref: state.tasks[ref.task].landed_by or 0,
-    )
-    steps = []
-    for ref in refs:
-        attempt = state.attempt(ref)
-        assert attempt.head is not None
-        steps.append((attempt.started.base, attempt.head))
-    return await scene.git(
-        apply_changes,
-        git,
-        base,
-        tuple(steps),
-        message,
-        scene.author,
-        signing=scene.signing,
-        attributes=base,
+def _plain(target: str, chosen: Chosen, change: Difference) -> AcceptResult:
+    comes = {ref.task for ref in change.comes}
+    return AcceptResult(
+        "nothing",
+        target,
+        tasks=tuple(task_id for task_id in chosen.tasks if task_id in comes),
+        added=tuple(task_id for task_id in chosen.added if task_id in comes),
+        left_out=chosen.left_out,
+        taken_out=tuple(ref.task for ref in change.goes if ref.task not in comes),
     )
 
 
-def _message(state: RunState, tasks: tuple[TaskId, ...]) -> str:
-    titles = "\n".join(f"- {state.tasks[t].task.title or t}" for t in tasks)
-    gates = " ".join(definition_hash(gate) for gate in gates_of(state, tasks))
-    trailers = "\n".join(f"Orch-Task: {task_id}" for task_id in tasks)
-    subject = state.plan.goal.strip().splitlines()[0][:72]
-    return f"{subject}\n\n{titles}\n\nOrch-Run: {state.run}\n{trailers}\nOrch-Gates: {gates}\n"
-
-
-async def _judge(
-    scene: Scene, tasks: tuple[TaskId, ...], commit: Sha, tree: Sha
-) -> tuple[Verdict | None, bool]:
-    """The verdict that was not green, if any, and whether a gate had to run."""
-    state = scene.state
-    gates = order_by_cost(gates_of(state, tasks), state.started.estimates.gate_s)
-    ran = False
-    async with scene.judge.bench(commit, tree, mark=scene.mark("accept")) as bench:
-        for gate in gates:
-            verdict = await scene.ask(
-                bench,
-                gate,
-                f"accept/{gate.name}",
-                baseline=state.baseline_verdicts.get(gate.name),
-                reuse_failed=False,
-            )
-            scene.append(e.AcceptGateJudged(verdict=verdict))
-            ran = ran or not verdict.reused
-            if verdict.outcome != "passed":
-                return verdict, ran
-    return None, ran
-
-
-def is_chain(state: RunState) -> bool:
-    """Whether the tip is the run's base, or landings lead from there to it without a gap."""
-    at = state.started.base
-    for landing in state.landings:
-        if landing.before != at:
-            return False
-        at = landing.commit
-    return at == state.tip
-
-
-def _record_found(scene: Scene, tasks: tuple[TaskId, ...], target: str, found: Sha) -> None:
-    """Record that a branch has the result, where nothing recorded says so."""
-    state = scene.state
-    if set(tasks) & set(unaccepted(state)):
-        scene.append(
-            e.Accepted(
-                target=target, before=found, commit=state.tip, tree=state.tip_tree, tasks=tasks
-            )
-        )
-
-
-def age_s(state: RunState) -> float:
-    """Seconds since the run finished, or started where it has not."""
-    return time.time() - (state.finished_at or state.started_at)
+def _nothing_chosen(state: RunState) -> tuple[str, str]:
+    landed = state.with_status("landed")
+    if not landed:
+        return "nothing of the run has landed", "orch status"
+    return (
+        f"--without leaves out all that has landed: {listed(landed, 10)}",
+        "orch reject takes it out of the result; orch accept brings all of it",
+    )

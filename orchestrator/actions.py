@@ -103,7 +103,8 @@ async def _build_removal(scene: Scene, order: BuildCandidate) -> None:
     landed = sorted(order.removes, key=lambda t: state.tasks[t].landed_by or 0, reverse=True)
     steps: list[tuple[Sha, Sha]] = []
     for task_id in landed:
-        ref = landed_head(scene, task_id)
+        ref = state.tasks[task_id].landed_head
+        assert ref is not None
         attempt = state.attempt(ref)
         assert attempt.head is not None
         steps.append((attempt.head, attempt.started.base))
@@ -133,15 +134,6 @@ async def _build_removal(scene: Scene, order: BuildCandidate) -> None:
             tree=built.tree,
         )
     )
-
-
-def landed_head(scene: Scene, task_id: TaskId) -> HeadRef:
-    """The head by which a task landed."""
-    for landing in reversed(scene.state.landings):
-        for ref in landing.heads:
-            if ref.task == task_id:
-                return ref
-    raise KeyError(task_id)
 
 
 def landing_message(scene: Scene, heads: Iterable[HeadRef]) -> str:

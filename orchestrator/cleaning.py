@@ -21,18 +21,16 @@ import anyio
 
 from ledger import events as e
 from ledger.lock import EngineLock, EngineRunning, remove
-from ledger.model import TaskId
 from ledger.state import RunState
 from ledger.store import Store
-from orchestrator.accept import age_s, intended
+from orchestrator.accept_facts import intended
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, read_facts
+from orchestrator.policy.accepted import unaccepted, unlanded
 from orchestrator.runs import run_folder
 from orchestrator.scene import open_scene
-from orchestrator.unaccepted import landed_heads, unaccepted, unlanded
 from orchestrator.workplace import Workplace
 from workers.tree import end_marked
-from worktree.candidate import reapply
 from worktree.git import Git, RefUpdate
 from worktree.landing import checked_out, clear_locks
 from worktree.names import discarded_ref, quoted, run_branches, run_refs
@@ -58,6 +56,8 @@ class Cleaned:
     kept_aside: list[str] = field(default_factory=list)
     """Refs that still hold discarded work, for 30 days."""
     expired: list[str] = field(default_factory=list)
+    already: list[str] = field(default_factory=list)
+    """Runs that were cleaned before."""
     left: list[Left] = field(default_factory=list)
 
 
@@ -79,7 +79,7 @@ def clean(
             with EngineLock.take(lock):
                 # Read under the lock: what an engine did until now counts.
                 journal = Journal.load(store, name)
-                if run or age_s(journal.state) >= older_than_s:
+                if run or _age_s(journal.state) >= older_than_s:
                     _clean(workplace, journal, cleaned, discard)
         except EngineRunning as error:
             if run:
@@ -93,11 +93,16 @@ def clean(
     return cleaned
 
 
+def _age_s(state: RunState) -> float:
+    """Seconds since the run finished, or started where it has not."""
+    return time.time() - (state.finished_at or state.started_at)
+
+
 def work_of(git: Git, journal: Journal) -> tuple[str, ...]:
     """The work of a run that only its refs hold, in words."""
     state = journal.state
-    landed = [task_id for task_id in unaccepted(state) if not _is_held(git, state, task_id)]
     words = []
+    landed = unaccepted(state)
     if landed:
         words.append(f"landed, not accepted: {', '.join(landed)}")
     made = unlanded(state)
@@ -107,26 +112,6 @@ def work_of(git: Git, journal: Journal) -> tuple[str, ...]:
     if by_hand:
         words.append(f"committed by hand: {', '.join(by_hand)}")
     return tuple(words)
-
-
-def _is_held(git: Git, state: RunState, task_id: TaskId) -> bool:
-    """Whether a commit that was accepted has what the task's head changed.
-
-    The ledger says which tasks were accepted by a merge or a selection, not by which heads.
-    """
-    attempt = state.attempt(landed_heads(state)[task_id])
-    assert attempt.head is not None
-    for fact in state.accepted:
-        if task_id not in fact.tasks or not git.exists(fact.commit):
-            continue
-        if git.is_ancestor(attempt.head, fact.commit):
-            return True
-        again = reapply(
-            git, fact.commit, attempt.started.base, attempt.head, attributes=state.started.base
-        )
-        if again == git.tree_of(fact.commit):
-            return True
-    return False
 
 
 def _by_hand(git: Git, journal: Journal) -> list[str]:
@@ -168,7 +153,9 @@ def _clean(workplace: Workplace, journal: Journal, cleaned: Cleaned, discard: bo
         aside = git.list_refs(discarded_ref(state.run))
         if aside and until is not None and now >= until:
             git.update_refs(RefUpdate(ref, None, sha) for ref, sha in aside.items())
+            journal.append(e.RunCleaned())
             cleaned.expired += aside
+        cleaned.already.append(state.run)
         return
     happened = intended(git, state)
     if happened:

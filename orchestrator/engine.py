@@ -31,6 +31,7 @@ from orchestrator.attempt import run_attempt
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
 from orchestrator.mirror import Mirror
+from orchestrator.persons import refuse_cleaned
 from orchestrator.policy.decide import Now, decide
 from orchestrator.policy.lost import lost_attempt
 from orchestrator.policy.orders import (
@@ -69,6 +70,7 @@ async def drive(
     """
     with EngineLock.take(workplace.place.lock(run)):
         journal = Journal.load(store, run)
+        refuse_cleaned(journal.state)
         journal.observers.extend((Mirror(workplace.checkout), *observers))
         engine = Engine(workplace, journal)
         try:

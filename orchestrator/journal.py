@@ -17,6 +17,7 @@ from ledger.events import (
     BaselineGateJudged,
     CandidateGateJudged,
     Event,
+    NewerFact,
     RoundGateJudged,
     parse_event,
     render_event,
@@ -132,10 +133,15 @@ def read_facts(store: Store, run: RunId, after: int = 0) -> Iterator[tuple[int, 
     for row in store.read(run, after):
         try:
             yield row.seq, row.at, parse_event(row.kind, row.version, row.body)
-        except ValueError as error:
+        except NewerFact as error:
             raise OrchError(
                 f"run {run}, event {row.seq}: {error}",
                 hint="use the version of orch that wrote it, or a newer one",
+            ) from error
+        except ValueError as error:
+            raise OrchError(
+                f"run {run}, event {row.seq}: {error}",
+                hint=f"orch ledger verify {run} says whether the file is whole",
             ) from error
 
 

@@ -119,10 +119,13 @@ def checked(args: tuple[str, ...], said: Answer, ok: tuple[int, ...]) -> Answer:
     if said.exit_code in ok:
         return said
     # A limit on the size of files ends the writer by a signal, without a word.
-    kind: Kind = "no-space" if said.exit_code == -signal.SIGXFSZ else _kind(said.err)
+    too_large = said.exit_code == -signal.SIGXFSZ
+    kind: Kind = "no-space" if too_large else _kind(said.err)
     lines = [line for line in said.err.splitlines() if line.strip()]
     why = next((line for line in lines if line.startswith(("fatal:", "error:"))), "")
-    why = (why or (lines[-1] if lines else "it said nothing")).removeprefix("fatal: ")
+    silent = "a limit on the size of files was reached (ulimit -f)" if too_large else ""
+    why = why or (lines[-1] if lines else silent or "it said nothing")
+    why = why.removeprefix("fatal: ")
     what = f"git {args[0]} failed (exit {said.exit_code}): {why.removeprefix('error: ')[:300]}"
     error = RefMoved if kind == "moved" else GitError
     raise error(what, kind=kind, argv=args, exit_code=said.exit_code, stderr=said.err)

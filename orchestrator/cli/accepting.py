@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,11 +14,11 @@ from ledger.store import Store
 from orchestrator.cli import output
 from orchestrator.review.narrate import said_of
 from orchestrator.review.words import branch, foreign, listed, short
-from orchestrator.runs import load_state
 from orchestrator.workplace import Workplace
 
 if TYPE_CHECKING:
-    from orchestrator.accept import AcceptResult, Selection
+    from orchestrator.accept import AcceptResult
+    from orchestrator.policy.selection import Selection
 
 EXIT_CODES = {"accepted": 0, "nothing": 0, "red": 1, "conflict": 1, "refused": 5}
 
@@ -34,7 +34,8 @@ def accept_shown(
     as_json: bool = False,
 ) -> int:
     """Accept, and say what came of it; the exit code."""
-    from orchestrator.accept import Selection, accept
+    from orchestrator.accept import accept
+    from orchestrator.policy.selection import Selection
 
     async def act() -> AcceptResult:
         return await accept(
@@ -47,7 +48,7 @@ def accept_shown(
             observers=() if as_json else (_Gates(),),
         )
 
-    result = _nothing_left(anyio.run(act), load_state(store, run), selection)
+    result = anyio.run(act)
     if as_json:
         body = asdict(result)
         body["verdict"] = result.verdict.model_dump(mode="json") if result.verdict else None
@@ -55,18 +56,6 @@ def accept_shown(
     else:
         _answer(result)
     return EXIT_CODES[result.outcome]
-
-
-def _nothing_left(
-    result: AcceptResult, state: RunState, selection: Selection | None
-) -> AcceptResult:
-    """The same result, but where all that has landed was left out it is the selection that did."""
-    if result.outcome != "nothing" or result.tasks or selection is None or not selection.without:
-        return result
-    landed = state.with_status("landed")
-    gone = f"--without leaves out all that has landed: {listed(landed, 10)}"
-    hint = "orch reject takes it out of the result; orch accept brings all of it"
-    return replace(result, why=gone, hint=hint) if landed else result
 
 
 class _Gates:
@@ -87,12 +76,16 @@ def _answer(result: AcceptResult) -> None:
         output.narrate(f"taken along, since they are needed: {listed(result.added, 20)}")
     if result.left_out:
         output.narrate(f"left out too, since they need it: {listed(result.left_out, 20)}")
+    if result.taken_out:
+        gone = listed(result.taken_out, 20)
+        output.narrate(f"taken out, since the result is without it now: {gone}")
     target = branch(result.target)
     match result.outcome:
         case "accepted":
             judged = "judged" if result.judged else "its tree had passed already"
             commit = short(result.commit or "")
-            said = f"{target} is at {commit} now ({judged}): {listed(result.tasks, 20)}"
+            what = listed(result.tasks, 20) or f"without {listed(result.taken_out, 20)}"
+            said = f"{target} is at {commit} now ({judged}): {what}"
             output.answer(output.colour_answer(said, "good"))
             return
         case "nothing":

@@ -27,7 +27,7 @@ from orchestrator.cli.lines import JsonLines, PlainLines
 from orchestrator.driven import Driven, driven
 from orchestrator.errors import OrchError
 from orchestrator.journal import Observer
-from orchestrator.review.advice import unaccepted
+from orchestrator.policy.accepted import unaccepted
 from orchestrator.review.status import render_status, status_as_json, status_of
 from orchestrator.runs import load_state, read_facts
 from orchestrator.workplace import Workplace

@@ -11,6 +11,8 @@ from orchestrator.runs import engine_alive
 
 def is_anything_left(state: RunState) -> bool:
     """Whether an engine would find something to do, whatever the run's end said."""
+    if state.cleaned:
+        return False
     if state.finished is None or state.finished.outcome not in ("complete", "person-needed"):
         return True
     if state.queue or state.rejections:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.unaccepted import unaccepted as unaccepted
+from orchestrator.policy.accepted import unaccepted, withdrawn
+from orchestrator.review.words import listed
 
 if TYPE_CHECKING:
     from ledger.state import RunState
@@ -45,6 +46,9 @@ def next_steps(state: RunState, alive: bool, named: bool = False) -> tuple[Step,
             steps.append(Step(f"orch accept{of_run}", f"bring it into {state.started.target}"))
         else:
             steps.append(Step(f"orch accept{of_run} --to BRANCH", "bring it into a branch"))
+    elif gone := withdrawn(state):
+        what = f"take {listed(gone, 3)} out of {state.started.target} too"
+        steps.append(Step(f"orch accept{of_run}", what))
     elif not steps:
         steps.append(Step(f"orch clean{of_run}", "give back its refs and workspaces"))
     return tuple(steps)

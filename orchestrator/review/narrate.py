@@ -231,6 +231,8 @@ def _person(event: e.Event, told: Told) -> Line | None:
             return f"result keeps {listed(event.tasks)}: {foreign(event.why)}", "bad"
         case e.AcceptGateJudged() if event.verdict.outcome != "passed":
             return f"accept {_red(event.verdict, told)}", "bad"
+        case e.Accepted() if event.before == event.commit:
+            return f"accept {branch(event.target)} has all of it already", "good"
         case e.Accepted():
             return f"accept {branch(event.target)} is at {short(event.commit)} now", "good"
         case _:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 
+from ledger.events import HeadRef
 from ledger.model import Verdict
 from ledger.state import RunState, TaskState
 from orchestrator.driven import Driven
+from orchestrator.policy.accepted import unaccepted
 from orchestrator.review.advice import next_steps
 from orchestrator.review.narrate import said_of
 from orchestrator.review.status import why_so
@@ -89,6 +91,8 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
     if finished:
         phase = finished.outcome.replace("-", " ") + (f": {finished.why}" if finished.why else "")
         phase += f" (exit code {finished.exit_code})"
+    elif state.cleaned:
+        phase = "cleaned before it had finished"
     else:
         phase = "going on" if alive else "interrupted: no engine drives it"
     counts = ", ".join(
@@ -109,11 +113,25 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
         where = f"{code(result_branch(state.run))} at {code(short(state.tip))}"
         rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
     rows += [
-        f"- Accepted into {code(branch(fact.target))} at {code(short(fact.commit))}:"
-        f" {listed(fact.tasks)}"
+        f"- {'Found in' if fact.before == fact.commit else 'Accepted into'}"
+        f" {code(branch(fact.target))} at {code(short(fact.commit))}: {_held(state, fact.heads)}"
         for fact in state.accepted
     ]
+    if state.accepted and (rest := unaccepted(state)):
+        rows.append(f"- Not accepted yet: {listed(rest)}")
+    if state.cleaned:
+        rows.append("- Cleaned: its refs are gone")
     return "\n".join(rows)
+
+
+def _held(state: RunState, heads: tuple[HeadRef, ...]) -> str:
+    """The tasks whose heads a branch holds; an earlier head than the result's is said so."""
+    standing = state.landed_heads()
+    gone = [ref for ref in heads if standing.get(ref.task) != ref]
+    here = [ref.task for ref in heads if ref not in gone]
+    old = [f"attempt {ref.attempt} at {ref.task}" for ref in gone]
+    rest = f"{listed(old)} (not in the result any more)" if old else ""
+    return "; ".join(part for part in (listed(here), rest) if part)
 
 
 def _warnings(state: RunState) -> str:

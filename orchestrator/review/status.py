@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 VIEW_VERSION = 3
 """Raised when the value's shape or wording changes, so that a kept one is made anew."""
 
-RunPhase = Literal["going-on", "interrupted", "finished"]
+RunPhase = Literal["going-on", "interrupted", "finished", "cleaned"]
+"""`cleaned`: before it had finished."""
 ORDER: tuple[Status, ...] = (
     *("held", "failed", "working", "queued", "ready", "waiting"),
     *("skipped", "rejected", "unchanged", "landed"),
@@ -86,6 +87,9 @@ class StatusView:
     queue: tuple[str, ...]
     judging: tuple[str, ...]
     accepted_into: tuple[str, ...]
+    unaccepted: tuple[str, ...]
+    """Landed tasks whose work no branch of the user's has."""
+    cleaned: bool
     flaky_gates: tuple[str, ...]
     notices: tuple[str, ...]
     tasks: tuple[TaskLine, ...]
@@ -96,10 +100,12 @@ def status_of(
     state: RunState, alive: bool, named: bool = False, driven: Driven | None = None
 ) -> StatusView:
     """The view of a state; `alive`: an engine drives it now; `driven`: for how long one did."""
+    from orchestrator.policy.accepted import unaccepted
     from orchestrator.review.advice import next_steps
 
     finished, began = state.finished, state.started_at
-    phase: RunPhase = "finished" if finished else "going-on" if alive else "interrupted"
+    ended: RunPhase = "finished" if finished else "cleaned" if state.cleaned else "interrupted"
+    phase: RunPhase = "going-on" if alive and not finished else ended
     judging = [
         ref.task
         for number in state.open_candidates
@@ -134,6 +140,8 @@ def status_of(
         queue=tuple(ref.task for ref in state.queue),
         judging=tuple(dict.fromkeys(judging)),
         accepted_into=tuple(dict.fromkeys(fact.target for fact in state.accepted)),
+        unaccepted=unaccepted(state),
+        cleaned=state.cleaned is not None,
         flaky_gates=tuple(dict.fromkeys(flake.gate for flake in state.flakes)),
         notices=tuple(foreign(notice.what) for notice in state.notices[-5:]),
         tasks=tuple(_task_line(state, task) for task in tasks),
@@ -243,6 +251,8 @@ def _phase(status: StatusView, now: float, paint: Paint) -> str:
         case "interrupted":
             began = day(status.started_at)
             return f"{paint('interrupted', 'bad')}: no engine drives it; started {began}"
+        case "cleaned":
+            return f"{paint('cleaned', 'bad')} before it had finished"
         case "finished":
             style: Style = (
                 "good" if status.exit_code == 0 else "ask" if status.exit_code == 5 else "bad"
@@ -264,7 +274,10 @@ def _warnings(status: StatusView, paint: Paint) -> list[str]:
             paint(f"flaky: {listed(status.flaky_gates)} (red, then green, on one tree)", "ask")
         )
     if status.accepted_into:
-        lines.append(f"accepted into {listed(status.accepted_into)}")
+        rest = f"; not accepted yet: {listed(status.unaccepted)}" if status.unaccepted else ""
+        lines.append(f"accepted into {listed(status.accepted_into)}{rest}")
+    if status.cleaned:
+        lines.append("cleaned: its refs are gone, what was recorded stays")
     lines += [paint(f"note: {notice}", "faint") for notice in status.notices]
     return lines
 

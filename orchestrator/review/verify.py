@@ -1,13 +1,15 @@
 """Check a run against the repository: was every state of the result judged?
 
-1. The ledger's file is whole, and its facts, replayed, are legal.
+1. The ledger's file is whole, and its facts, replayed, are legal. Facts that a newer orch wrote
+   cannot be replayed: that is no disagreement, and no answer.
 2. The run's tip is where the ledger says, and the result branch is there too, or behind it on
    the same chain (it waits while somebody has it checked out).
 3. From the tip along first parents down to the base, each commit is a landing that the ledger
    recorded: the same tree, on the commit before, with exactly its heads as further parents, and
    trailers that name the run, the tasks and the gates as they were defined.
-4. The tree of each landing, and of each accepted commit, passed every gate that judged it, as
-   recorded of that very tree; gates that were red on the base by the person's leave are left out.
+4. The tree of each landing, and of each commit that an accept moved a branch to, passed every
+   gate that judges what it holds, as recorded of that very tree; gates that were red on the base
+   by the person's leave are left out.
 5. Each head that has not landed is held by its ref.
 6. What does not agree is told in full; a lost log is a note, since it proves nothing wrong.
 """
@@ -22,8 +24,9 @@ from typing import TYPE_CHECKING
 from ledger import events as e
 from ledger.blobs import Blobs
 from ledger.model import Gate, Outcome, Sha, TaskId, Verdict
-from ledger.state import IllegalEvent, Landing, RunState, begin, evolve
+from ledger.state import IllegalEvent, Landing, RunState, evolve, fold
 from ledger.store import Store
+from orchestrator.errors import OrchError
 from orchestrator.review.words import count, listed, result_branch, short
 
 if TYPE_CHECKING:
@@ -75,11 +78,13 @@ class _Recorded:
 
 
 def verify_run(git: Git, store: Store, blobs: Blobs, run: str) -> Verification:
-    """Check a run; values for what disagrees, exceptions only for tools that fail."""
+    """Check a run; values for what disagrees, exceptions only for what cannot be looked at."""
     wrong = [Disagreement("the ledger's file", fault) for fault in store.faults()]
     try:
         recorded = _replay(store, run)
-    except (IllegalEvent, ValueError) as error:
+    except e.NewerFact as error:
+        raise OrchError(f"run {run}: {error}", hint="upgrade orch, then verify again") from error
+    except IllegalEvent as error:
         illegal = Disagreement("the recorded facts", str(error))
         return Verification(run, 0, 0, (*wrong, illegal))
     state = recorded.state
@@ -108,13 +113,13 @@ def _replay(store: Store, run: str) -> _Recorded:
     verdicts: list[Verdict] = []
     outcomes: dict[Sha, dict[str, set[Outcome]]] = defaultdict(lambda: defaultdict(set))
     for row in store.read(run):
-        fact = e.parse_event(row.kind, row.version, row.body)
-        if state is not None:
-            evolve(state, fact, row.at)
-        elif isinstance(fact, e.RunStarted):
-            state = begin(fact, row.at)
-        else:
-            raise IllegalEvent(f"event {row.seq}: a run starts with RunStarted, not {fact.kind}")
+        try:
+            fact = e.parse_event(row.kind, row.version, row.body)
+            state = fold([(fact, row.at)]) if state is None else evolve(state, fact, row.at)
+        except e.NewerFact:
+            raise
+        except (IllegalEvent, ValueError) as error:
+            raise IllegalEvent(f"event {row.seq}: {error}") from error
         match fact:
             case (
                 e.BaselineGateJudged()
@@ -144,8 +149,11 @@ def _unjudged(recorded: _Recorded) -> Iterator[Disagreement]:
         what = f"landing {short(landing.commit)} ({_carried(landing)})"
         yield from _lacking(recorded, what, landing.tree, list(carried))
     for fact in state.accepted:
-        what = f"accepted {short(fact.commit)} ({listed(fact.tasks)})"
-        yield from _lacking(recorded, what, fact.tree, list(fact.tasks))
+        if fact.before == fact.commit:
+            continue  # found so: orch moved nothing
+        tasks = [ref.task for ref in fact.heads]
+        what = f"accepted {short(fact.commit)} ({listed(tasks)})"
+        yield from _lacking(recorded, what, fact.tree, tasks)
 
 
 def _lacking(
@@ -194,9 +202,9 @@ def _refs(git: Git, state: RunState, notes: list[str]) -> Iterator[Disagreement]
     elif result is not None and result != state.tip and result not in landing_now:
         notes.append(f"{result_branch(state.run)} is behind; is it checked out somewhere?")
     for task_id, task in state.tasks.items():
-        if task.status in ("landed", "rejected"):
-            continue
         for attempt in task.attempts:
+            if attempt.taken_out or attempt.number == task.landed_attempt:
+                continue  # the result's history has it
             held = refs.get(attempt_ref(state.run, task_id, attempt.number))
             if attempt.head and held != attempt.head:
                 where = f"is at {short(held)}" if held else "is gone"

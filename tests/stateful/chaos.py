@@ -120,7 +120,20 @@ class Meddlers:
         self.left -= 1
         words = [facts for facts in self.words(state) if facts]
         word = self.rng.choice(words) if words else ()
-        return (*word, e.EngineStarted(pid=2, host="simulated"))
+        return (*self.acceptance(state), *word, e.EngineStarted(pid=2, host="simulated"))
+
+    def acceptance(self, state: RunState) -> tuple[e.Event, ...]:
+        """Some of what stands in the result is accepted; at times the fact is swallowed."""
+        standing = sorted(state.landed_heads().values(), key=lambda ref: ref.task)
+        heads = tuple(ref for ref in standing if self.rng.random() < 0.7)
+        if not heads or self.rng.random() < 0.3:
+            return ()
+        commit = f"accepted{len(state.accepted) + 1}"
+        intent = e.AcceptIntended(
+            target="main", before=state.started.base, commit=commit, tree=commit, heads=heads
+        )
+        accepted = e.Accepted.model_validate(intent.model_dump(exclude={"kind"}))
+        return (intent, accepted) if self.rng.random() < 0.8 else (intent,)
 
     def words(self, state: RunState) -> list[tuple[e.Event, ...]]:
         """One example of everything that a person may say now."""

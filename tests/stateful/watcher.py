@@ -2,12 +2,15 @@
 
 1. The tip moves only from where it is, to a tree that all gates passed in this run (L1).
 2. A task starts only when all that it needs has landed or is unchanged, beside no task whose
-   paths overlap, from the tip, and within `parallel`.
+   paths overlap, from the tip. Half as many more attempts than `parallel` may be under way where
+   they are brisk (`policy.readiness`, rule 4), and exactly `parallel` where they are not; that no
+   more than `parallel` workers work, the engine sees to, and a test of the engine.
 3. Judgings, the baseline's included, stay within `gates_parallel`.
 4. A head is blamed only for a tree that is the tip plus itself, red in two real runs.
 5. What is known of a prefix is true: `suspects` is red, `cut` does not merge.
 6. No more attempts are charged than the limits allow; no index differs from what it indexes.
-7. A run that ends leaves nothing under way and every task in a final state.
+7. What stands in the result, and what of it is accepted, is told by heads.
+8. A run that ends leaves nothing under way and every task in a final state.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from ledger import events as e
 from ledger.events import HeadRef
 from ledger.model import Outcome, TaskId
 from ledger.state import RunState
+from orchestrator.policy.accepted import unaccepted
 from orchestrator.policy.readiness import Guide
 from orchestrator.policy.simulate import Heads, Simulation
 
@@ -56,7 +60,10 @@ class Watcher:
         self.working: set[TaskId] = set()
         self.judging: set[int] = set()
         self.done: set[TaskId] = set()
+        self.standing: dict[TaskId, HeadRef] = {}
+        self.accepted: set[HeadRef] = set()
         self.submitted: set[TaskId] = set()
+        self.attempt_s: float | None = None
         self.limits_changed = False
         self.told: Counter[str] = Counter()
 
@@ -88,6 +95,8 @@ class Watcher:
                 self.check_start(fact, state)
             case e.AttemptFinished():
                 self.working.remove(fact.task)
+                if fact.outcome != "lost":
+                    self.attempt_s = fact.duration_s
                 if fact.outcome == "unchanged":
                     self.done.add(fact.task)
             case e.HeadSubmitted():
@@ -120,6 +129,8 @@ class Watcher:
                 self.tip = fact.tip
             case e.HeadSentBack(cause="red"):
                 self.check_blame(fact, simulation)
+            case e.Accepted():
+                self.accepted |= set(fact.heads)
             case e.RunFinished():
                 self.check_end(fact, state)
 
@@ -132,8 +143,13 @@ class Watcher:
         if task.paths:
             assert not under_way & self.guide.neighbours(fact.task), f"{fact.task} is fenced"
         self.working.add(fact.task)
-        # brisk attempts may be a few more than may work: the engine lets no more work
-        assert len(self.working) <= state.limits.parallel * 3 // 2
+        assert len(self.working) <= self.under_way_at_most(state)
+
+    def under_way_at_most(self, state: RunState) -> int:
+        """`parallel`, and half as many more after an attempt of less than five seconds."""
+        parallel = state.limits.parallel
+        brisk = self.attempt_s is not None and self.attempt_s < 5.0
+        return parallel + parallel // 2 if brisk else parallel
 
     def check_slots(self, state: RunState) -> None:
         """Rule 3."""
@@ -155,6 +171,9 @@ class Watcher:
         self.tip = built.commit
         self.done |= {ref.task for ref in built.heads}
         self.done -= set(built.removes)
+        self.standing |= {ref.task: ref for ref in built.heads}
+        for task_id in built.removes:
+            del self.standing[task_id]
 
     def check_blame(self, fact: e.HeadSentBack, simulation: Simulation) -> None:
         """Rule 4."""
@@ -168,8 +187,11 @@ class Watcher:
             assert self.world.truth(tip | set(built.heads)) == "failed", "a good head was blamed"
 
     def check_state(self, simulation: Simulation) -> None:
-        """Rules 5 and 6."""
+        """Rules 5 to 7."""
         state = simulation.state
+        assert state.landed_heads() == self.standing
+        waiting = [t for t, ref in self.standing.items() if ref not in self.accepted]
+        assert sorted(unaccepted(state)) == sorted(waiting)
         assert state.tip == self.tip
         assert len(set(state.queue)) == len(state.queue)
         assert {ref.task for ref in state.queue} == set(state.with_status("queued"))
@@ -211,7 +233,7 @@ class Watcher:
         assert set(state.open_candidates) == still_open
 
     def check_end(self, fact: e.RunFinished, state: RunState) -> None:
-        """Rule 7."""
+        """Rule 8."""
         assert not self.working
         assert not self.judging
         assert not self.base_running

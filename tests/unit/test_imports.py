@@ -44,6 +44,7 @@ PURE = (
     "ledger.events",
     "ledger.state",
     "ledger.standing",
+    "ledger.accept_fold",
     "ledger.task_fold",
     "ledger.queue_fold",
     "ledger.export",

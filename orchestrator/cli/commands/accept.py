@@ -52,9 +52,9 @@ def accept(
     The branch as it is now and what you chose become one commit. It is judged once, unless that
     very tree has passed already, and the branch moves only then.
     """
-    from orchestrator.accept import Selection
     from orchestrator.cli.accepting import accept_shown
     from orchestrator.cli.desk import sit_down
+    from orchestrator.policy.selection import Selection
 
     if to is not None:
         _refuse_illegal(to)

@@ -32,6 +32,7 @@ def clean(
     from contextlib import nullcontext
     from dataclasses import asdict
 
+    from orchestrator.cleaning import Cleaned
     from orchestrator.cleaning import clean as tidy
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
@@ -47,7 +48,7 @@ def clean(
         wanted = pick_run(existing, run) if run else None
     if nothing:
         if as_json:
-            output.answer_json({"runs": [], "kept_aside": [], "expired": [], "left": []})
+            output.answer_json(asdict(Cleaned()))
         else:
             output.answer("nothing to clean: nothing was ever run here")
         return 0
@@ -55,9 +56,11 @@ def clean(
     if as_json:
         output.answer_json(asdict(done))
     else:
-        output.answer(
-            f"cleaned {count(len(done.runs), 'run')}" + "".join(f"\n  {r}" for r in done.runs)
-        )
+        if wanted in done.already:
+            output.answer(f"run {wanted} was cleaned already")
+        else:
+            output.answer(f"cleaned {count(len(done.runs), 'run')}")
+            output.answer([f"  {name}" for name in done.runs])
         if done.kept_aside:
             output.answer(f"{count(len(done.kept_aside), 'ref')} kept aside for 30 days:")
             output.answer([f"  {ref}" for ref in done.kept_aside[:20]])

@@ -37,12 +37,16 @@ def diff(
     from orchestrator.cli import output
     from orchestrator.cli.desk import stand_by
     from orchestrator.cli.sides import sides_of
+    from orchestrator.persons import refuse_cleaned
     from orchestrator.runs import load_state
     from workers.text import printable
 
     desk = stand_by(ctx, run)
-    base, head = sides_of(load_state(desk.store, desk.run), task, attempt)
+    state = load_state(desk.store, desk.run)
+    base, head = sides_of(state, task, attempt)
     git = desk.workplace.git
+    if not (git.exists(base) and git.exists(head)):
+        refuse_cleaned(state)  # else git says what is missing
     if as_json:
         body = {"run": desk.run, "task": task, "base": base, "head": head}
         output.answer_json(body | _change(git, base, head, with_patch=not stat))

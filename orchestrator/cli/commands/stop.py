@@ -18,10 +18,11 @@ def stop(ctx: typer.Context, run: RunArgument = None, as_json: JsonOption = Fals
     """
     from orchestrator.cli.desk import sit_down
     from orchestrator.cli.going_on import answer_said
-    from orchestrator.persons import Said, request_stop
-    from orchestrator.runs import engine_alive
+    from orchestrator.persons import Said, refuse_cleaned, request_stop
+    from orchestrator.runs import engine_alive, load_state
 
     desk = sit_down(ctx, run)
+    refuse_cleaned(load_state(desk.store, desk.run))
     if engine_alive(desk.workplace.place, desk.run):
         said = request_stop(desk.store, desk.run)
     else:

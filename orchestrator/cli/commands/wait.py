@@ -50,6 +50,7 @@ def wait(
     from orchestrator.cli.desk import look
     from orchestrator.cli.follow import catch_up
     from orchestrator.cli.times import parse_duration
+    from orchestrator.persons import refuse_cleaned
     from orchestrator.runs import engine_alive
 
     timeout_s = parse_duration(timeout)
@@ -74,6 +75,8 @@ def wait(
         if state.finished or changed or not alive or timed_out:
             break
         time.sleep(min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
+    if not state.finished:
+        refuse_cleaned(state)  # it will never end
     _answer(state, alive, lines, as_json, sight.named)
     if state.finished and occasion is Occasion.end:
         return state.finished.exit_code

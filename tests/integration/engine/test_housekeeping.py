@@ -99,6 +99,12 @@ def test_nothing_of_a_finished_run_lies_in_its_folder(project: Project) -> None:
 
 
 def test_a_garbage_collection_in_the_middle_loses_nothing(project: Project) -> None:
+    """With `--prune=now` git may take an object in the moment between its writing and its naming.
+
+    git says so of that option, and nobody can close that gap from outside. So more than one end is
+    right: an attempt that was just committing is lost, is nobody's fault, and another one follows.
+    What has a name, and what orch can make again by itself, is never lost.
+    """
     project.does('[[step]]\nsleep_s = 0.2\nwrite = { "{task}.txt" = "by {task}\\n" }\n')
 
     class Collector:
@@ -114,4 +120,8 @@ def test_a_garbage_collection_in_the_middle_loses_nothing(project: Project) -> N
     run = project.start(*(task(f"t{n}") for n in range(4)))
     state = project.drive(run, (Collector(),))
     assert len(state.with_status("landed")) == 4
-    assert all(t.charged == 0 for t in state.tasks.values())
+    for one in state.tasks.values():
+        assert one.charged == 0
+        *lost, last = [attempt.finished for attempt in one.attempts]
+        assert last and last.outcome == "green"
+        assert all(finished and finished.outcome == "lost" for finished in lost)

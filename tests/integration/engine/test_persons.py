@@ -7,9 +7,10 @@ import anyio
 import pytest
 
 from orchestrator import persons
-from orchestrator.accept import AcceptResult, Selection, accept
+from orchestrator.accept import AcceptResult, accept
 from orchestrator.cleaning import clean
 from orchestrator.errors import OrchError
+from orchestrator.policy.selection import Selection
 from tests.support.project import Project, kinds, task
 
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'

@@ -1,11 +1,13 @@
 """What a person says at an awkward moment, and what of theirs must not be lost."""
 
 import subprocess
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from ledger.events import AcceptIntended, Landed, TaskGivenUp
+from ledger.events import AcceptIntended, HeadRef, Landed, TaskGivenUp
 from ledger.model import CommandWorker
+from ledger.store import Store, Stored
 from orchestrator import persons
 from orchestrator.cleaning import _remove_refs, clean
 from orchestrator.errors import OrchError
@@ -14,7 +16,7 @@ from orchestrator.journal import Journal, load_state
 from orchestrator.scene import open_scene
 from tests.integration.engine.test_persons import accepted
 from tests.integration.engine.test_review_resume import When, stop
-from tests.support.project import Project, task
+from tests.support.project import Project, kinds, task
 from worktree.names import discarded_ref
 
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
@@ -147,6 +149,40 @@ def test_nothing_is_asked_of_a_run_that_was_cleaned(project: Project) -> None:
             persons.retry(store, run, "a")
 
 
+class Overtaken(Store):
+    """A store whose run is cleaned by somebody else just after it was read."""
+
+    clean_it: Callable[[], object] | None = None
+
+    def read(self, run: str, after: int = 0) -> Iterator[Stored]:
+        yield from super().read(run, after)
+        if (act := self.clean_it) is not None:
+            self.clean_it = None
+            act()
+
+
+def test_a_clean_that_was_quicker_leaves_nothing_of_a_persons_word(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    accepted(project, run)
+    workplace = project.workplace()
+
+    def clean_it() -> None:
+        with project.store() as store:
+            assert clean(workplace, store, run).runs == [run]
+
+    with Overtaken.open(workplace.place.ledger) as store:
+        assert isinstance(store, Overtaken)
+        store.clean_it = clean_it
+        with pytest.raises(OrchError, match="was cleaned"):
+            persons.take(workplace, store, run, "a")
+    assert project.git("for-each-ref", "--format=%(refname)") == "refs/heads/main"
+    facts = kinds(project.facts(run))
+    with pytest.raises(OrchError, match="was cleaned"):
+        project.drive(run)
+    assert kinds(project.facts(run)) == facts and facts[-1] == "RunCleaned"
+
+
 def test_a_branch_that_was_taken_before_its_task_was_rejected_lands_whole(
     project: Project,
 ) -> None:
@@ -258,7 +294,7 @@ def test_an_accept_whose_fact_is_missing_is_known_to_clean(project: Project) -> 
                 before=state.started.base,
                 commit=state.tip,
                 tree=state.tip_tree,
-                tasks=("a",),
+                heads=(HeadRef(task="a", attempt=1),),
             )
         )
     project.git("merge", "--quiet", "--ff-only", state.tip)

@@ -8,6 +8,7 @@ from ledger.events import (
     AttemptStarted,
     EngineStarted,
     Event,
+    HeadRef,
     Landed,
 )
 from ledger.state import RunState
@@ -106,8 +107,9 @@ def test_a_squash_whose_fact_a_crash_swallowed_counts_as_accepted(project: Proje
     with project.store() as store:  # as if orch had died between branch and fact
         journal = Journal.load(store, run)
         tree = project.git("rev-parse", f"{result.commit}^{{tree}}")
+        heads = (HeadRef(task="a", attempt=1),)
         intended = AcceptIntended(
-            target="main", before=base, commit=result.commit, tree=tree, tasks=("a",)
+            target="main", before=base, commit=result.commit, tree=tree, heads=heads
         )
         journal.append(intended)
     project.git("merge", "--quiet", "--ff-only", result.commit)

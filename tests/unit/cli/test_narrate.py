@@ -6,7 +6,7 @@ from ledger import events as e
 from ledger.model import Verdict
 from orchestrator.review.narrate import narrate, narrate_all
 from orchestrator.review.told import KEPT, Told
-from tests.support.builders import Story, verdict
+from tests.support.builders import Story, head, verdict
 
 SILENT = {"CandidateBuilt", "LandingIntended", "PrefixCut", "AttemptPrepared", "BaselineStarted"}
 
@@ -118,10 +118,10 @@ def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
         "RejectRequested": e.RejectRequested(tasks=("t",)),
         "RejectRefused": e.RejectRefused(tasks=("t",), why="w"),
         "AcceptIntended": e.AcceptIntended(
-            target="main", before=sha, commit=sha, tree=sha, tasks=("t",)
+            target="main", before=sha, commit=sha, tree=sha, heads=(head("t"),)
         ),
         "AcceptGateJudged": e.AcceptGateJudged(verdict=red),
-        "Accepted": e.Accepted(target="main", before=sha, commit=sha, tree=sha, tasks=("t",)),
+        "Accepted": e.Accepted(target="main", before=sha, commit=sha, tree=sha, heads=(head("t"),)),
         "RunCleaned": e.RunCleaned(),
     }
     line = narrate(facts[kind], story.state)

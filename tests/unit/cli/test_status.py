@@ -12,7 +12,7 @@ from orchestrator.review.status import (
     status_of,
 )
 from orchestrator.review.words import noted
-from tests.support.builders import Story
+from tests.support.builders import Story, head
 
 FINISHED = e.RunFinished(outcome="complete", exit_code=0)
 
@@ -73,7 +73,7 @@ def test_every_way_to_end_says_what_to_type_next() -> None:
 def test_what_was_accepted_is_not_offered_again() -> None:
     story = Story.of(1).baseline().lands_at_once("t1").tell(FINISHED)
     assert "orch diff" in commands(story)
-    story.tell(e.Accepted(target="main", before="b", commit="c", tree="t", tasks=("t1",)))
+    story.tell(e.Accepted(target="main", before="b", commit="c", tree="t", heads=(head("t1"),)))
     assert commands(story) == ["orch clean"]
     assert "accepted into main" in "\n".join(render_status(status_of(story.state, False), 9.0))
 

@@ -146,8 +146,8 @@ def test_another_engine_forgets_that_it_was_told_to_stop():
 
 
 def test_accepting_and_cleaning_are_remembered():
-    both = {"target": "main", "before": "x", "commit": "c", "tree": "t", "tasks": ("t1",)}
-    story = Story.of(1).tell(e.AcceptIntended(**both))
+    both = {"target": "main", "before": "x", "commit": "c", "tree": "t", "heads": (head("t1"),)}
+    story = Story.of(1).baseline().lands_at_once("t1").tell(e.AcceptIntended(**both))
     assert story.state.accepting == e.AcceptIntended(**both)
     story.tell(e.AcceptGateJudged(verdict=verdict()), e.Accepted(**both))
     assert story.state.accepting is None

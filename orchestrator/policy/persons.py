@@ -1,0 +1,204 @@
+"""What a person may say to a run: the fact that it makes, or why it is refused. Pure.
+
+1. Nothing is said to a run that was cleaned: what it would be done with is gone.
+2. A word about a task names one of the plan; where there is none, the nearest is offered.
+3. `retry`: a task that neither goes on by itself nor has landed. A skipped one waits for what it
+   needs, and it is said for what.
+4. `allow`: a path that a held task waits for, by the name that was recorded of it.
+5. `reject`: landed tasks; with them go the landed ones that need them, directly or not.
+6. `submit`: a head for a task that nobody works on, and that has neither a queued head nor landed.
+7. `take`: the newest head of a task, whatever became of it.
+8. `stop`: a run that has not finished.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger import events as e
+from ledger.model import Limits, Sha, TaskId
+from ledger.state import AttemptState, RunState, TaskState
+from orchestrator.policy.nearest import nearest
+
+GOES_ON = ("working", "queued", "ready", "waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why something is not done, and what to type instead."""
+
+    why: str
+    hint: str
+
+
+# --- 1, 2. about what -------------------------------------------------------------------------
+
+
+def cleaned(state: RunState) -> Refused | None:
+    """Why nothing can be said to a run that was cleaned; None for any other."""
+    if state.cleaned is None:
+        return None
+    return Refused(
+        f"run {state.run} was cleaned: its refs are gone",
+        "orch run starts anew; orch report tells what it did",
+    )
+
+
+def named(state: RunState, task_id: TaskId) -> TaskState | Refused:
+    """The task of that id."""
+    task = state.tasks.get(task_id)
+    if task is not None:
+        return task
+    near = nearest(task_id, state.tasks)
+    hint = f"did you mean {near}?" if near else "orch status names the tasks"
+    return Refused(f"run {state.run} has no task '{task_id}'", hint)
+
+
+def _spoken_of(state: RunState, task_id: TaskId) -> TaskState | Refused:
+    """The task, of a run to which something can be said."""
+    return cleaned(state) or named(state, task_id)
+
+
+# --- closures ---------------------------------------------------------------------------------
+
+
+def with_dependents(state: RunState, task_ids: tuple[TaskId, ...]) -> tuple[TaskId, ...]:
+    """Landed tasks and the landed ones that need them, in the plan's order."""
+    chosen, pending = set(task_ids), list(task_ids)
+    while pending:
+        for task_id in state.dependents[pending.pop()]:
+            # through what is unchanged too: it has nothing in the result, what needs it may have
+            if task_id not in chosen and state.tasks[task_id].status in ("landed", "unchanged"):
+                chosen.add(task_id)
+                pending.append(task_id)
+    return tuple(t for t in state.tasks if t in chosen and state.tasks[t].status == "landed")
+
+
+def with_needs(state: RunState, task_ids: tuple[TaskId, ...]) -> tuple[TaskId, ...]:
+    """Tasks and all that they need, directly or not, in the plan's order."""
+    chosen, pending = set(task_ids), list(task_ids)
+    while pending:
+        for need in state.tasks[pending.pop()].task.needs:
+            if need not in chosen:
+                chosen.add(need)
+                pending.append(need)
+    return tuple(t for t in state.tasks if t in chosen)
+
+
+# --- 3. retry ---------------------------------------------------------------------------------
+
+
+def retry(state: RunState, task_id: TaskId, note: str) -> e.RetryRequested | Refused:
+    """Another try, with something to say about it."""
+    task = _spoken_of(state, task_id)
+    if isinstance(task, Refused):
+        return task
+    if task.status in GOES_ON:
+        return Refused(f"{task_id} is {task.status}: it goes on by itself", "orch resume")
+    if task.status == "landed":
+        hint = f"orch reject {task_id} takes it out of the result first"
+        return Refused(f"{task_id} has landed", hint)
+    if task.status == "skipped":
+        waits, hint = waits_for(state, task_id)
+        why = f"{task_id} is skipped: it waits for {waits}, then goes on by itself"
+        return Refused(why, hint)
+    return e.RetryRequested(task=task_id, note=note)
+
+
+def waits_for(state: RunState, task_id: TaskId) -> tuple[str, str]:
+    """What keeps a skipped task from being tried, and what to type about it."""
+    roots = [
+        need
+        for need in with_needs(state, (task_id,))
+        if need != task_id and state.tasks[need].status in ("failed", "rejected")
+    ]
+    words = ", ".join(f"{need} ({state.tasks[need].status})" for need in roots[:5])
+    return words or "what has not landed", f"orch retry {roots[0]}" if roots else "orch status"
+
+
+# --- 4. allow ---------------------------------------------------------------------------------
+
+
+def allow(state: RunState, task_id: TaskId, path: str, as_shown: str) -> e.PathAllowed | Refused:
+    """Leave to change a path, as a person spelled it or as it is shown."""
+    task = _spoken_of(state, task_id)
+    if isinstance(task, Refused):
+        return task
+    held = _held_paths(task)
+    if task.status != "held" or not held:
+        return Refused(f"{task_id} is {task.status}: it waits for no path", "orch status")
+    # Names that no ledger can hold as they are were recorded as they are shown.
+    for spelling in (path, as_shown):
+        if spelling in held:
+            return e.PathAllowed(task=task_id, path=spelling)
+    return Refused(f"{task_id} did not change '{as_shown}'", f"it did: {', '.join(held)}")
+
+
+def still_to_allow(state: RunState, task_id: TaskId) -> tuple[str, ...]:
+    """The paths that hold a task and are not allowed yet."""
+    task = state.tasks[task_id]
+    return tuple(path for path in _held_paths(task) if path not in task.allowed)
+
+
+def _held_paths(task: TaskState) -> tuple[str, ...]:
+    finished = task.last.finished if task.last else None
+    return finished.held_paths if finished else ()
+
+
+# --- 5. reject --------------------------------------------------------------------------------
+
+
+def reject(state: RunState, task_ids: tuple[TaskId, ...]) -> e.RejectRequested | Refused:
+    """Landed tasks, and what needs them, out of the result again."""
+    for task_id in task_ids:
+        task = _spoken_of(state, task_id)
+        if isinstance(task, Refused):
+            return task
+        if task.status != "landed":
+            why = f"{task_id} is {task.status}, not landed: there is nothing to take out"
+            return Refused(why, f"orch show {task_id}")
+    return e.RejectRequested(tasks=with_dependents(state, task_ids))
+
+
+# --- 6, 7. heads ------------------------------------------------------------------------------
+
+
+def may_submit(state: RunState, task_id: TaskId) -> TaskState | Refused:
+    """The task, where a person may give a head for it."""
+    task = _spoken_of(state, task_id)
+    if isinstance(task, TaskState) and task.status in ("working", "queued", "landed"):
+        return Refused(f"{task_id} is {task.status}", f"orch show {task_id}")
+    return task
+
+
+def head_to_take(state: RunState, task_id: TaskId) -> AttemptState | Refused:
+    """The attempt whose head a person would go on with."""
+    task = _spoken_of(state, task_id)
+    if isinstance(task, Refused):
+        return task
+    newest = next((attempt for attempt in reversed(task.attempts) if attempt.head), None)
+    why = f"{task_id} has no head: no attempt of it has changed anything"
+    return newest or Refused(why, f"orch show {task_id}")
+
+
+def take(state: RunState, task_id: TaskId, branch: str, head: Sha) -> e.TaskTaken | Refused:
+    """A task's head as a branch."""
+    task = _spoken_of(state, task_id)
+    if isinstance(task, Refused):
+        return task
+    return e.TaskTaken(task=task_id, branch=branch, head=head)
+
+
+# --- 8. the run -------------------------------------------------------------------------------
+
+
+def stop(state: RunState, why: str) -> e.StopRequested | Refused:
+    """The run is to end in order."""
+    if state.finished and not state.cleaned:
+        return Refused(f"run {state.run} has finished already", f"orch status {state.run}")
+    return cleaned(state) or e.StopRequested(why=why)
+
+
+def change_limits(state: RunState, limits: Limits) -> e.LimitsChanged | Refused:
+    """Other limits from now on."""
+    return cleaned(state) or e.LimitsChanged(limits=limits)

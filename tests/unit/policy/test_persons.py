@@ -1,0 +1,159 @@
+"""What a person may say, and what follows from it: values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ledger import events as e
+from ledger.model import Limits
+from ledger.state import AttemptState, RunState, TaskState
+from orchestrator.policy import persons
+from orchestrator.policy.persons import Refused, with_dependents, with_needs
+from tests.support.builders import Story
+
+DIAMOND = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "lone": []}
+
+
+def everything_landed() -> Story:
+    return Story.of(DIAMOND).baseline().lands_at_once("a", "b", "c", "d", "lone")
+
+
+def one_of_each() -> Story:
+    """A task for each status that is named after it, and `skips`, which needs a failed one."""
+    needs = {
+        **dict.fromkeys(
+            ("landed", "working", "queued", "held", "failed", "unchanged", "ready"), ()
+        ),
+        "waiting": ("working",),
+        "skips": ("failed",),
+        "deeper": ("skips",),
+    }
+    story = Story.of(needs, parallel=9).baseline().lands_at_once("landed")
+    story.starts("unchanged").ends("unchanged", "unchanged")
+    story.starts("held").ends("held", "held", held_paths=("x.cfg", "y.cfg"), why="protected")
+    story.starts("failed").ends("failed", "failed").tell(e.TaskGivenUp(task="failed", why="no"))
+    return story.queues("queued").starts("working")
+
+
+def why(answer: object) -> str:
+    assert isinstance(answer, Refused), answer
+    assert answer.hint
+    return answer.why
+
+
+# --- closures ---------------------------------------------------------------------------------
+
+
+def test_what_needs_a_task_goes_with_it_directly_or_not():
+    state = everything_landed().state
+    assert with_dependents(state, ("a",)) == ("a", "b", "c", "d")
+    assert with_dependents(state, ("c", "lone")) == ("c", "d", "lone")
+    assert with_dependents(state, ()) == ()
+
+
+def test_what_has_not_landed_does_not_go_and_what_is_unchanged_is_looked_through():
+    story = Story.of(DIAMOND).baseline().lands_at_once("a", "c")
+    story.starts("b").ends("b", "unchanged").lands_at_once("d")
+    assert with_dependents(story.state, ("a",)) == ("a", "c", "d")
+    assert with_dependents(story.state, ("b",)) == ("d",)
+    assert with_dependents(Story.of(DIAMOND).state, ("a",)) == ()
+
+
+def test_what_a_task_needs_comes_with_it_in_the_plans_order():
+    state = everything_landed().state
+    assert with_needs(state, ("d",)) == ("a", "b", "c", "d")
+    assert with_needs(state, ("lone", "b")) == ("a", "b", "lone")
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+def test_a_retry_is_for_what_neither_goes_on_nor_has_landed():
+    state = one_of_each().state
+    for task_id in ("held", "failed", "unchanged"):
+        said = persons.retry(state, task_id, "again")
+        assert said == e.RetryRequested(task=task_id, note="again")
+    for task_id in ("working", "queued", "ready", "waiting"):
+        assert "goes on by itself" in why(persons.retry(state, task_id, ""))
+    refused = persons.retry(state, "landed", "")
+    assert refused == Refused(
+        "landed has landed", "orch reject landed takes it out of the result first"
+    )
+
+
+def test_a_skipped_task_says_what_it_waits_for_however_far_away():
+    state = one_of_each().state
+    refused = persons.retry(state, "deeper", "")
+    assert "it waits for failed (failed)" in why(refused)
+    assert isinstance(refused, Refused) and refused.hint == "orch retry failed"
+
+
+def test_a_path_is_allowed_by_the_name_that_was_recorded():
+    story = one_of_each()
+    assert persons.still_to_allow(story.state, "held") == ("x.cfg", "y.cfg")
+    said = persons.allow(story.state, "held", "x.cfg", "x.cfg")
+    assert said == e.PathAllowed(task="held", path="x.cfg")
+    as_shown = persons.allow(story.state, "held", "\u200dx", "y.cfg")
+    assert as_shown == e.PathAllowed(task="held", path="y.cfg")
+    assert "did not change 'z'" in why(persons.allow(story.state, "held", "z", "z"))
+    assert "waits for no path" in why(persons.allow(story.state, "ready", "x.cfg", "x.cfg"))
+    story.tell(e.PathAllowed(task="held", path="x.cfg"))
+    assert persons.still_to_allow(story.state, "held") == ("y.cfg",)
+
+
+def test_a_rejection_names_what_goes_too():
+    state = everything_landed().state
+    assert persons.reject(state, ("b",)) == e.RejectRequested(tasks=("b", "d"))
+    assert "not landed" in why(persons.reject(one_of_each().state, ("landed", "queued")))
+
+
+def test_a_head_is_given_for_what_nobody_works_on():
+    state = one_of_each().state
+    for task_id in ("held", "failed", "unchanged", "ready", "waiting", "skips"):
+        assert isinstance(persons.may_submit(state, task_id), TaskState)
+    for task_id in ("working", "queued", "landed"):
+        assert task_id in why(persons.may_submit(state, task_id))
+
+
+def test_the_newest_head_is_taken_whatever_became_of_it():
+    story = one_of_each()
+    taken = persons.head_to_take(story.state, "landed")
+    assert isinstance(taken, AttemptState) and taken.head == "h-landed-1"
+    assert "has no head" in why(persons.head_to_take(story.state, "working"))
+    said = persons.take(story.state, "landed", "branch", "h")
+    assert said == e.TaskTaken(task="landed", branch="branch", head="h")
+
+
+def test_a_stop_is_for_a_run_that_has_not_finished():
+    story = Story.of(1).baseline()
+    assert persons.stop(story.state, "enough") == e.StopRequested(why="enough")
+    story.tell(e.RunFinished(outcome="stopped", exit_code=130))
+    assert "has finished already" in why(persons.stop(story.state, "enough"))
+
+
+Word = Callable[[RunState, str], object]
+WORDS: dict[str, Word] = {
+    "retry": lambda state, task: persons.retry(state, task, ""),
+    "allow": lambda state, task: persons.allow(state, task, "x", "x"),
+    "reject": lambda state, task: persons.reject(state, (task,)),
+    "submit": persons.may_submit,
+    "head_to_take": persons.head_to_take,
+    "take": lambda state, task: persons.take(state, task, "b", "h"),
+}
+
+
+@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS.keys())
+def test_a_task_that_is_not_there_is_answered_with_the_nearest(word):
+    refused = word(everything_landed().state, "lune")
+    assert "has no task 'lune'" in why(refused) and refused.hint == "did you mean lone?"
+
+
+@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS.keys())
+def test_nothing_is_said_to_a_run_that_was_cleaned(word):
+    state = everything_landed().tell(e.RunCleaned()).state
+    assert "was cleaned" in why(word(state, "a"))
+    assert "was cleaned" in why(persons.stop(state, "enough"))
+    assert "was cleaned" in why(persons.change_limits(state, Limits()))
+    assert persons.cleaned(everything_landed().state) is None
