@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shutil
 import stat
 import threading
 import time
@@ -120,7 +121,15 @@ def detach(git: Git, path: Path, commit: str, index: Path) -> None:
         git.run_refs("update-ref", "--no-deref", "HEAD", commit, git_dir=entry)
     else:
         _expect(entry / "HEAD", commit.encode() + b"\n")
-    replace_file(entry / "index", index.read_bytes())
+    _copy_anew(index, entry / "index")
+
+
+def _copy_anew(source: Path, target: Path) -> None:
+    # Removed first: what is renamed over a file, ext4 writes to the disk at once.
+    remove(target)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with source.open("rb") as read, open(os.open(target, flags, 0o644), "wb") as written:
+        shutil.copyfileobj(read, written, 1 << 20)
 
 
 def remove_entry(git: Git, path: Path) -> None:
