@@ -16,124 +16,30 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from orchestrator.verification.python_tests.assertions import (
-    ANY_ERROR,
-    MANY,
-    RAISING,
-    Claim,
-    call_claims,
-    claims_of,
-    make_claim,
-)
-from orchestrator.verification.python_tests.values import (
+from orchestrator.verification.python_tests.assertions import ANY_ERROR, RAISING, claims_of
+from orchestrator.verification.python_tests.body import Body, Check, Finder, FunctionNode, Where
+from orchestrator.verification.python_tests.gathering import Gatherer, calls_in, is_skip
+from orchestrator.verification.python_tests.scopes import (
     Names,
     bindings,
     children,
     last_name,
-    length,
     names_of,
-    truth,
     walk_all,
     walk_scope,
 )
-from orchestrator.verification.python_tests.words import Defs, definitions, words_of
+from orchestrator.verification.python_tests.values import length, truth
+from orchestrator.verification.python_tests.words import definitions
 
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 End = Literal["on", "returned", "looped", "skipped", "failed"]
-DEPTH = 5
 SKIP_CALLS = frozenset(("skip", "xfail", "skipTest", "importorskip", "SkipTest", "Skipped"))
 _LEAVES = frozenset(("exit", "_exit", "abort", "quit"))
 _CHECKS_BY_NAME = ("check", "verify", "validate", "ensure", "must", "compare", "run_test")
 _STRONG_WORDS = frozenset(("expect", "assert_that", "assertThat", "should", "that"))
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One claim in its place."""
-
-    claim: Claim
-    line: int
-    words: frozenset[str]
-    sure: bool = True
-    times: int | None = 1
-    """How often it is asked in one run; None: nobody knows."""
-    soft: bool = False
-    """Nobody misses it: it may be none."""
-    unseen: bool = False
-    """It looks like a helper that checks, but what it does is not to be seen."""
-    dead: str = ""
-    """Why it cannot fail."""
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Something that keeps a test from counting."""
-
-    kind: Literal["skip", "xfail"]
-    when: str
-    """Under which condition; empty: always."""
-    line: int
-    where: str = ""
-    """The scope that it is said in; empty: the test itself."""
-    how: str = ""
-
-
-@dataclass(slots=True)
-class Body:
-    """What was read of a function."""
-
-    checks: list[Check] = field(default_factory=list)
-    dead: list[Check] = field(default_factory=list)
-    skips: list[Skip] = field(default_factory=list)
-    calls: int = 0
-    """Calls that are reached."""
-    yields: bool = False
-    awaits: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Helper:
-    """A function that a call means."""
-
-    node: FunctionNode
-    names: Names
-    owner: str
-    shared: bool | None = None
-    """It is there before and after, so that its own change is told at itself; whether a call of
-    it is a check."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finder:
-    """Finds what calls mean, and keeps what was read of it."""
-
-    find: Callable[[ast.Call, str], Helper | None]
-    """What a call means, within a class of that name."""
-    known: dict[int, Body] = field(default_factory=dict)
-    checking: frozenset[str] = frozenset()
-    """Names of helpers that checked before, and are defined elsewhere now."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Where:
-    sure: bool = True
-    times: int | None = 1
-    dead: str = ""
-    when: tuple[str, ...] = ()
-
-    def under(self, *conditions: str) -> _Where:
-        return replace(self, when=(*self.when, *conditions)) if conditions else self
-
-    def rounds(self, count: int | None) -> _Where:
-        times = None if count is None or self.times is None else self.times * count
-        return replace(self, times=times)
-
-    def killed(self, why: str) -> _Where:
-        return replace(self, dead=self.dead or why)
 
 
 @dataclass(slots=True)
@@ -180,40 +86,40 @@ def read_body(
             reader.functions[node.name] = node
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             reader.used.add(node.id)
-    reader.block(body, _Where())
+    reader.block(body, Where())
     return reader.body
 
 
-class _Reader:
-    def __init__(
-        self, names: Names, defs: Defs, finder: Finder, owner: str, stack: tuple[int, ...]
-    ) -> None:
-        self.names, self.defs, self.finder, self.owner = names, defs, finder, owner
-        self.stack = stack
-        self.body = Body()
-        self.functions: dict[str, FunctionNode] = {}
-        self.used: set[str] = set()
-        self.unsure = False
-        self.left_behind: tuple[str, ...] = ()
-        """Under which condition what comes next is reached, after a branch that left."""
-        self.within = True
+class _Reader(Gatherer):
+    def read(self, node: FunctionNode, names: Names, owner: str) -> Body:
+        return read_body(node, names, self.finder, owner, self.stack)
 
-    # --- statements -------------------------------------------------------------------------
-
-    def block(self, statements: list[ast.stmt], where: _Where) -> End:
+    def block(self, statements: list[ast.stmt], where: Where) -> End:
         end: End = "on"
+        assigned, self.assigned = self.assigned, {}
         for statement in statements:
             if end == "skipped":
-                return end
+                break
             if end != "on":
                 where = where.killed("it is never reached")
             new = self.statement(statement, where)
             end = new if end == "on" else end
             where = where.under(*self.left_behind)
             self.left_behind = ()
+            self._assign(statement)
+        self.assigned = assigned
         return end
 
-    def statement(self, node: ast.stmt, where: _Where) -> End:
+    def _assign(self, statement: ast.stmt) -> None:
+        """Remembers what constants a statement gives to names, and forgets what it changes."""
+        for name, values in bindings(walk_scope([statement])).items():
+            self.assigned.pop(name, None)
+            value = values[-1]
+            plain = isinstance(statement, ast.Assign) and isinstance(value, ast.Constant)
+            if plain and value is not None and name not in self.names.shared:
+                self.assigned[name] = value
+
+    def statement(self, node: ast.stmt, where: Where) -> End:
         match node:
             case ast.Assert():
                 return self._assert(node, where)
@@ -247,7 +153,7 @@ class _Reader:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 is_used = node.decorator_list or node.name in self.used
                 inner = where if is_used else where.killed("nobody calls it")
-                self._inline(node, self.names, self.owner, inner)
+                self.inline(node, self.names, self.owner, inner)
                 return "on"
             case ast.ClassDef():
                 self.block(
@@ -259,10 +165,10 @@ class _Reader:
             self.expression(value, where)
         return "on"
 
-    def _assert(self, node: ast.Assert, where: _Where) -> End:
+    def _assert(self, node: ast.Assert, where: Where) -> End:
         self.expression(node.test, where)
         if node.msg is not None:
-            if any(_is_skip(call) for call in _calls(node.msg)):
+            if any(is_skip(call) for call in calls_in(node.msg)):
                 where = where.killed("it skips where it would fail")
             self.expression(node.msg, where.under(f"not {ast.unparse(node.test)}"))
         if isinstance(node.test, ast.Constant) and not node.test.value:
@@ -271,12 +177,12 @@ class _Reader:
             self.claim(one, node.lineno, where)
         return "on"
 
-    def _expression_statement(self, value: ast.expr, where: _Where) -> End:
+    def _expression_statement(self, value: ast.expr, where: Where) -> End:
         self.expression(value, where)
         call = value.value if isinstance(value, ast.Await) else value
         if isinstance(call, ast.Call):
             name = last_name(call.func)
-            if _is_skip(call) and name != "importorskip":
+            if is_skip(call) and name != "importorskip":
                 return "skipped"
             if name == "fail":
                 return "failed"
@@ -284,16 +190,16 @@ class _Reader:
                 return "returned"
         return "on"
 
-    def _raise(self, node: ast.Raise, where: _Where) -> End:
+    def _raise(self, node: ast.Raise, where: Where) -> End:
         if node.exc is not None:
             name = last_name(node.exc)
             if name in ("SkipTest", "Skipped") or ast.unparse(node.exc).startswith("pytest.skip."):
-                self._skip("skip", node.lineno, where, f"raise {name}")
+                self.skip("skip", node.lineno, where, f"raise {name}")
                 return "skipped"
             self.expression(node.exc, where)
         return "failed"
 
-    def _if(self, node: ast.If, where: _Where) -> End:
+    def _if(self, node: ast.If, where: Where) -> End:
         self.expression(node.test, where)
         worth = truth(node.test, self.names)
         text = ast.unparse(node.test)
@@ -316,7 +222,7 @@ class _Reader:
         return end
 
     def _loop(
-        self, node: ast.For | ast.AsyncFor | ast.While, where: _Where, count: int | None
+        self, node: ast.For | ast.AsyncFor | ast.While, where: Where, count: int | None
     ) -> End:
         inner = where.rounds(count)
         self.body.awaits = self.body.awaits or isinstance(node, ast.AsyncFor)
@@ -329,11 +235,11 @@ class _Reader:
         self.block(node.orelse, where)
         return end if end in ("skipped", "failed", "returned") and count != 0 else "on"
 
-    def _with(self, node: ast.With | ast.AsyncWith, where: _Where) -> End:
+    def _with(self, node: ast.With | ast.AsyncWith, where: Where) -> End:
         inner, expects = where, False
         self.body.awaits = self.body.awaits or isinstance(node, ast.AsyncWith)
         for item in node.items:
-            raising = [c for c in _calls(item.context_expr) if last_name(c.func) in RAISING]
+            raising = [c for c in calls_in(item.context_expr) if last_name(c.func) in RAISING]
             name = last_name(item.context_expr)
             if raising:
                 expects = True
@@ -341,7 +247,7 @@ class _Reader:
                     inner = inner.killed("the error that it would raise is expected")
                     continue
                 for call in raising:
-                    self._raises(call, node.lineno, where)
+                    self.raises(call, node.lineno, where)
                 for call in raising:
                     for argument in call.args:
                         self.expression(argument, where)
@@ -351,6 +257,8 @@ class _Reader:
                     inner = inner.killed("suppress() swallows its failure")
                 else:
                     inner = replace(inner, sure=False)
+            elif self._swallows(item.context_expr):
+                inner = inner.killed(f"{name}() swallows its failure")
             elif isinstance(item.context_expr, ast.Name):
                 # One that was made elsewhere may expect an error.
                 self.claim(item.context_expr, node.lineno, where, unseen=True)
@@ -359,7 +267,15 @@ class _Reader:
         end = self.block(node.body, inner)
         return "on" if expects and end in ("failed", "on") else end
 
-    def _try(self, node: ast.Try | ast.TryStar, where: _Where) -> End:
+    def _swallows(self, context: ast.expr) -> bool:
+        """Whether a context of the project's own lets no failure out."""
+        if not isinstance(context, ast.Call):
+            return False
+        helper = self.finder.find(context, self.owner)
+        node = helper.node if helper else self.functions.get(last_name(context))
+        return node is not None and swallows(node)
+
+    def _try(self, node: ast.Try | ast.TryStar, where: Where) -> End:
         swallows = _leaves_in_finally(node)
         why = "a `return` in its `finally` swallows its failure"
         handlers: list[_Branch] = []
@@ -387,12 +303,12 @@ class _Reader:
                     kinds = _caught(handler)
                     error = handler.type or ast.Name("Exception")
                     call = ast.Call(ast.Name("raises"), [error], [])
-                    self._raises(call, node.lineno, where, weak=bool(ANY_ERROR & set(kinds)))
+                    self.raises(call, node.lineno, where, weak=bool(ANY_ERROR & set(kinds)))
         end = self._join([main, *(b for b in handlers if b.end != "failed")])
         self.block(node.finalbody, where)
         return end
 
-    def _match(self, node: ast.Match, where: _Where) -> End:
+    def _match(self, node: ast.Match, where: Where) -> End:
         self.expression(node.subject, where)
         subject = ast.unparse(node.subject)
         branches = [
@@ -406,7 +322,7 @@ class _Reader:
             self.claim(node.subject, node.lineno, where)
         return self._join(branches)
 
-    def _branch(self, statements: list[ast.stmt], where: _Where) -> _Branch:
+    def _branch(self, statements: list[ast.stmt], where: Where) -> _Branch:
         checks, self.body.checks = self.body.checks, []
         unsure, self.unsure = self.unsure, False
         end = self.block(statements, where)
@@ -430,194 +346,6 @@ class _Reader:
             return "returned" if any(b.end == "returned" for b in taken) else "looped"
         return "skipped" if any(b.end == "skipped" for b in branches) else "failed"
 
-    # --- expressions ------------------------------------------------------------------------
-
-    def expression(self, node: ast.expr, where: _Where) -> None:
-        """Checks, skips and helpers that are called within an expression."""
-        pending: list[tuple[ast.AST, _Where]] = [(node, where)]
-        while pending:
-            one, here = pending.pop()
-            if isinstance(one, (ast.Yield, ast.YieldFrom)):
-                self.body.yields = True
-            if isinstance(one, ast.Await):
-                self.body.awaits = True
-            if isinstance(one, ast.Lambda):
-                continue
-            if isinstance(one, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
-                here = here.rounds(length(one, self.names))
-            if isinstance(one, ast.BoolOp) and len(one.values) > 1:
-                pending.append((one.values[0], here))
-                later = here.under(ast.unparse(one.values[0]))
-                pending.extend((value, later) for value in one.values[1:])
-                continue
-            if isinstance(one, ast.IfExp):
-                here = here.under(ast.unparse(one.test))
-            if isinstance(one, ast.Call) and self._call(one, here, is_all=one is node):
-                pending.extend((argument, here) for argument in one.args)
-                pending.extend((keyword.value, here) for keyword in one.keywords)
-                continue
-            pending.extend((child, here) for child in children(one))
-
-    def _call(self, call: ast.Call, where: _Where, *, is_all: bool) -> bool:
-        """Takes account of a call; whether its function's own parts are done with."""
-        name = last_name(call.func)
-        if not where.dead:
-            self.body.calls += 1
-        if _is_skip(call):
-            kind: Literal["skip", "xfail"] = "xfail" if name == "xfail" else "skip"
-            self._skip(kind, call.lineno, where, f"{name}()", call)
-            return True
-        if name == "fail" and _first(call.func) in ("pytest", "self", "fail"):
-            if not is_all:
-                self.claim(call, call.lineno, where)
-            return True
-        if name in RAISING:
-            if len(call.args) > 1 and name not in ("RaisesGroup",):
-                self._raises(call, call.lineno, where)
-            return True
-        fluent = next((c for c in _chain_calls(call) if last_name(c.func) in _STRONG_WORDS), None)
-        if fluent is not None:
-            self.claim(call, call.lineno, where)
-            return True
-        helper = self._helper(call)
-        if helper is not None:
-            self._inline(helper.node, helper.names, helper.owner, where, call, helper.shared)
-            return True
-        claims = call_claims(call, self.names)
-        if claims is not None:
-            if len(claims) == 1 and claims[0] is not call and self._is_never(claims[0]):
-                return True
-            for one in claims:
-                self.claim(one, call.lineno, where)
-            return True
-        if name in self.finder.checking or (is_all and _looks_like_a_check(call)):
-            self.claim(call, call.lineno, where, unseen=True)
-        return False
-
-    def _is_never(self, test: ast.expr) -> bool:
-        return truth(test, self.names) is False
-
-    def _helper(self, call: ast.Call) -> Helper | None:
-        if isinstance(call.func, ast.Name) and call.func.id in self.functions:
-            return None  # read where it is defined
-        helper = self.finder.find(call, self.owner)
-        if helper is None or id(helper.node) in self.stack or len(self.stack) > DEPTH:
-            return None
-        return helper
-
-    def _inline(
-        self,
-        node: FunctionNode,
-        names: Names,
-        owner: str,
-        where: _Where,
-        called: ast.Call | None = None,
-        shared: bool | None = None,
-    ) -> None:
-        """A helper's checks, where it is called; as one where it is told about by itself."""
-        if id(node) in self.stack:
-            return
-        known = self.finder.known.get(id(node)) if called is not None else None
-        inner = known or read_body(node, names, self.finder, owner, self.stack)
-        if called is not None:
-            self.finder.known[id(node)] = inner
-        if called is not None and shared is not None:
-            if shared:
-                self.claim(called, called.lineno, where, holds=len(inner.checks))
-            return
-        for skip in inner.skips:
-            when = " and ".join((*where.when, *([skip.when] if skip.when else [])))
-            self.body.skips.append(replace(skip, when=when, how=f"{node.name}() {skip.how}"))
-        words = self.words(called) if called else frozenset[str]()
-        for check in (*inner.checks, *inner.dead):
-            times = None if where.times is None or check.times is None else where.times
-            here = replace(
-                check,
-                line=called.lineno if called else check.line,
-                words=check.words | words,
-                sure=check.sure and where.sure and not self.unsure,
-                times=times * check.times if times is not None and check.times else None,
-                dead=where.dead or check.dead,
-            )
-            (self.body.dead if here.dead else self.body.checks).append(here)
-
-    # --- what is found ----------------------------------------------------------------------
-
-    def claim(
-        self,
-        node: ast.expr,
-        line: int,
-        where: _Where,
-        *,
-        soft: bool = False,
-        unseen: bool = False,
-        holds: int | None = None,
-    ) -> None:
-        worth = None if unseen else truth(node, self.names)
-        made = make_claim(node, self.names)
-        if holds is not None:
-            made = replace(made, holds=max(1, holds), strength=3)
-        if unseen:
-            made = replace(made, holds=MANY)
-        dead = where.dead or ("it holds whatever happens" if worth is True else "")
-        check = Check(
-            claim=made,
-            line=line,
-            words=self.words(node),
-            sure=where.sure and not self.unsure,
-            times=where.times,
-            soft=soft or unseen,
-            unseen=unseen,
-            dead=dead,
-        )
-        (self.body.dead if dead else self.body.checks).append(check)
-
-    def words(self, node: ast.expr) -> frozenset[str]:
-        return words_of([node], self.names, self.defs)
-
-    def _raises(self, call: ast.Call, line: int, where: _Where, weak: bool = False) -> None:
-        """The claim that an error comes, and what must be said of it."""
-        name = last_name(call.func)
-        error = call.args[0] if call.args else ast.Name("Exception")
-        kind = "warns" if "arn" in name else "logs" if "Logs" in name else "raises"
-        if name in ("assertNumQueries", "assertTemplateUsed", "RaisesGroup"):
-            kind = name
-        claim = make_claim(ast.Call(ast.Name(kind), [error], []), self.names)
-        broad = weak or last_name(error) in ("Exception", "BaseException")
-        claim = replace(claim, subjects=(kind,), strength=1 if broad else 3)
-        match = next((one.value for one in call.keywords if one.arg == "match"), None)
-        if "Regex" in name and len(call.args) > 1:
-            match = call.args[1]
-        check = Check(
-            claim=claim,
-            line=line,
-            words=self.words(call),
-            sure=where.sure and not self.unsure,
-            times=where.times,
-            dead=where.dead,
-        )
-        target = self.body.dead if where.dead else self.body.checks
-        target.append(check)
-        if match is not None:
-            said = make_claim(ast.Call(ast.Name("matches"), [match], []), self.names)
-            said = replace(said, subjects=("matches",), strength=2)
-            target.append(replace(check, claim=said))
-
-    def _skip(
-        self,
-        kind: Literal["skip", "xfail"],
-        line: int,
-        where: _Where,
-        how: str,
-        call: ast.Call | None = None,
-    ) -> None:
-        if where.dead:
-            return
-        when = list(where.when)
-        if call is not None and last_name(call.func) == "importorskip" and call.args:
-            when.append(f"{ast.unparse(call.args[0])} is not there")
-        self.body.skips.append(Skip(kind, " and ".join(when), line, how=how))
-
 
 # --- what statements are made of --------------------------------------------------------------
 
@@ -626,41 +354,6 @@ def _expressions(node: ast.stmt) -> Iterator[ast.expr]:
     for child in children(node):
         if isinstance(child, ast.expr):
             yield child
-
-
-def _calls(node: ast.AST) -> list[ast.Call]:
-    return [one for one in walk_all([node]) if isinstance(one, ast.Call)]
-
-
-def _chain_calls(call: ast.Call) -> Iterator[ast.Call]:
-    """A call, and those that its function is an attribute of: `a(x).b().c()`."""
-    node: ast.expr = call
-    while isinstance(node, (ast.Call, ast.Attribute)):
-        if isinstance(node, ast.Call):
-            yield node
-            node = node.func
-        else:
-            node = node.value
-
-
-def _first(node: ast.expr) -> str:
-    while isinstance(node, (ast.Attribute, ast.Call)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _is_skip(call: ast.Call) -> bool:
-    name = last_name(call.func)
-    if name in ("skipTest", "importorskip", "SkipTest", "Skipped"):
-        return True
-    return name in SKIP_CALLS and _first(call.func) in ("pytest", "skip", "xfail", "unittest", "py")
-
-
-def _looks_like_a_check(call: ast.Call) -> bool:
-    """Whether a function that is not to be seen checks, by its name."""
-    name = last_name(call.func).lstrip("_")
-    near = isinstance(call.func, ast.Name) or _first(call.func) in ("self", "cls")
-    return near and name.startswith(_CHECKS_BY_NAME)
 
 
 def _has_assert(body: list[ast.stmt]) -> bool:
@@ -686,6 +379,19 @@ def _fails(body: list[ast.stmt]) -> bool:
         ):
             return False
     return True
+
+
+def swallows(function: FunctionNode) -> bool:
+    """Whether a function lets no failure out of what it goes round: a decorator, a context."""
+    return any(
+        isinstance(node, (ast.Try, ast.TryStar))
+        and any(
+            (not _caught(handler) or ANY_ERROR & set(_caught(handler)))
+            and not any(isinstance(one, ast.Raise) for one in walk_all(handler.body))
+            for handler in node.handlers
+        )
+        for node in walk_all(function.body)
+    )
 
 
 def _leaves_in_finally(node: ast.Try | ast.TryStar) -> bool:

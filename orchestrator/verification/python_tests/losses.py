@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from orchestrator.verification.python_tests.assertions import MANY, Claim
-from orchestrator.verification.python_tests.checks import Body, Check
+from orchestrator.verification.python_tests.body import Body, Check
+from orchestrator.verification.python_tests.claims import MANY, Claim
 from orchestrator.verification.python_tests.words import share
 
 SHOWN = 80
@@ -71,12 +71,13 @@ def compare_bodies(old: Body, new: Body, new_words: frozenset[str], grown: int =
     for check in sorted(new.checks, key=_asks, reverse=True):
         kept[check.claim.text].append(check)
     missing: list[Check] = []
-    there = {check.claim.text for check in new.checks}
+    there: dict[str, list[Check]] = defaultdict(list)
     for check in sorted(old.checks, key=_asks, reverse=True):
         text = check.claim.text
         if kept[text]:
             _compare_kept(check, kept[text].pop(0), losses, grown)
-        elif not check.soft and (check.sure or text not in there):  # branches may be merged
+            there[text].append(check)
+        elif not check.soft and not any(_exclude(check, one) for one in there[text]):
             missing.append(check)
     missing.sort(key=lambda check: check.line)
     losses.gained += [Gained(one, units_of(one)) for many in kept.values() for one in many]
@@ -85,6 +86,15 @@ def compare_bodies(old: Body, new: Body, new_words: frozenset[str], grown: int =
     said = _Said(old, new)
     losses.lost += [(check, said.of(check)) for check in missing]
     return losses
+
+
+def _exclude(one: Check, other: Check) -> bool:
+    """Whether two checks never run both: their branches may be merged."""
+    return any(
+        f"not ({condition})" in others.when
+        for check, others in ((one, other), (other, one))
+        for condition in check.when
+    )
 
 
 def _asks(check: Check) -> tuple[bool, int]:
@@ -132,13 +142,16 @@ def _compared_alike(missing: list[Check], losses: Losses) -> list[Check]:
 
 def _is_alike(old: Claim, new: Claim) -> bool:
     """Whether it has the same form, or looks at the same thing or at what that is a part of."""
-    return old.shape == new.shape or bool(
-        old.subjects and new.subjects and new.subjects[0] in old.subjects
+    return (
+        old.shape == new.shape
+        or old.text in new.others
+        or bool(old.subjects and new.subjects and new.subjects[0] in old.subjects)
     )
 
 
 def _is_near(old: Claim, new: Claim) -> bool:
-    return old.shape == new.shape or old.subjects[:1] == new.subjects[:1] or new.strength == 1
+    same = old.shape == new.shape or old.subjects[:1] == new.subjects[:1]
+    return same or old.text in new.others or new.strength <= 1
 
 
 def _looser(old: Check, new: Check) -> Problem | None:
@@ -157,9 +170,13 @@ def _looser(old: Check, new: Check) -> Problem | None:
     if was.strength == 3 and now.bound and was.subjects[:1] == now.subjects[:1]:
         return Problem(f"only bounded: {shown}", new.line)
     same_thing = was.subjects[:1] == now.subjects[:1]
+    if was.text in now.others:
+        return Problem(f"something else will do, too: {shown}", new.line)
+    if was.strength == 3 and now.strength == 2 and " in " in now.text and same_thing:
+        return Problem(f"one of several will do: {shown}", new.line)
     if was.strength == 3 and now.text in was.subjects:
         return Problem(f"compared no more: {shown}", new.line)
-    if now.strength == 1 and (was.strength == 3 or (was.strength == 2 and same_thing)):
+    if now.strength <= 1 and (was.strength == 3 or (was.strength == 2 and same_thing)):
         return Problem(f"compared no more: {shown}", new.line)
     return None
 
@@ -207,6 +224,8 @@ def _stood_for(missing: list[Check], losses: Losses, new_words: frozenset[str]) 
 
 def _may_stand(old: Check, new: Check) -> bool:
     if old.sure and not new.sure:
+        return False
+    if new.claim.strength == 0:
         return False
     if old.claim.strength == 3 and new.claim.strength == 1 and not new.unseen:
         return share(old.words, new.words) > ALIKE

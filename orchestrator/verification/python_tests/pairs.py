@@ -24,7 +24,10 @@ SIMILAR = 0.6
 SIMILAR_ELSEWHERE = 0.75
 A_LITTLE_ALIKE = 0.35
 PAIRS_AT_MOST = 40_000
-"""So many pairs of bodies are compared; beyond it only equal ones are found."""
+"""So many pairs of bodies are looked at; beyond it only equal ones are found."""
+SAME_NAMES_AT_MOST = 100
+COMPARED_AT_MOST = 3
+"""So many of the bodies that share the most are compared in full."""
 
 
 def pair_tests(before: Side, after: Side, gone: set[str]) -> tuple[dict[Key, Key], list[Key]]:
@@ -53,14 +56,17 @@ def pair_tests(before: Side, after: Side, gone: set[str]) -> tuple[dict[Key, Key
     return pairs, [key for key in old if key not in pairs]
 
 
-def similarity(one: tuple[str, ...], other: tuple[str, ...], least: float = SIMILAR) -> float:
-    """How alike two bodies are: 1 for the same, 0 for less than the least that matters."""
+def overlap(one: Counter[str], other: Counter[str]) -> float:
+    """How many pieces two bodies share, in whatever order: never less than how alike they are."""
+    total = one.total() + other.total()
+    return 2 * (one & other).total() / total if total else 1.0
+
+
+def similarity(one: tuple[str, ...], other: tuple[str, ...]) -> float:
+    """How alike two bodies are: 1 for the same."""
     if one == other:
         return 1.0
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    if matcher.real_quick_ratio() < least or matcher.quick_ratio() < least:
-        return 0.0
-    return matcher.ratio()
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
 def _by_name(
@@ -73,10 +79,10 @@ def _by_name(
     wanted = Counter(old[key].bare for key in left)
     ranked: list[tuple[bool, bool, float, Key, Key]] = []
     for one in left:
-        for other in by_name.get(old[one].bare, ())[:200]:
+        for other in by_name.get(old[one].bare, ())[:SAME_NAMES_AT_MOST]:
             same_class = old[one].owner == new[other].owner != ""
             same_file = one[0] == other[0]
-            alike = similarity(before.tokens(old[one]), after.tokens(new[other]), 0.0)
+            alike = overlap(before.pieces(old[one]), after.pieces(new[other]))
             alone = same_file and wanted[old[one].bare] == len(by_name[old[one].bare]) == 1
             if not (alone or same_class or alike >= A_LITTLE_ALIKE):
                 continue
@@ -92,12 +98,17 @@ def _by_body(
     ranked: list[tuple[float, Key, Key]] = []
     all_of_them = len(left) * len(free) <= PAIRS_AT_MOST
     for one in left:
-        tokens = before.tokens(old[one])
+        pieces = before.pieces(old[one])
+        near: list[tuple[float, Key]] = []
         for other in free:
-            there = after.tokens(new[other])
-            if not tokens or not (all_of_them or one[0] == other[0] or tokens == there):
-                continue
-            alike = similarity(tokens, there)
+            least = SIMILAR if one[0] == other[0] else SIMILAR_ELSEWHERE
+            if all_of_them or before.tokens(old[one]) == after.tokens(new[other]):
+                shared = overlap(pieces, after.pieces(new[other]))
+                if pieces and shared >= least:
+                    near.append((shared, other))
+        near.sort(key=lambda found: found[0], reverse=True)
+        for _, other in near[:COMPARED_AT_MOST]:
+            alike = similarity(before.tokens(old[one]), after.tokens(new[other]))
             if alike >= (SIMILAR if one[0] == other[0] else SIMILAR_ELSEWHERE):
                 ranked.append((alike, one, other))
     ranked.sort(key=lambda found: found[0], reverse=True)
@@ -119,10 +130,10 @@ def _greedy(ranked: Iterable[tuple[Key, Key]]) -> list[tuple[Key, Key]]:
 
 def most_similar(test: Test, side: Side, candidates: Iterable[Test], of: Side) -> Test | None:
     """The candidate whose body is the most like the test's; None where none is."""
-    tokens = side.tokens(test)
-    best: tuple[float, Test] | None = None
-    for candidate in candidates:
-        alike = similarity(tokens, of.tokens(candidate)) if tokens else 0.0
-        if alike >= SIMILAR and (best is None or alike > best[0]):
-            best = alike, candidate
-    return best[1] if best else None
+    pieces = side.pieces(test)
+    near = [(overlap(pieces, of.pieces(one)), one) for one in candidates if pieces]
+    near.sort(key=lambda found: found[0], reverse=True)
+    for _, candidate in near[:COMPARED_AT_MOST]:
+        if similarity(side.tokens(test), of.tokens(candidate)) >= SIMILAR:
+            return candidate
+    return None

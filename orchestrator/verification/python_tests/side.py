@@ -10,15 +10,17 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 
-from orchestrator.verification.python_tests.checks import Body, Finder, Helper, Skip, read_body
+from orchestrator.verification.python_tests.body import Body, Finder, Helper, Skip
+from orchestrator.verification.python_tests.checks import read_body
+from orchestrator.verification.python_tests.scopes import last_name, walk_all, walk_scope
 from orchestrator.verification.python_tests.suite import Suite, Test
-from orchestrator.verification.python_tests.values import last_name, walk_all, walk_scope
 from orchestrator.verification.python_tests.words import definitions, words_of
 
-TOKENS_AT_MOST = 3000
+TOKENS_AT_MOST = 600
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Side:
     _finders: dict[str, Finder] = field(default_factory=dict)
     _words: dict[int, frozenset[str]] = field(default_factory=dict)
     _tokens: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    _pieces: dict[int, Counter[str]] = field(default_factory=dict)
     _functions: dict[str, tuple[Suite, Test]] = field(default_factory=dict)
 
     def add(self, suite: Suite) -> None:
@@ -95,6 +98,13 @@ class Side:
             text = "\n".join(ast.unparse(one) for one in test.node.body if not _is_text(one))
             found = text.replace("(", " ( ").replace(")", " ) ").replace(".", " . ").split()
             known = self._tokens[id(test.node)] = tuple(found[:TOKENS_AT_MOST])
+        return known
+
+    def pieces(self, test: Test) -> Counter[str]:
+        """The same, counted."""
+        known = self._pieces.get(id(test.node))
+        if known is None:
+            known = self._pieces[id(test.node)] = Counter(self.tokens(test))
         return known
 
     def skips(self, test: Test) -> tuple[Skip, ...]:

@@ -10,43 +10,36 @@
    something else afterwards, what is deleted, a class with `__init__` or `__new__` that is not
    unittest's, and what stands under a condition that is never true.
 4. A test is skipped by what is said at itself, its classes, its file, its fixtures and set-up.
-5. How many cases a test has is the product of the lists that it is parametrised with, each
-   counted without repetitions and without cases that are marked to be skipped.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
-from orchestrator.verification.python_tests.checks import Finder, FunctionNode, Skip, read_body
-from orchestrator.verification.python_tests.values import (
+from orchestrator.verification.python_tests.body import Finder, FunctionNode, Skip
+from orchestrator.verification.python_tests.checks import read_body
+from orchestrator.verification.python_tests.marks import Marks, listed, product
+from orchestrator.verification.python_tests.scopes import (
     Names,
     bindings,
+    call_by_own_names,
     last_name,
-    length,
     names_of,
-    number_of,
-    truth,
     walk_all,
     walk_scope,
 )
+from orchestrator.verification.python_tests.values import truth
 
 FILE = "(the whole file)"
 _USUAL = re.compile(r"test_.*\.py|.+_test\.py|tests?\.py")
 _UNUSUAL = re.compile(r"test.*\.py|.+_tests\.py")
 _TEST_FOLDERS = frozenset(("test", "tests", "testing"))
 _NOT_ENTERED = frozenset(("build", "dist", "node_modules", "venv", "CVS", "_darcs", "{arch}"))
-_SKIPPING_WORDS = frozenset(
-    """
-    skip skipif skipunless xfail expectedfailure disable disabled nottest
-    quarantine quarantined flaky broken requires require needs unless
-    """.split()  # noqa: SIM905
-)
 HOOKS = re.compile(
     r"load_tests|pytest_(?:collection_modifyitems|collect\w*|ignore_collect|pycollect\w*|itemcollected"
     r"|deselected|runtest\w*|pyfunc_call|generate_tests|make_parametrize_id|report_teststatus"
@@ -142,6 +135,7 @@ def may_hold_tests(path: str, content: bytes) -> bool:
 def read_suite(path: str, tree: ast.Module, content: bytes) -> Suite:
     """The tests of a file."""
     everything = walk_all(tree.body)
+    call_by_own_names(everything)
     suite = Suite(path, names_of(bindings(walk_scope(tree.body)), everything))
     for node in everything:
         if isinstance(node, ast.ImportFrom):
@@ -189,6 +183,7 @@ class _Reader:
     def __init__(self, suite: Suite, tree: ast.Module, classes: list[ast.ClassDef]) -> None:
         self.suite, self.tree = suite, tree
         self.names = suite.names
+        self.marks = Marks(suite.names)
         self.classes = {node.name: node for node in classes}
         for name, node in self.classes.items():
             suite.bases[name] = tuple(last_name(base) for base in node.bases)
@@ -267,8 +262,8 @@ class _Reader:
         marks = list(decorators)
         for value in bound.get("pytestmark", ()):
             if value is not None:
-                marks += _listed(value)
-        told = self._told(marks, name)
+                marks += listed(value)
+        told = self.marks.told(marks, name)
         skips = (*scope.skips, *told.skips, *self._set_up_skips(body, name))
         if name == FILE:
             skips = (*skips, *self._module_skips())
@@ -277,7 +272,7 @@ class _Reader:
         return replace(
             scope,
             skips=skips,
-            cases=_product(scope.cases, told.cases),
+            cases=product(scope.cases, told.cases),
             values=(*scope.values, *told.values),
             parameters=scope.parameters | told.parameters,
             timeout_s=told.timeout_s if told.timeout_s is not None else scope.timeout_s,
@@ -358,7 +353,7 @@ class _Reader:
 
     def _function(self, node: FunctionNode, scope: _Scope, prefix: str) -> None:
         name = f"{prefix}{node.name}"
-        told = self._told(node.decorator_list, "")
+        told = self.marks.told(node.decorator_list, "")
         kinds = {last_name(one) for one in node.decorator_list}
         is_test = node.name.startswith("test") or (scope.unittest and node.name == "runTest")
         is_fixture = bool(kinds & {"fixture", "yield_fixture"})
@@ -375,7 +370,7 @@ class _Reader:
             collected=collected or scope.collected == "maybe",
             why_not=why,
             skips=(*scope.skips, *told.skips) if is_test else told.skips,
-            cases=_product(scope.cases, told.cases) if is_test else told.cases,
+            cases=product(scope.cases, told.cases) if is_test else told.cases,
             values=(*scope.values, *told.values),
             parameters=scope.parameters | told.parameters,
             examples=told.examples,
@@ -394,6 +389,13 @@ class _Reader:
             self.suite.helpers[name] = test
 
     def _bound(self, target: ast.expr, value: ast.expr, scope: _Scope, prefix: str) -> None:
+        match target:
+            case ast.Subscript(
+                value=ast.Call(func=ast.Name(id="globals" | "locals" | "vars")),
+                slice=ast.Constant(value=str(name)),
+            ) if name in self.suite.tests:
+                self._lose(name, "its name is bound to something else")
+                return
         if isinstance(target, ast.Attribute) and target.attr == "__test__":
             if truth(value, self.names) is False:
                 taken_out = ast.unparse(target.value)
@@ -425,163 +427,6 @@ class _Reader:
             if one == name or one.startswith(f"{name}."):
                 lost = self.suite.tests[one]
                 self.suite.tests[one] = replace(lost, collected=False, why_not=why)
-
-    # --- marks ------------------------------------------------------------------------------
-
-    def _told(self, marks: Iterable[ast.expr], where: str) -> _Told:
-        told = _Told()
-        for mark in marks:
-            for one in _listed(self._resolved(mark)):
-                told = self._mark(self._resolved(one), told, where, mark.lineno)
-        return told
-
-    def _resolved(self, mark: ast.expr) -> ast.expr:
-        for _ in range(4):
-            stands = self.names.known.get(mark.id) if isinstance(mark, ast.Name) else None
-            if stands is None:
-                return mark
-            mark = stands
-        return mark
-
-    def _mark(self, mark: ast.expr, told: _Told, where: str, line: int) -> _Told:
-        name = last_name(mark)
-        call = mark if isinstance(mark, ast.Call) else None
-        skip = skip_of(mark, name, self.names)
-        if skip is not None:
-            here = replace(skip, line=line, where=where, how=name)
-            return replace(told, skips=(*told.skips, here))
-        if call is None:
-            return told
-        if name in ("parametrize", "parameterize") and len(call.args) + len(call.keywords) > 1:
-            given = {one.arg: one.value for one in call.keywords}
-            values = call.args[1] if len(call.args) > 1 else given.get("argvalues")
-            argnames = call.args[0] if call.args else given.get("argnames")
-            if values is None:
-                return told
-            return replace(
-                told,
-                cases=_product(told.cases, self.count_cases(values)),
-                values=(*told.values, values),
-                parameters=told.parameters | _parameter_names(argnames),
-            )
-        if name in ("expand", "parameterized", "params", "data") and call.args:
-            many = ast.List(call.args) if name == "data" or len(call.args) > 1 else call.args[0]
-            return replace(
-                told,
-                cases=_product(told.cases, self.count_cases(many)),
-                values=(*told.values, many),
-            )
-        if name == "fixture":
-            params = next((one.value for one in call.keywords if one.arg == "params"), None)
-            if params is not None:
-                return replace(told, cases=self.count_cases(params), values=(params,))
-        if name == "example":
-            return replace(told, examples=told.examples + 1)
-        if name == "timeout":
-            seconds = [*call.args, *(one.value for one in call.keywords if one.arg == "timeout")]
-            if seconds and (limit := number_of(seconds[0], self.names)) is not None:
-                return replace(told, timeout_s=limit)
-        if name == "settings":
-            for keyword in call.keywords:
-                if keyword.arg == "max_examples":
-                    most = number_of(keyword.value, self.names)
-                    return replace(told, most_examples=most)
-        return told
-
-    def count_cases(self, values: ast.expr) -> int | None:
-        """How many different cases a list has that are not marked to be skipped."""
-        values = self._resolved(values)
-        if not isinstance(values, (ast.List, ast.Tuple, ast.Set)):
-            return length(values, self.names)
-        if any(isinstance(one, ast.Starred) for one in values.elts):
-            return length(values, self.names)
-        kept = [one for one in values.elts if not self._skipped_case(one)]
-        return len({ast.dump(one) for one in kept})
-
-    def _skipped_case(self, case: ast.expr) -> bool:
-        if not isinstance(case, ast.Call) or last_name(case) != "param":
-            return False
-        marks = next((one.value for one in case.keywords if one.arg == "marks"), None)
-        if marks is None:
-            return False
-        return bool(self._told(_listed(marks), "").skips)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What the marks of one scope say."""
-
-    skips: tuple[Skip, ...] = ()
-    cases: int | None = 1
-    values: tuple[ast.expr, ...] = ()
-    parameters: frozenset[str] = frozenset()
-    examples: int = 0
-    most_examples: float | None = None
-    timeout_s: float | None = None
-
-
-def skip_of(mark: ast.expr, name: str, names: Names) -> Skip | None:
-    """What a decorator or mark says about skipping."""
-    call = mark if isinstance(mark, ast.Call) else None
-    given = {one.arg: one.value for one in call.keywords} if call else {}
-    condition = given.get("condition") or (call.args[0] if call and call.args else None)
-    match name:
-        case "skip" | "SkipTest" | "expectedFailure":
-            return Skip("xfail" if name == "expectedFailure" else "skip", "", mark.lineno)
-        case "skipif" | "skipIf" | "skip_if":
-            return _conditioned("skip", condition, False, mark, names)
-        case "skipUnless" | "skip_unless":
-            return _conditioned("skip", condition, True, mark, names)
-        case "xfail":
-            if condition is None or (isinstance(condition, ast.Constant) and condition.value == ""):
-                return Skip("xfail", "", mark.lineno)
-            return _conditioned("xfail", condition, False, mark, names)
-        case _:
-            words = set(re.split(r"_+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
-            if name and words & _SKIPPING_WORDS:
-                return Skip("skip", ast.unparse(mark), mark.lineno)
-    return None
-
-
-def _conditioned(
-    kind: Literal["skip", "xfail"],
-    condition: ast.expr | None,
-    turned: bool,
-    mark: ast.expr,
-    names: Names,
-) -> Skip | None:
-    if condition is None:
-        return Skip(kind, "", mark.lineno)
-    if turned:
-        condition = ast.UnaryOp(ast.Not(), condition)
-    worth = truth(condition, names)
-    if worth is False:
-        return None
-    text = ast.unparse(condition)
-    if isinstance(condition, ast.Constant) and isinstance(condition.value, str):
-        text = condition.value  # evaluated by pytest
-        worth = None if text not in ("True", "1") else True
-    return Skip(kind, "" if worth else text, mark.lineno)
-
-
-def _listed(value: ast.expr) -> list[ast.expr]:
-    return [*value.elts] if isinstance(value, (ast.List, ast.Tuple, ast.Set)) else [value]
-
-
-def _product(one: int | None, two: int | None) -> int | None:
-    return None if one is None or two is None else one * two
-
-
-def _parameter_names(node: ast.expr | None) -> frozenset[str]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return frozenset(part.strip() for part in node.value.split(","))
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return frozenset(
-            one.value
-            for one in node.elts
-            if isinstance(one, ast.Constant) and isinstance(one.value, str)
-        )
-    return frozenset()
 
 
 def _is_autouse(node: FunctionNode) -> bool:

@@ -2,9 +2,8 @@
 
 1. What is not certain is None (or UNKNOWN): a wrong guess would hold an honest change, or let a
    dishonest one pass.
-2. A name is worth what it is assigned, where it is assigned once in its scope. What may grow
-   later (a list, a dictionary, a set) has no truth by its name, and a length only where nothing
-   in its scope changes it.
+2. A name is worth what it stands for. What may grow later (a list, a dictionary, a set) has no
+   truth by its name, and a length only where nothing in its scope changes it.
 3. Nothing here takes longer than the expression is long: no powers, no large products.
 """
 
@@ -12,9 +11,10 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Any, Final
+
+from orchestrator.verification.python_tests.scopes import Names, last_name, walk_all
 
 UNKNOWN: Final = object()
 DEPTH = 12
@@ -44,161 +44,6 @@ _PURE = frozenset(("len", "type", "id", "str", "repr", "bool", "int", "float", "
 _SAME_LENGTH = frozenset(
     ("list", "tuple", "set", "frozenset", "sorted", "reversed", "enumerate", "iter", "dict", "tqdm")
 )
-_MUTATING = frozenset(
-    """
-    append extend insert add update remove pop clear setdefault discard popitem appendleft
-    """.split()  # noqa: SIM905
-)
-
-
-@dataclass(frozen=True)
-class Names:
-    """What the names of a scope stand for, where one assignment says it."""
-
-    known: Mapping[str, ast.expr] = field(default_factory=dict)
-    growing: frozenset[str] = frozenset()
-    """Names of things that something in the scope changes."""
-    changing: frozenset[str] = frozenset()
-    """Names that are bound more than once."""
-
-    def inside(self, inner: Names, bound: Iterable[str]) -> Names:
-        """The names of a scope within this one, which binds these names itself."""
-        hidden = frozenset(bound)
-        kept = {name: value for name, value in self.known.items() if name not in hidden}
-        return Names(
-            {**kept, **inner.known},
-            self.growing | inner.growing,
-            (self.changing - hidden) | inner.changing,
-        )
-
-
-def last_name(node: ast.expr) -> str:
-    """`c` of `a.b.c`, also where that is called; empty for anything else."""
-    while isinstance(node, ast.Call):
-        node = node.func
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def walk_scope(body: Iterable[ast.AST]) -> list[ast.AST]:
-    """All nodes of a scope; of functions and classes within it only the nodes themselves."""
-    found: list[ast.AST] = []
-    pending = list(body)[::-1]
-    while pending:
-        node = pending.pop()
-        found.append(node)
-        if not isinstance(node, _SCOPES):
-            pending.extend(children(node)[::-1])
-    return found
-
-
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-
-
-def children(node: ast.AST) -> list[ast.AST]:
-    """The nodes right below one; as `ast.iter_child_nodes`, in half the time."""
-    found: list[ast.AST] = []
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, ast.AST):
-            if not isinstance(value, ast.expr_context):
-                found.append(value)
-        elif isinstance(value, list):
-            found.extend(one for one in value if isinstance(one, ast.AST))
-    return found
-
-
-def walk_all(nodes: Iterable[ast.AST]) -> list[ast.AST]:
-    """These nodes and all below them."""
-    found = list(nodes)
-    at = 0
-    while at < len(found):
-        found.extend(children(found[at]))
-        at += 1
-    return found
-
-
-Bindings = dict[str, list[ast.expr | None]]
-"""Every binding of each name in a scope: the value, or None where there is no plain one."""
-
-
-def bindings(scope: Iterable[ast.AST]) -> Bindings:
-    """The bindings in the nodes of a scope."""
-    found: Bindings = {}
-
-    def bind(target: ast.expr, value: ast.expr | None) -> None:
-        if isinstance(target, ast.Name):
-            found.setdefault(target.id, []).append(value)
-        elif isinstance(target, (ast.Tuple, ast.List)):
-            values: list[ast.expr | None] = [None] * len(target.elts)
-            if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(values):
-                values = list(value.elts)
-            for one, its in zip(target.elts, values, strict=True):
-                bind(one, its)
-        elif isinstance(target, ast.Starred):
-            bind(target.value, None)
-
-    for node in scope:
-        match node:
-            case ast.Assign():
-                for target in node.targets:
-                    bind(target, node.value)
-            case ast.AnnAssign() if node.value is not None:
-                bind(node.target, node.value)
-            case ast.NamedExpr():
-                bind(node.target, node.value)
-            case ast.AugAssign():
-                bind(node.target, None)
-                bind(node.target, None)
-            case ast.For() | ast.AsyncFor():
-                bind(node.target, None)
-            case ast.withitem() if node.optional_vars is not None:
-                bind(node.optional_vars, None)
-            case ast.Global() | ast.Nonlocal():
-                for name in node.names:
-                    found.setdefault(name, []).extend((None, None))
-            case ast.Delete():
-                for target in node.targets:
-                    bind(target, None)
-            case ast.Import() | ast.ImportFrom():
-                for alias in node.names:
-                    name = alias.asname or alias.name.partition(".")[0]
-                    found.setdefault(name, []).append(None)
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                found.setdefault(node.name, []).append(None)
-            case ast.ExceptHandler() if node.name:
-                found.setdefault(node.name, []).append(None)
-            case ast.MatchAs() | ast.MatchStar() if node.name:
-                found.setdefault(node.name, []).append(None)
-    return found
-
-
-def names_of(bound: Bindings, everything: Iterable[ast.AST]) -> Names:
-    """The names of one scope, without those around it, from all nodes in it."""
-    growing: set[str] = set()
-    elsewhere: set[str] = set()
-    for node in everything:
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
-                if attr in _MUTATING:
-                    growing.add(name)
-            case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
-                growing.add(name)
-            case ast.Global() | ast.Nonlocal():  # a function within it may change them
-                elsewhere.update(node.names)
-    known = {
-        name: values[0]
-        for name, values in bound.items()
-        if len(values) == 1 and values[0] is not None and name not in elsewhere
-    }
-    return Names(
-        {name: value for name, value in known.items() if value},
-        frozenset(growing),
-        frozenset(name for name, values in bound.items() if len(values) > 1),
-    )
-
-
 # --- values -----------------------------------------------------------------------------------
 
 
@@ -253,9 +98,13 @@ def value_of(node: ast.expr, names: Names, depth: int = DEPTH) -> Any:
         case ast.Call(func=ast.Name(id="bool"), args=[only]):
             worth = truth(only, names, depth - 1)
             return UNKNOWN if worth is None else worth
+        case ast.Attribute(value=ast.Name(id="math" | "np" | "numpy"), attr="inf"):
+            return float("inf")
         case ast.Call(func=ast.Name(id="int" | "float" | "str" | "abs"), args=[only]):
             one = value_of(only, names, depth - 1)
-            if not _is_number(one):
+            if one in ("inf", "infinity", "Infinity"):
+                return float("inf")
+            if not _is_number(one) or one != one or abs(one) == float("inf"):
                 return UNKNOWN
             make: dict[str, Callable[[Any], Any]]
             make = {"int": int, "float": float, "str": str, "abs": abs}
@@ -279,7 +128,7 @@ def _is_single(*values: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and abs(value) < _LARGE
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < _LARGE)
 
 
 def _calculated(node: ast.BinOp, names: Names, depth: int) -> Any:
@@ -291,6 +140,12 @@ def _calculated(node: ast.BinOp, names: Names, depth: int) -> Any:
         return calculate(one, two)
     except (ArithmeticError, ValueError):
         return UNKNOWN
+
+
+def whole_of(node: ast.expr, names: Names) -> int | None:
+    """The integer that an expression is."""
+    value = value_of(node, names)
+    return value if isinstance(value, int) and abs(value) < _LARGE else None
 
 
 def number_of(node: ast.expr, names: Names) -> float | None:
@@ -346,6 +201,12 @@ def truth(node: ast.expr, names: Names, depth: int = DEPTH) -> bool | None:
 
 def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr, names: Names) -> bool | None:
     left, right = stands_for(left, names), stands_for(right, names)
+    if _is_either(left):
+        if isinstance(op, (ast.Is, ast.IsNot)) and value_of(right, names) is None:
+            return isinstance(op, ast.IsNot)
+        if isinstance(op, ast.In) and isinstance(right, (ast.Tuple, ast.List, ast.Set)):
+            worths = {value_of(one, names) for one in right.elts if isinstance(one, ast.Constant)}
+            return True if {True, False} <= worths else None
     if isinstance(op, (ast.Eq, ast.NotEq)) and "ANY" in (last_name(left), last_name(right)):
         return isinstance(op, ast.Eq)
     if isinstance(left, ast.Call) and last_name(left) == "len":
@@ -359,6 +220,15 @@ def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr, names: Names) -> b
     if isinstance(op, (ast.Eq, ast.Is, ast.LtE, ast.GtE)):
         return True
     return False if isinstance(op, (ast.NotEq, ast.IsNot, ast.Lt, ast.Gt)) else None
+
+
+def _is_either(node: ast.expr) -> bool:
+    """Whether it is True or False and nothing else."""
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.Not)
+    return isinstance(node, ast.Compare) or (
+        isinstance(node, ast.Call) and last_name(node) in ("bool", "isinstance", "callable")
+    )
 
 
 def stands_for(node: ast.expr, names: Names) -> ast.expr:
@@ -423,9 +293,9 @@ def length(node: ast.expr, names: Names, depth: int = DEPTH) -> int | None:
         case ast.BinOp(op=ast.Add()):
             return _sum(length(side, names, below) for side in (node.left, node.right))
         case ast.BinOp(op=ast.Mult()):
-            times = number_of(node.right, names)
+            times = whole_of(node.right, names)
             many = length(node.left, names, below)
-            return None if times is None or many is None else max(0, int(times) * many)
+            return None if times is None or many is None else max(0, times * many)
         case ast.Subscript(slice=ast.Slice() as part):
             return _sliced(node.value, part, names, below)
         case ast.ListComp() | ast.GeneratorExp() | ast.SetComp() | ast.DictComp():
@@ -452,10 +322,10 @@ def _sliced(node: ast.expr, part: ast.Slice, names: Names, depth: int) -> int | 
     many = length(node, names, depth)
     ends = []
     for end in (part.lower, part.upper, part.step):
-        number = None if end is None else number_of(end, names)
+        number = None if end is None else whole_of(end, names)
         if end is not None and number is None:
             return None
-        ends.append(None if number is None else int(number))
+        ends.append(number)
     return None if many is None or ends[2] == 0 else len(range(many)[slice(*ends)])
 
 
@@ -475,8 +345,8 @@ def _iterated(node: ast.Call, names: Names, depth: int) -> int | None:
     name = last_name(node.func)
     lengths = [length(one, names, depth) for one in node.args]
     if name == "range" and 1 <= len(node.args) <= 3 and not node.keywords:
-        ends = [number_of(one, names) for one in node.args]
-        whole = [int(end) for end in ends if end is not None]
+        ends = [whole_of(one, names) for one in node.args]
+        whole = [end for end in ends if end is not None]
         if len(whole) == len(ends) and (len(whole) < 3 or whole[2]):
             return len(range(*whole))
         return None

@@ -14,7 +14,7 @@ import builtins
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.verification.python_tests.values import (
+from orchestrator.verification.python_tests.scopes import (
     Names,
     children,
     last_name,
