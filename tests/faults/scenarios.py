@@ -100,11 +100,12 @@ class Template:
         return state
 
 
-def spread(cases: Sequence[T], count: int, name: str) -> list[T]:
-    """All cases with ORCH_FAULTS=all, else so many of them, by the seed."""
+def spread(cases: Sequence[T], count: int, name: str, always: Sequence[T] = ()) -> list[T]:
+    """All cases with ORCH_FAULTS=all, else so many of them by the seed, and those of `always`."""
     chosen = list(cases)
     if not FULL:
         rng = random.Random(f"{SEED} {name}")
         chosen = rng.sample(chosen, min(count, len(chosen)))
+        chosen += [one for one in always if one not in chosen]
     print(f"{name}: {len(chosen)} cases (ORCH_FIRST_SEED={SEED})")
     return chosen

@@ -56,7 +56,7 @@ def drive_while(project: Project, run: str, library: Path, at: Boundary, how: st
     done = subprocess.run(
         (
             *(sys.executable, "-m", "tests.faults.clock.drive", str(project.root.parent), run),
-            *(str(clocks), at.door, str(at.number), at.when, how),
+            *(str(clocks), at.door, str(at.number), at.when, at.what, how),
         ),
         cwd=Path(__file__).parents[2],
         env={**os.environ, **ENVIRON, "LD_PRELOAD": str(library), "CLOCK_FILE": str(clocks)},

@@ -40,7 +40,7 @@ def boundaries(template: Template) -> list[Boundary]:
     passages.drive(project.workplace(), template.run)
     if template.deterministic:
         template.expected = project.result(template.run)
-    return passages.boundaries()
+    return passages.passed
 
 
 def survives(template: Template, *deaths: Boundary) -> int:
@@ -59,10 +59,16 @@ def survives(template: Template, *deaths: Boundary) -> int:
     return killed
 
 
+NARROW = {"update-ref tip": 2, "Landed": 1}
+"""The first landing, the narrowest window of all; the tip's first move is its making."""
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.__name__)
 def test_a_killed_engine_is_resumed_to_the_same_end(scenario: Scenario, tmp_path: Path) -> None:
     template = Template(scenario, tmp_path)
-    cases = spread(boundaries(template), 9, f"kills, {template.name}")
+    every = boundaries(template)
+    landing = [one for one in every if one.what in NARROW and one.number == NARROW[one.what]]
+    cases = spread(every, 5, f"kills, {template.name}", landing)
     killed = sum(survives(template, boundary) for boundary in cases)
     print(f"{template.name}: {killed} engines were killed")
     assert killed

@@ -39,6 +39,9 @@ EFFECTS = frozenset(
 )
 """The calls that leave something behind."""
 
+_REF = re.compile(r"^update refs/orch/[^/]+/(\w+)")
+"""Which of a run's refs a transaction moves first: its tip, an attempt's, a candidate's."""
+
 Door = Literal["ledger", "git"]
 When = Literal["before", "after"]
 Harm = Literal[
@@ -63,11 +66,13 @@ _SAYS = {
 
 @dataclass(frozen=True)
 class Boundary:
-    """One side of one effect: the `number`-th at that door, in this engine's life."""
+    """One side of one effect: the `number`-th of its kind at that door, in this engine's life."""
 
     door: Door
     number: int
     when: When
+    what: str = ""
+    """The newest fact's kind, or the call of git and the kind of ref; absent, any."""
 
 
 def workplace_with(workplace: Workplace, caller: Callable[..., Answer]) -> Workplace:
@@ -131,7 +136,7 @@ def leave_locks(args: tuple[str, ...], *, folder: Path, env: Any, stdin: bytes, 
 class Watched(Store):
     """A store that calls `at` before and after each write."""
 
-    at: Callable[[Door, When], None]
+    at: Callable[[Door, When, str], None]
 
     def append(
         self,
@@ -143,15 +148,15 @@ class Watched(Store):
         *,
         goal: str = "",
     ) -> int:
-        self.at("ledger", "before")
+        self.at("ledger", "before", rows[-1][0])
         newest = super().append(run, expected, rows, at, verdicts, goal=goal)
-        self.at("ledger", "after")
+        self.at("ledger", "after", rows[-1][0])
         return newest
 
     def save_snapshot(self, run: str, snapshot: Snapshot) -> None:
-        self.at("ledger", "before")
+        self.at("ledger", "before", "snapshot")
         super().save_snapshot(run, snapshot)
-        self.at("ledger", "after")
+        self.at("ledger", "after", "snapshot")
 
 
 class Passages:
@@ -159,23 +164,27 @@ class Passages:
 
     def __init__(self, boundary: Boundary | None, act: Callable[[], None]) -> None:
         self.boundary, self.act = boundary, act
-        self.counts: dict[tuple[Door, When], int] = {}
+        self.passed: list[Boundary] = []
         self._turn = threading.Lock()
 
-    def at(self, door: Door, when: When) -> None:
+    def at(self, door: Door, when: When, what: str) -> None:
         """An effect is about to pass, or has passed."""
         with self._turn:
-            number = self.counts[door, when] = self.counts.get((door, when), 0) + 1
-        if self.boundary == Boundary(door, number, when):
+            alike = [one for one in self.passed if (one.door, one.when) == (door, when)]
+            number = 1 + sum(one.what == what for one in alike)
+            here = Boundary(door, number, when, what)
+            self.passed.append(here)
+        if self.boundary in (here, Boundary(door, len(alike) + 1, when)):
             self.act()
 
     def git(self, args: tuple[str, ...], **how: Any) -> Answer:
         """The door to git."""
         if args[0] not in EFFECTS:
             return call(args, **how)
-        self.at("git", "before")
+        what = " ".join([args[0], *_REF.findall(how.get("stdin", b"").decode("utf-8", "replace"))])
+        self.at("git", "before", what)
         answer = call(args, **how)
-        self.at("git", "after")
+        self.at("git", "after", what)
         return answer
 
     def drive(self, workplace: Workplace, run: str) -> RunState:
@@ -185,11 +194,3 @@ class Passages:
         store.at = self.at
         with store:
             return anyio.run(partial(drive, workplace_with(workplace, self.git), store, run))
-
-    def boundaries(self) -> list[Boundary]:
-        """Both sides of every effect that passed."""
-        return [
-            Boundary(door, number, when)
-            for (door, when), count in sorted(self.counts.items())
-            for number in range(1, count + 1)
-        ]

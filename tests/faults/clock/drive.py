@@ -1,6 +1,6 @@
 """Drive a run, and change the clocks at one boundary of it.
 
-python -m tests.faults.clock.drive FOLDER RUN CLOCK_FILE DOOR NUMBER WHEN SECONDS|stands
+python -m tests.faults.clock.drive FOLDER RUN CLOCK_FILE DOOR NUMBER WHEN WHAT SECONDS|stands
 """
 
 import select
@@ -50,6 +50,6 @@ def main(folder: Path, run: str, file: Path, boundary: Boundary, how: str) -> No
 
 
 if __name__ == "__main__":
-    _, where, name, clocks, door, number, when, how = sys.argv
-    at = Boundary(cast(Door, door), int(number), cast(When, when))
+    _, where, name, clocks, door, number, when, what, how = sys.argv
+    at = Boundary(cast(Door, door), int(number), cast(When, when), what)
     main(Path(where), name, Path(clocks), at, how)
