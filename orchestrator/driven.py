@@ -4,6 +4,7 @@ one look into the ledger.
 1. From each start of an engine to the run's end; where it was killed, to the last that it did.
 2. What a person does meanwhile is no sign of an engine.
 3. A run that one engine drove from its start to its end needs no look.
+4. A clock that was set back meanwhile takes nothing away: the time up to then and after it count.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Driven:
 def driven(store: Store, run: RunId, state: RunState, alive: bool) -> Driven:
     """For how long engines drove a run."""
     if state.engines <= 1:
-        if state.finished_at is not None:
+        if state.finished_at is not None and state.finished_at >= state.started_at:
             return Driven(state.finished_at - state.started_at)
         if alive:
             return Driven(0.0, state.started_at)
@@ -51,18 +52,15 @@ def driven(store: Store, run: RunId, state: RunState, alive: bool) -> Driven:
 
 def add_up(facts: Iterable[tuple[str, float]], alive: bool) -> Driven:
     """The sum over facts in order: each one's kind and when it was recorded."""
-    spent_s = 0.0
-    start: float | None = None
-    last = 0.0
+    spent_s = this_s = began = 0.0
+    last: float | None = None
     for kind, at in facts:
         if kind == "EngineStarted":
-            spent_s += last - start if start is not None else 0.0
-            start = last = at
-        elif start is not None and kind == "RunFinished":
-            spent_s += at - start
-            start = None
-        elif start is not None and kind not in PERSONAL:
-            last = at
-    if start is None:
-        return Driven(spent_s)
-    return Driven(spent_s, start) if alive else Driven(spent_s + last - start)
+            spent_s, this_s = spent_s + this_s, 0.0
+            began = last = at
+        elif last is not None and kind not in PERSONAL:
+            this_s += max(0.0, at - last)
+            last = None if kind == "RunFinished" else at
+    if last is None or not alive:
+        return Driven(spent_s + this_s)
+    return Driven(spent_s, began)

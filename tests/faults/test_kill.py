@@ -1,158 +1,105 @@
 """SIGKILL of the engine at its boundaries: the next engine ends in the same tree.
 
-`make test` runs a spread sample; with ORCH_FAULTS=all every boundary of every scenario.
+A boundary is one side of one write to the ledger, or of one effect on the repository. `make test`
+looks at a sample by the seed; with ORCH_FAULTS=all every boundary of every scenario.
 """
 
-import os
+import random
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ledger.state import RunState
-from orchestrator.journal import load_state
-from tests.support.invariants import check_run
-from tests.support.project import Project, task
+from tests.faults.scenarios import (
+    FULL,
+    SCENARIOS,
+    SEED,
+    Scenario,
+    Template,
+    all_land,
+    conflict,
+    red_gate_and_retry,
+    red_together,
+    spread,
+)
+from tests.support.faults import Boundary, Passages
+from tests.support.invariants import check_crashed
+from tests.support.killed import killed_at
+from tests.support.project import Project
+from tests.support.sandboxed import needs_sandbox
 
-FULL = os.environ.get("ORCH_FAULTS") == "all"
-EVERY = 1 if FULL else 13
+__all__ = ["SCENARIOS", "Scenario", "all_land", "conflict", "red_gate_and_retry", "red_together"]
 
-Scenario = Callable[[Path], tuple[Project, str]]
-
-
-def all_land(folder: Path) -> tuple[Project, str]:
-    project = Project(folder)
-    project.does('[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n')
-    return project, project.start(task("a"), task("b"), task("c", needs=("a",)))
-
-
-def red_gate_and_retry(folder: Path) -> tuple[Project, str]:
-    project = Project(folder, {"test.sh": "! grep -q broken *.txt\n", "x.txt": "fine\n"})
-    project.does(
-        """
-        [[step]]
-        unless_feedback = ""
-        write = { "a.txt" = "broken" }
-        [[step]]
-        if_feedback = ""
-        write = { "a.txt" = "mended" }
-        """
-    )
-    return project, project.start(task("a"))
+pytestmark = pytest.mark.timeout(3600 if FULL else 300)
 
 
-def conflict(folder: Path) -> tuple[Project, str]:
-    project = Project(folder, {"test.sh": "exit 0\n", "shared.txt": "base\n"})
-    project.does(
-        """
-        [[step]]
-        task = "first"
-        write = { "shared.txt" = "first\\n" }
-        [[step]]
-        task = "second"
-        sleep_s = 0.3
-        write = { "shared.txt" = "second\\n" }
-        """
-    )
-    tasks = (task("first", paths=()), task("second", paths=(), needs=()))
-    return project, project.start(*tasks)
+def boundaries(template: Template) -> list[Boundary]:
+    """Those of a run that nothing happens to; what it ends in is what every case must end in."""
+    passages = Passages(None, lambda: None)
+    project = template.copy()
+    passages.drive(project.workplace(), template.run)
+    if template.deterministic:
+        template.expected = project.result(template.run)
+    return passages.passed
 
 
-def red_together(folder: Path) -> tuple[Project, str]:
-    gate = 'test ! -e caller.txt || test "$(cat caller.txt)" = "$(cat name.txt)"\n'
-    project = Project(folder, {"test.sh": gate, "name.txt": "old\n"})
-    project.does(
-        """
-        [[step]]
-        task = "rename"
-        write = { "name.txt" = "new" }
-        [[step]]
-        task = "caller"
-        unless_feedback = ""
-        sleep_s = 0.3
-        write = { "caller.txt" = "old" }
-        [[step]]
-        task = "caller"
-        if_feedback = ""
-        write = { "caller.txt" = "new" }
-        """
-    )
-    tasks = (task("rename", paths=("name.txt",)), task("caller", paths=("caller.txt",)))
-    return project, project.start(*tasks)
+def survives(template: Template, *deaths: Boundary) -> int:
+    """Engines die one after the other; the last one ends the run. How many died."""
+    project = template.copy()
+    killed = 0
+    try:
+        for boundary in deaths:
+            killed += killed_at(project.root.parent, template.run, boundary)
+            check_crashed(project, template.run)
+        template.ends_well(project)
+    except BaseException as error:
+        error.add_note(f"{template.name}, killed at {deaths} (ORCH_FIRST_SEED={SEED})")
+        raise
+    shutil.rmtree(project.root.parent)
+    return killed
 
 
-SCENARIOS: tuple[Scenario, ...] = (all_land, red_gate_and_retry, conflict, red_together)
-DETERMINISTIC = (all_land, red_gate_and_retry)
-"""Where the result does not depend on which of two tasks comes first."""
-
-
-def die_at(project: Project, run: str, number: int, when: str) -> int:
-    """Drive until the boundary; the process's exit code."""
-    done = subprocess.run(
-        (
-            *(sys.executable, "-m", "tests.support.killed"),
-            *(str(project.root.parent), run, str(number), when),
-        ),
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
-    return done.returncode
-
-
-def boundaries(scenario: Scenario, folder: Path) -> tuple[int, dict[str, str]]:
-    """How many facts an unharmed run has, and what it ends in."""
-    project, run = scenario(folder)
-    state = project.drive(run)
-    check_run(project, state)
-    return state.seq, project.result(run)
-
-
-def ends_well(project: Project, run: str) -> RunState:
-    state = project.drive(run)
-    check_run(project, state)
-    assert state.finished
-    return state
+NARROW = {"update-ref tip": 2, "Landed": 1}
+"""The first landing, the narrowest window of all; the tip's first move is its making."""
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.__name__)
 def test_a_killed_engine_is_resumed_to_the_same_end(scenario: Scenario, tmp_path: Path) -> None:
-    count, expected = boundaries(scenario, tmp_path / "unharmed")
-    cases = [(n, when) for n in range(2, count + 1) for when in ("before", "after")]
-    killed = 0
-    for number, when in cases[:: EVERY if not FULL else 1]:
-        folder = tmp_path / f"{number}-{when}"
-        folder.mkdir()
-        project, run = scenario(folder)
-        killed += die_at(project, run, number, when) != 0
-        state = ends_well(project, run)
-        assert all(s.status == "landed" for s in state.tasks.values()), (number, when)
-        if scenario in DETERMINISTIC:
-            assert project.result(run) == expected, (number, when)
-        shutil.rmtree(folder)
-    print(f"{scenario.__name__}: {killed} kills at {count} boundaries")
+    template = Template(scenario, tmp_path)
+    every = boundaries(template)
+    landing = [one for one in every if one.what in NARROW and one.number == NARROW[one.what]]
+    cases = spread(every, 5, f"kills, {template.name}", landing)
+    killed = sum(survives(template, boundary) for boundary in cases)
+    print(f"{template.name}: {killed} engines were killed")
     assert killed
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS[: None if FULL else 2], ids=lambda s: s.__name__)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.__name__)
 def test_a_second_crash_while_resuming_changes_nothing(scenario: Scenario, tmp_path: Path) -> None:
-    count, _ = boundaries(scenario, tmp_path / "unharmed")
-    step = 3 if FULL else 20
-    for number in range(3, count, step):
-        for later in range(1, 8, 2 if FULL else 4):
-            folder = tmp_path / f"{number}-{later}"
-            folder.mkdir()
-            project, run = scenario(folder)
-            die_at(project, run, number, "after")
-            with project.store() as store:
-                seq = load_state(store, run).seq
-            die_at(project, run, seq + later, "before" if later % 2 else "after")
-            state = ends_well(project, run)
-            assert all(s.status == "landed" for s in state.tasks.values()), (number, later)
-            shutil.rmtree(folder)
+    """The second one soon after the first: while what was lost is made good."""
+    template = Template(scenario, tmp_path)
+    rng = random.Random(f"{SEED} second, {template.name}")
+    first = boundaries(template)
+    soon = [
+        Boundary(door, number, when)
+        for door in ("ledger", "git")
+        for number in range(1, 9)
+        for when in ("before", "after")
+    ]
+    pairs = [(one, rng.choice(soon)) for one in rng.sample(first, min(80, len(first)))]
+    cases = spread(pairs, 4, f"second crashes, {template.name}")
+    killed = sum(survives(template, *pair) for pair in cases)
+    print(f"{template.name}: {killed} engines were killed")
+    assert killed > len(cases)
+
+
+@needs_sandbox
+def test_a_killed_engine_whose_workers_are_in_a_sandbox(tmp_path: Path) -> None:
+    template = Template(all_land_in_a_sandbox, tmp_path)
+    every = [one for one in boundaries(template) if one.when == "after"]
+    cases = spread(every[:: 3 if FULL else 1], 3, "kills, in a sandbox")
+    assert sum(survives(template, boundary) for boundary in cases)
+
+
+def all_land_in_a_sandbox(folder: Path) -> tuple[Project, str]:
+    return all_land(folder, "bubblewrap")

@@ -1,62 +1,59 @@
-"""Drive a run in a process of its own that kills itself at one boundary.
+"""Drive a run in a process of its own, which ends or stops itself at one boundary.
 
-    python -m tests.support.killed FOLDER RUN NUMBER before|after
-
-Just before, or just after, the ledger has the fact of that number, the process is gone: no
-handler, no clean-up, as when the power of the machine fails for this one process.
+Just before, or just after, that effect the process is gone: no handler, no clean-up. Processes are
+forked from a server that has imported everything, so that each costs milliseconds.
 """
 
+from __future__ import annotations
+
+import multiprocessing
 import os
 import signal
-import sys
-from collections.abc import Sequence
+from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import anyio
-
-from ledger.store import Store, VerdictRow
-from orchestrator.engine import drive
 from orchestrator.workplace import open_workplace
+from tests.support.faults import Boundary, Passages
 from tests.support.project import ENVIRON
 
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Dying(Store):
-    """A store whose process dies around one append."""
-
-    number: int
-    when: str
-
-    def append(
-        self,
-        run: str,
-        expected: int,
-        rows: Sequence[tuple[str, int, str]],
-        at: float,
-        verdicts: Sequence[VerdictRow] = (),
-        *,
-        goal: str = "",
-    ) -> int:
-        here = expected < self.number <= expected + len(rows)
-        if here and self.when == "before":
-            die()
-        newest = super().append(run, expected, rows, at, verdicts, goal=goal)
-        if here and self.when == "after":
-            die()
-        return newest
+WITHIN_S = 120.0
+REFUSED = 7
+"""How a process ends that was told that another engine drives the run."""
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(["tests.support.killed"])
 
 
-def main(folder: Path, run: str, number: int, when: str) -> None:
+def start_engine(
+    folder: Path, run: str, boundary: Boundary | None = None, number: int = signal.SIGKILL
+) -> BaseProcess:
+    """Start an engine that sends itself that signal at the boundary."""
+    process = _forks.Process(target=_main, args=(folder, run, boundary, int(number)))
+    process.start()
+    return process
+
+
+def ended(process: BaseProcess) -> int:
+    """Wait for an engine; its exit code."""
+    process.join(WITHIN_S)
+    assert process.exitcode is not None, "the engine does not end"
+    return process.exitcode
+
+
+def killed_at(folder: Path, run: str, boundary: Boundary) -> bool:
+    """Drive until the boundary; whether it came to it before the end of the run."""
+    code = ended(start_engine(folder, run, boundary))
+    assert code in (0, -signal.SIGKILL), f"the engine ended with {code}"
+    return code != 0
+
+
+def _main(folder: Path, run: str, boundary: Boundary | None, number: int) -> None:
+    from ledger.lock import EngineRunning
+
     environ = {**ENVIRON, "ORCH_STATE_DIR": str(folder / "state")}
     workplace = open_workplace(folder / "project", environ)
-    store = Dying.open(workplace.place.ledger)
-    assert isinstance(store, Dying)
-    store.number, store.when = number, when
-    anyio.run(drive, workplace, store, run)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    passages = Passages(boundary, partial(os.kill, os.getpid(), number))
+    try:
+        passages.drive(workplace, run)
+    except EngineRunning:
+        raise SystemExit(REFUSED) from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -31,7 +33,9 @@ from orchestrator.journal import load_state, read_facts
 from orchestrator.start import RunOptions, start_run
 from orchestrator.workplace import Workplace, open_workplace
 
+SECRET = "sk-of-a-persons-own-0123456789abcdef"
 ENVIRON = {
+    "A_PERSONS_API_KEY": SECRET,
     "PATH": os.environ["PATH"],
     "HOME": "/nonexistent",
     "GIT_AUTHOR_NAME": "A Person",
@@ -67,6 +71,14 @@ class Project:
         self.git("config", "user.email", "person@example.invalid")
         self.commit(files or {"test.sh": "exit 0\n", "readme": "hello\n"}, "first")
         self.does("")
+
+    def copied(self, folder: Path) -> Project:
+        """The same project in another folder, with all its runs."""
+        shutil.copytree(self.root.parent, folder, symlinks=True)
+        other = copy.copy(self)
+        other.root, other.script = folder / "project", folder / "script.toml"
+        other.environ = {**self.environ, "ORCH_STATE_DIR": str(folder / "state")}
+        return other
 
     # --- the repository -----------------------------------------------------------------------
 
@@ -146,12 +158,15 @@ class Project:
                 options or RunOptions(),
             )
 
-    def drive(self, run: str, observers: tuple[Any, ...] = ()) -> RunState:
-        """Drive a run to its end."""
+    def drive(
+        self, run: str, observers: tuple[Any, ...] = (), workplace: Workplace | None = None
+    ) -> RunState:
+        """Drive a run to its end, in this workplace where one is handed in."""
+        at = workplace or self.workplace()
 
         async def bounded() -> RunState:
             with anyio.fail_after(TIME_LIMIT_S):
-                return await drive(self.workplace(), store, run, observers)
+                return await drive(at, store, run, observers)
 
         with self.store() as store:
             return anyio.run(bounded)

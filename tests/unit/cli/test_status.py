@@ -100,6 +100,8 @@ def test_time_in_which_no_engine_drove_the_run_is_not_counted() -> None:
     assert add_up(killed, alive=False) == Driven(6.0), "a person's word is no sign of an engine"
     again = [*killed, ("EngineStarted", 9010.0), ("RunFinished", 9011.0)]
     assert add_up(again, alive=False) == Driven(7.0)
+    set_back = [("EngineStarted", 5000.0), ("AttemptStarted", 1402.0), ("RunFinished", 1405.0)]
+    assert add_up(set_back, alive=False) == Driven(3.0), "a clock set back takes nothing away"
 
     story = Story.of(1).baseline().lands_at_once("t1").tell(FINISHED)
     text = "\n".join(render_status(status_of(story.state, False, driven=Driven(7.0)), 99.0))
