@@ -31,6 +31,7 @@ from ledger.store import Store
 from orchestrator.actions import definition_hash, landed_head
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
+from orchestrator.messages import goal_line, title_of
 from orchestrator.persons import find_task, refuse_cleaned, with_dependents, with_needs
 from orchestrator.scene import Scene, gates_of, open_scene
 from orchestrator.unaccepted import unaccepted
@@ -270,10 +271,10 @@ async def _build(
 
 
 def _message(state: RunState, tasks: tuple[TaskId, ...]) -> str:
-    titles = "\n".join(f"- {state.tasks[t].task.title or t}" for t in tasks)
+    titles = "\n".join(f"- {title_of(state.tasks[t].task)}" for t in tasks)
     gates = " ".join(definition_hash(gate) for gate in gates_of(state, tasks))
     trailers = "\n".join(f"Orch-Task: {task_id}" for task_id in tasks)
-    subject = state.plan.goal.strip().splitlines()[0][:72]
+    subject = goal_line(state.plan.goal, state.run)
     return f"{subject}\n\n{titles}\n\nOrch-Run: {state.run}\n{trailers}\nOrch-Gates: {gates}\n"
 
 
