@@ -179,7 +179,10 @@ def _sandbox_problems(document: Document, table: Mapping[str, Any]) -> Iterator[
     yield from shape_problems(SandboxSettings, known, document, ("sandbox",))
     for key in ("read", "write"):
         for position, text in _texts(known.get(key)):
-            if not text.startswith(("/", "~/")) or ".." in text.split("/"):
+            if re.search(r"[\x00-\x1f\x7f]", text):
+                what = f"'{key}' holds control characters: {text!r}"
+                yield document.problem(("sandbox", key, position), what)
+            elif not text.startswith(("/", "~/")) or ".." in text.split("/"):
                 what = f"'{key}': {text!r} is no whole path"
                 yield document.problem(("sandbox", key, position), what, 'write: "~/..." or "/..."')
     yield from _network_problems(document, ("sandbox", "setup_network"), known)

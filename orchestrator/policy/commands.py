@@ -22,13 +22,13 @@ from pydantic import BaseModel
 from ledger.model import CommandWorker, Gate, Preparation, Settings
 
 UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
-    Settings: frozenset({"limits", "worker", "protected"}),
+    Settings: frozenset({"worker", "protected"}),
     Preparation: frozenset({"setup_inputs", "keep"}),
     Gate: frozenset({"stage", "timeout_s", "when"}),
     CommandWorker: frozenset({"timeout_s"}),
 }
 """Fields that start nothing, hand over nothing and open nothing."""
-_ELSEWHERE = frozenset({"preparation", "gates", "workers", "name"})
+_ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "name"})
 """Fields that are told under a name of their own."""
 _WORDS = {"copy_files": "copy"}
 """The file's words, where they differ from the model's."""
@@ -50,7 +50,9 @@ def _fields(owner: str, value: BaseModel) -> Iterator[str]:
         now = getattr(value, name)
         if name in uncounted or name in _ELSEWHERE:
             continue
-        if field.is_required() or now != field.get_default(call_default_factory=True):
+        if isinstance(now, BaseModel):  # a table of its own
+            yield from _fields(name, now)
+        elif field.is_required() or now != field.get_default(call_default_factory=True):
             yield from _said(f"{owner}: {_WORDS.get(name, name)}", now)
 
 
@@ -64,8 +66,6 @@ def _said(at: str, value: Any) -> Iterator[str]:
         case list() | tuple():
             for one in value:
                 yield from _said(at, one)
-        case BaseModel():
-            yield from _fields(at, value)
         case dict():
             for key in sorted(value):
                 yield from _said(f"{at} {ascii_text(key)}", value[key])

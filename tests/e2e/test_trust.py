@@ -126,6 +126,58 @@ def test_the_doctor_says_that_commands_have_changed(used: Pulled) -> None:
     assert "is damaged" in used.orch("doctor").out
 
 
+OPENED = [
+    (
+        'sandbox = "none"',
+        'sandbox = "external"',
+        ['-sandbox: mode = "none"', '+sandbox: mode = "external"'],
+    ),
+    (
+        'kind = "command"',
+        'kind = "command"\nnetwork = true',
+        ["+worker scripted: network = true"],
+    ),
+    (
+        'command = "sh suite.sh"',
+        'command = "sh suite.sh"\nnetwork = ["example.invalid"]',
+        ['+gate suite: network = "example.invalid"'],
+    ),
+    (
+        "[[gate]]",
+        '[sandbox]\nread = ["~/.ssh"]\nwrite = ["/srv"]\nsetup_network = true\n[[gate]]',
+        [
+            '+sandbox: read = "~/.ssh"',
+            '+sandbox: write = "/srv"',
+            "+sandbox: setup_network = true",
+        ],
+    ),
+    (
+        "min_free_gb = 0",
+        'min_free_gb = 0\nenv = ["TOKEN"]\ncopy = [".env"]\ncopy_gates = [".env"]\nfix = ["f"]',
+        [
+            '+run: copy = ".env"',
+            '+run: copy_gates = ".env"',
+            '+run: fix = "f"',
+            '+run: env = "TOKEN"',
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "changes"), OPENED)
+def test_whatever_opens_the_sandbox_or_hands_over_a_secret_is_a_change(
+    used: Pulled, before: str, after: str, changes: list[str]
+) -> None:
+    used.write({".env": "X=1\n"})
+    text = used.settings.read_text()
+    used.settings.write_text(text.replace(before, after, 1))
+    refused(used.orch("run"))
+    assert used.orch("trust", "--json").json["changes"] == changes
+    used.settings.write_text(text)
+    used.plan(("b", ()), name="next")
+    assert used.orch("run").exit_code == 0, "what was trusted is as it was"
+
+
 # --- what was settled when the run started ------------------------------------------------------
 
 

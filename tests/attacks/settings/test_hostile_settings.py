@@ -107,7 +107,21 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "workspaces of nobody": ('[run]\nworkspaces = "~nobody-here/x"', "nobody is called so here"),
     "workspaces in the repository": ('[run]\nworkspaces = "{root}/w"', "lies in the repository"),
     "workspaces beside it": ('[run]\nworkspaces = "../w"', "must be a whole path"),
-    "a sandbox of another version": ("[sandbox]\nallow = ['/']\n", "[sandbox]"),
+    # what would open the sandbox unseen
+    "a sandbox of another version": ("[sandbox]\nallow = ['/']\n", "unknown key 'allow'"),
+    "a sandbox that nobody knows": ('[run]\nsandbox = "off"', "orch.toml:2: 'sandbox' must be one"),
+    "a sandbox in two places": ('[sandbox]\nmode = "none"\n', "'mode' does not belong here"),
+    "a place with a NUL": ('[sandbox]\nread = ["/a\\u0000"]\n', "holds control characters"),
+    "a place with an option": ('[sandbox]\nwrite = ["--bind"]\n', "is no whole path"),
+    "a place above": ('[sandbox]\nread = ["/home/../root"]\n', "is no whole path"),
+    "a place of somebody's": ('[sandbox]\nread = ["~root/.ssh"]\n', "is no whole path"),
+    "a host with a path": ('[sandbox]\nsetup_network = ["http://x/y"]\n', "is no host"),
+    "a host with a line's end": (
+        '[[gate]]\nname = "a"\ncommand = "x"\nnetwork = ["a\\n"]',
+        "is no host",
+    ),
+    "memory without end": ("[sandbox]\nmemory_gb = inf\n", "finite number"),
+    "processes without end": ("[sandbox]\nprocesses = 0x" + "f" * 9000, "orch.toml"),
 }
 
 

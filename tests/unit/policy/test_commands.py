@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from ledger.model import CommandWorker, Gate, Limits, Preparation, Settings, Value
+from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings, Value
 from orchestrator.policy.commands import UNCOUNTED, ascii_text, commands_of
 
 TEXTS = st.text(st.characters(codec=None), max_size=40) | st.text('ab\n\r"\\= .', max_size=12)
@@ -63,7 +63,7 @@ def test_how_often_how_long_and_in_which_order_is_no_matter_of_trust():
     assert commands_of(before) == commands_of(after)
 
 
-class Sandbox(Value):
+class Rules(Value):
     """Settings that a later version might have."""
 
     read: tuple[str, ...] = ()
@@ -71,12 +71,12 @@ class Sandbox(Value):
 
 
 class LaterGate(Gate):
-    network: bool = False
+    devices: bool = False
 
 
 class LaterSettings(Settings):
-    sandbox: str = "on"
-    rules: Sandbox = Sandbox()
+    boundary: str = "on"
+    rules: Rules = Rules()
     names: dict[str, str] = Field(default_factory=dict)
 
 
@@ -85,21 +85,46 @@ def test_a_setting_that_nobody_has_thought_about_counts_as_soon_as_it_is_used():
     assert commands_of(LaterSettings(gates=(plain,))) == commands_of(settings(gates=(plain,)))
     told = commands_of(
         LaterSettings(
-            gates=(plain.model_copy(update={"network": True}),),
-            sandbox="none",
-            rules=Sandbox(read=("/opt", "/srv"), network=True),
+            gates=(plain.model_copy(update={"devices": True}),),
+            boundary="none",
+            rules=Rules(read=("/opt", "/srv"), network=True),
             names={"b": "2", "a\n": "1"},
         )
     )
     assert told == (
-        'run: sandbox = "none"',
-        'run: rules: read = "/opt"',
-        'run: rules: read = "/srv"',
-        "run: rules: network = true",
+        'run: boundary = "none"',
+        'rules: read = "/opt"',
+        'rules: read = "/srv"',
+        "rules: network = true",
         r'run: names "a\n" = "1"',
         'run: names "b" = "2"',
         'gate unit: command = "x"',
+        "gate unit: devices = true",
+    )
+
+
+def test_whatever_opens_the_sandbox_counts():
+    shut = settings(gates=(Gate(name="unit", command="x"),))
+    opened = settings(
+        sandbox=SandboxSettings(
+            mode="none", read=("~/data",), write=("/srv",), setup_network=("host:443",), processes=9
+        ),
+        gates=(Gate(name="unit", command="x", network=True),),
+        workers={"w": CommandWorker(kind="command", command="y", network=("a", "b"))},
+    )
+    assert commands_of(shut) == ('gate unit: command = "x"',)
+    assert commands_of(opened) == (
+        'sandbox: mode = "none"',
+        'sandbox: read = "~/data"',
+        'sandbox: write = "/srv"',
+        'sandbox: setup_network = "host:443"',
+        "sandbox: processes = 9",
+        'gate unit: command = "x"',
         "gate unit: network = true",
+        'worker w: kind = "command"',
+        'worker w: command = "y"',
+        'worker w: network = "a"',
+        'worker w: network = "b"',
     )
 
 
