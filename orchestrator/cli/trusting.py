@@ -25,7 +25,7 @@ PERSON_NEEDED = 5
 MOST_LINES = 60
 MOST_CHARACTERS = 8000
 """More than that is not asked about in passing."""
-QUESTION = "orch would run them as you. Trust them? (y/N) "
+QUESTION = "Trust these commands? (y/N) "
 
 _GAP = re.compile(" {16,}")
 
@@ -98,5 +98,5 @@ def painted(line: str, *, to_stderr: bool = False) -> str:
 def _say_first(trust: Trust) -> None:
     if not trust.now:
         return
-    said = f"first use here: {summary(trust.now)} of {SHARED_FILE} trusted; orch asks when"
-    output.narrate(f"{said} they change (orch trust shows them)")
+    said = f"first use here: {summary(trust.now)} of {SHARED_FILE} trusted;"
+    output.narrate(f"{said} changes will be asked about (orch trust shows them)")

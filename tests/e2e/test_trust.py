@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.terminal import ORCH, Said, Screen, Terminal
 
-QUESTION = "Trust them? (y/N) "
+QUESTION = "Trust these commands? (y/N) "
 
 
 class Pulled(Terminal):
@@ -44,8 +44,8 @@ def used(tmp_path: Path) -> Pulled:
     assert said.exit_code == 0
     first = [line for line in said.err.splitlines() if "first use here" in line]
     assert first == [
-        "first use here: 2 gates, 1 worker of .agent/orch.toml trusted; orch asks when they change"
-        " (orch trust shows them)"
+        "first use here: 2 gates, 1 worker of .agent/orch.toml trusted; changes will be asked"
+        " about (orch trust shows them)"
     ]
     return here
 
