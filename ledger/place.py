@@ -50,6 +50,10 @@ class Place:
         """The file of the lock that a run's engine holds."""
         return self.locks / f"{run}.lock"
 
+    def trusted(self, user: int) -> Path:
+        """The file of the commands that a user, by their number, has trusted here."""
+        return self.folder / "trusted" / f"{user}.json"
+
     def make(self) -> None:
         """Make the folders that are missing, for this user's eyes only."""
         try:

@@ -8,6 +8,7 @@ from ledger import events as e
 from ledger.events import HeadRef
 from ledger.model import Gate, Sha, TaskId, Verdict
 from ledger.state import RunState, head_commits
+from orchestrator.messages import title_of
 from orchestrator.policy.orders import BuildCandidate, JudgeCandidate, LandCandidate
 from orchestrator.scene import Scene, gates_of
 from orchestrator.verification.gates import order_by_cost
@@ -141,7 +142,7 @@ def landing_message(scene: Scene, heads: Iterable[HeadRef]) -> str:
     state = scene.state
     refs = tuple(heads)
     tasks = [state.tasks[ref.task].task for ref in refs]
-    titles = [task.title or task.id for task in tasks]
+    titles = [title_of(task) for task in tasks]
     subject = titles[0] if len(refs) == 1 else f"Land {len(refs)} tasks"
     body = "" if len(refs) == 1 else "\n".join(f"- {title}" for title in titles) + "\n\n"
     trailers = [f"Orch-Run: {state.run}"]

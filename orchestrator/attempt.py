@@ -23,6 +23,7 @@ from ledger.export import task_ledger
 from ledger.model import Gate, Refusal, Sha, Task, Verdict
 from orchestrator.errors import OrchError
 from orchestrator.feedback import landed_since, render_feedback
+from orchestrator.messages import subject_of
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.policy.paths import matches
 from orchestrator.sandboxing import with_network
@@ -333,13 +334,12 @@ async def _commit(progress: _Progress) -> Committed | Unchanged | NotCommitted:
 
 def _message(progress: _Progress) -> str:
     task, order = progress.task, progress.order
-    title = task.title or task.prompt.strip().splitlines()[0][:72]
     trailers = (
         f"Orch-Run: {progress.scene.run}",
         f"Orch-Task: {task.id}",
         f"Orch-Attempt: {order.attempt}",
     )
-    return f"{title}\n\n" + "\n".join(trailers) + "\n"
+    return f"{subject_of(task)}\n\n" + "\n".join(trailers) + "\n"
 
 
 def _round_finished(

@@ -6,12 +6,15 @@
 2. Every error of every file is told at once, with its line; what a file may say is in
    `settings_rules`.
 3. What files say of each other is looked at when each is right on its own.
+4. What the files that everybody shares say alone can be told too: a person trusts that, and not
+   what they wrote themselves.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,32 @@ USER_FILE = "orch.toml"
 SIZE_LIMIT_BYTES = 1024 * 1024
 
 
+@dataclass(frozen=True)
+class SourcedSettings:
+    """The settings, and the files that they came from."""
+
+    settings: Settings
+    documents: tuple[Document, ...]
+    own_files: Mapping[str, Path]
+    """The person's own files among them, by their names in messages."""
+
+    def shared(self, counted: Container[str] = ()) -> Settings:
+        """What they would be without the person's own files, except those that are counted."""
+        kept = [
+            document
+            for document in self.documents
+            if document.name not in self.own_files or document.name in counted
+        ]
+        return _merge(kept)[0]
+
+
 def load_settings(checkout: Path, user_config_folder: Path | None = None) -> Settings:
     """The settings of a checkout; Problems with every error of every file."""
+    return load_sourced(checkout, user_config_folder).settings
+
+
+def load_sourced(checkout: Path, user_config_folder: Path | None = None) -> SourcedSettings:
+    """The settings of a checkout and where each came from; Problems as `load_settings`."""
     shared = checkout / SHARED_FILE
     if not shared.is_file():
         raise OrchError(f"no {SHARED_FILE} in {checkout}", hint="orch init")
@@ -57,7 +84,9 @@ def load_settings(checkout: Path, user_config_folder: Path | None = None) -> Set
     problems += _problems_between(settings, merged, documents, checkout)
     if problems:
         raise Problems(in_file_order(problems))
-    return settings
+    read = {document.name for document in documents}
+    own = {name: path for path, name in candidates if path is not shared and name in read}
+    return SourcedSettings(settings, tuple(documents), own)
 
 
 def refuse_missing_copies(checkout: Path, settings: Settings) -> None:
@@ -162,6 +191,13 @@ def _problems_between(
         if not folder.is_absolute():
             what = f"'workspaces' must be a whole path, not {settings.workspaces!r}"
             yield origin["workspaces"].problem(at, what, 'write: workspaces = "~/..." or "/..."')
-        elif folder.resolve().is_relative_to(checkout.resolve()):
+        elif _lies_within(folder, checkout):
             what = "'workspaces' lies in the repository, where tools would find it"
             yield origin["workspaces"].problem(at, what, "choose a folder outside")
+
+
+def _lies_within(folder: Path, checkout: Path) -> bool:
+    try:
+        return folder.resolve().is_relative_to(checkout.resolve())
+    except (OSError, RuntimeError):  # a circle of links, or a name that is too long
+        return folder.is_relative_to(checkout)  # making it will say what is wrong

@@ -4,6 +4,8 @@
    on stderr and an exit code.
 2. Whatever was found wrong in files is told at once, in one `Problems`, in the order of the files.
 3. A warning stops nothing; it is a `Problem` too, so that it is shown in the same form.
+4. A file's own words are quoted in what is said of it. None of them can make a line of its own,
+   pass for a hint, or push what else is wrong out of sight.
 """
 
 from __future__ import annotations
@@ -12,8 +14,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from worktree.names import quoted
+
 Level = Literal["error", "warning"]
 
+MOST_TOLD = 100
+"""Problems that a person is told of at once; the rest is counted."""
+MOST_SAID = 1000
+"""Characters of one problem."""
 WRONG_USE = 2
 """The exit code of wrong use, settings or plans."""
 
@@ -47,10 +55,11 @@ class Problem:
 
     def render(self) -> str:
         """`file:line: what`, and the hint below it."""
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
-        said = self.what if self.level == "error" else f"warning: {self.what}"
+        place = quoted(self.file) if self.line is None else f"{quoted(self.file)}:{self.line}"
+        what = quoted(self.what, MOST_SAID)
+        said = what if self.level == "error" else f"warning: {what}"
         face = f"{place}: {said}" if place else said
-        return f"{face}\n  hint: {self.hint}" if self.hint else face
+        return f"{face}\n  hint: {quoted(self.hint, MOST_SAID)}" if self.hint else face
 
 
 class Problems(OrchError):
@@ -58,9 +67,10 @@ class Problems(OrchError):
 
     def __init__(self, problems: Iterable[Problem], *, exit_code: int = WRONG_USE) -> None:
         self.problems = tuple(problems)
-        super().__init__(
-            "\n".join(problem.render() for problem in self.problems), exit_code=exit_code
-        )
+        told = [problem.render() for problem in self.problems[:MOST_TOLD]]
+        if len(self.problems) > MOST_TOLD:
+            told.append(f"... and {len(self.problems) - MOST_TOLD} more")
+        super().__init__("\n".join(told), exit_code=exit_code)
 
 
 def in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

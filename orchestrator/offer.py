@@ -20,6 +20,7 @@ from ledger.events import HeadRef
 from ledger.model import Sha, Verdict
 from ledger.state import RunState
 from orchestrator.actions import definition_hash
+from orchestrator.messages import goal_line, title_of
 from orchestrator.policy.accepted import Heads, held, newest_landing, told_by
 from orchestrator.policy.selection import Difference
 from orchestrator.scene import Scene, gates_of
@@ -138,10 +139,10 @@ def _ends(state: RunState, ref: HeadRef) -> Change:
 def _message(state: RunState, change: Difference) -> str:
     comes = [ref.task for ref in change.comes]
     goes = [ref.task for ref in change.goes if ref.task not in comes]
-    goal = state.plan.goal.strip().splitlines()[0][:72]
+    goal = goal_line(state.plan.goal, state.run)
     subject = goal if comes or not goes else f"Take out {', '.join(goes)}"[:72]
-    lines = [f"- {state.tasks[task].task.title or task}" for task in comes]
-    lines += [f"- without {state.tasks[task].task.title or task}" for task in goes]
+    lines = [f"- {title_of(state.tasks[task].task)}" for task in comes]
+    lines += [f"- without {title_of(state.tasks[task].task)}" for task in goes]
     gates = gates_of(state, tuple(ref.task for ref in change.holds))
     trailers = [
         f"Orch-Run: {state.run}",

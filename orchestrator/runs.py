@@ -14,6 +14,7 @@ from ledger.state import RunState
 from ledger.store import Store
 from orchestrator.errors import OrchError
 from orchestrator.journal import load_state, read_facts
+from worktree.names import quoted
 
 __all__ = ["engine_alive", "live_log", "load_state", "pick_run", "read_facts", "unfinished"]
 
@@ -24,7 +25,7 @@ def pick_run(store: Store | None, wanted: str | None = None) -> RunId:
     if not runs:
         if store and wanted and (all_runs := store.runs()):
             known = ", ".join(run.run for run in all_runs[:5])
-            raise OrchError(f"no run '{wanted}'", hint=f"there are: {known}")
+            raise OrchError(f"no run '{quoted(wanted)}'", hint=f"there are: {known}")
         raise OrchError("there is no run in this repository yet", hint="orch plan, then orch run")
     if wanted is None or len(runs) == 1 or runs[0].run == wanted:
         return runs[0].run
@@ -32,7 +33,7 @@ def pick_run(store: Store | None, wanted: str | None = None) -> RunId:
     if exact:
         return exact[0]
     known = ", ".join(run.run for run in runs[:5])
-    raise OrchError(f"'{wanted}' may mean several runs", hint=f"one of: {known}")
+    raise OrchError(f"'{quoted(wanted)}' may mean several runs", hint=f"one of: {known}")
 
 
 def engine_alive(place: Place, run: RunId) -> bool:

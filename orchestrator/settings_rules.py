@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -144,7 +145,24 @@ def _run_problems(document: Document, run: Mapping[str, Any], own: bool) -> Iter
         for position, text in _texts(known.get(key)):
             if not text.strip():
                 yield document.problem(("run", key, position), f"an empty command in '{key}'")
+            elif "\0" in text:
+                what = f"a command in '{key}' holds a NUL character"
+                yield document.problem(("run", key, position), what)
     yield from _variable_problems(document, ("run",), known.get("env"))
+    if isinstance(known.get("workspaces"), str):
+        yield from _folder_problems(document, ("run", "workspaces"), known["workspaces"])
+
+
+def _folder_problems(document: Document, at: KeyPath, folder: str) -> Iterator[Problem]:
+    if re.search(r"[\x00-\x1f\x7f]", folder):
+        yield document.problem(at, f"'{at[-1]}' holds control characters: {folder!r}")
+        return
+    try:
+        Path(folder).expanduser()
+    except RuntimeError:
+        user = folder.split("/")[0]
+        what = f"'{at[-1]}' begins with {user!r}, and nobody is called so here"
+        yield document.problem(at, what, 'your own folder is: "~/..."')
 
 
 def _sandbox_problems(document: Document, table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -161,7 +179,10 @@ def _sandbox_problems(document: Document, table: Mapping[str, Any]) -> Iterator[
     yield from shape_problems(SandboxSettings, known, document, ("sandbox",))
     for key in ("read", "write"):
         for position, text in _texts(known.get(key)):
-            if not text.startswith(("/", "~/")) or ".." in text.split("/"):
+            if re.search(r"[\x00-\x1f\x7f]", text):
+                what = f"'{key}' holds control characters: {text!r}"
+                yield document.problem(("sandbox", key, position), what)
+            elif not text.startswith(("/", "~/")) or ".." in text.split("/"):
                 what = f"'{key}': {text!r} is no whole path"
                 yield document.problem(("sandbox", key, position), what, 'write: "~/..." or "/..."')
     yield from _network_problems(document, ("sandbox", "setup_network"), known)

@@ -126,7 +126,7 @@ def _in_words(
         )
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
-        return f"{subject} must be {words} {context[name]}, not {details['input']}", ""
+        return f"{subject} must be {words} {context[name]}, not {_number(details['input'])}", ""
     if kind == "literal_error":
         value = str(details["input"])
         words_known = _literals(model, loc) or (str(context["expected"]),)
@@ -140,6 +140,13 @@ def _in_words(
     if kind == "too_short":
         return f"{subject} must not be empty", ""
     return f"{subject}: {details['msg']}", ""
+
+
+def _number(value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
 
 
 def _literals(model: type, loc: tuple[int | str, ...]) -> tuple[str, ...]:

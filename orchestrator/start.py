@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from ledger.events import RunStarted
 from ledger.model import Identity, Limits, Plan, RunId, SandboxMode, Settings
@@ -14,7 +15,9 @@ from orchestrator.errors import OrchError
 from orchestrator.history import estimate
 from orchestrator.journal import Journal
 from orchestrator.workplace import Workplace
+from worktree.names import quoted
 
+RULES_FILE = ".agent/RULES.md"
 RULES_LIMIT = 64_000
 
 
@@ -81,7 +84,7 @@ def start_run(
         target = f"refs/heads/{plan.base}"
         target = target if git.read_ref(target) else None
     target = target.removeprefix("refs/heads/") if target else None
-    rules = workplace.checkout / ".agent" / "RULES.md"
+    rules = read_rules(workplace.checkout)
     settings = options.settings(settings)
     require_sandbox(settings.sandbox)
     # A ledger may have been moved away: what its runs made is still there, under their names.
@@ -101,7 +104,7 @@ def start_run(
             target=target,
             identity=Identity(name=user.name, email=user.email),
             signs=user.signing is not None,
-            rules=rules.read_text("utf-8", "replace")[:RULES_LIMIT] if rules.is_file() else "",
+            rules=rules,
             excludes=user.excludes.encode("utf-8", "replace").decode(),
             platform=tools,
             estimates=estimate(store, settings),
@@ -116,6 +119,22 @@ def start_run(
             continue
         return run
     raise OrchError("no free name for the run was found", hint="try again")
+
+
+def read_rules(checkout: Path) -> str:
+    """What `.agent/RULES.md` says, bounded; OrchError where it is somebody else's file."""
+    path = checkout / RULES_FILE
+    if not path.is_file():
+        return ""
+    # Every worker is told what it says: a link in a commit must not name a private file.
+    place, top = path.resolve(), checkout.resolve()
+    if not place.is_relative_to(top) or place.relative_to(top).parts[0].lower() == ".git":
+        raise OrchError(
+            f"{RULES_FILE} is a link that leads out of the checkout, to {quoted(str(place))}",
+            hint="write the rules into the file itself: every worker would be told what is there",
+        )
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.read(RULES_LIMIT)
 
 
 def is_branch_name(revision: str) -> bool:

@@ -8,11 +8,15 @@ notes the line of every key, table, element of an array of tables and element of
 3. A key stands where its name is, a table where its header is (or else where it is first named),
    an element where its value begins.
 4. The walk costs as much as reading; a document does it when a line is first asked for.
+5. Files may come from anybody. What is no file, too large, or nested so deeply that reading it
+   would take for ever or end in the middle, is refused in words.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +28,8 @@ from orchestrator.errors import Problem, Problems
 KeyPath = tuple[str | int, ...]
 
 SIZE_LIMIT_BYTES = 64 * 1024 * 1024
+DEEPEST = 32
+"""Tables and lists within each other, and parts of a key; nothing that we read needs five."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,11 @@ class Document:
 def load_document(path: Path, name: str, *, size_limit_bytes: int = SIZE_LIMIT_BYTES) -> Document:
     """Read a TOML file; Problems where it cannot be read or is not TOML."""
     try:
-        with path.open("rb") as file:
+        # A pipe or a terminal in a file's place must not keep us waiting.
+        flags = os.O_NONBLOCK | os.O_NOCTTY
+        with open(path, "rb", opener=lambda name, how: os.open(name, how | flags)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Problems([Problem(name, None, "is not a file", "write it as a plain file")])
             raw = file.read(size_limit_bytes + 1)
     except OSError as error:
         raise Problems([Problem(name, None, f"cannot be read: {error.strerror}")]) from None
@@ -73,13 +83,48 @@ def load_document(path: Path, name: str, *, size_limit_bytes: int = SIZE_LIMIT_B
 
 def parse_document(text: str, name: str) -> Document:
     """Read TOML text; Problems, with the line and a hint, where it is not TOML."""
+    long_key = _LONG_KEY.search(text)  # reading it would take the square of its length
+    if long_key is not None:
+        line = text.count("\n", 0, long_key.end()) + 1
+        raise Problems([Problem(name, line, *_TOO_DEEP)])
     try:
-        return Document(name, text, tomllib.loads(text))
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Problems([_syntax_problem(text, name, str(error))]) from None
     except RecursionError:
-        problem = Problem(name, None, "is nested too deeply", "write it flatter")
-        raise Problems([problem]) from None
+        raise Problems([Problem(name, None, *_TOO_DEEP)]) from None
+    except ValueError:  # of Python's own: it reads no number of thousands of digits
+        raise Problems([_endless_number(text, name)]) from None
+    document = Document(name, text, data)
+    if (deep := _too_deep(data)) is not None:
+        raise Problems([document.problem(deep, *_TOO_DEEP)])
+    return document
+
+
+_TOO_DEEP = ("is nested too deeply", "write it flatter")
+_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(
+    rf"(?m)(?:^|[\[{{,])[ \t]*+{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEEPEST},}}+[ \t]*+[=\]]"
+)
+_NUMBER = re.compile(r"[0-9_]{4300,}")
+
+
+def _endless_number(text: str, name: str) -> Problem:
+    found = _NUMBER.search(text)
+    line = text.count("\n", 0, found.start()) + 1 if found else None
+    return Problem(name, line, "a number has thousands of digits", "write: 4")
+
+
+def _too_deep(data: dict[str, Any]) -> KeyPath | None:
+    """The way to something that lies too deep, or None; without going down that way itself."""
+    left: list[tuple[Any, KeyPath]] = [(data, ())]
+    while left:
+        value, at = left.pop()
+        if len(at) > DEEPEST:
+            return at
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        left += [(part, (*at, key)) for key, part in parts if isinstance(part, (dict, list))]
+    return None
 
 
 # --- syntax errors ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from workers.base import Brief
-from workers.text import printable
+from workers.text import clean_line, printable
 
 PROMPT_LIMIT = 64_000
 RULES_LIMIT = 32_000
@@ -22,7 +22,7 @@ def render_brief(brief: Brief) -> str:
     """Markdown: task, prompt, what it may change, rules, what failed before."""
     task = brief.task
     parts = [
-        f"# {printable(task.title or task.id).strip()}",
+        f"# {clean_line(' '.join(task.title.split())) or task.id}",
         f"Task `{task.id}` of run `{brief.run}`, attempt {brief.attempt}, round {brief.round}.",
         "## What to do",
         _bounded(printable(brief.prompt).strip(), PROMPT_LIMIT),

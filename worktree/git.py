@@ -29,6 +29,8 @@ from worktree.values import Repository as Repository
 from worktree.values import Signing as Signing
 from worktree.values import check_id, is_id, parse_raw
 
+_REVISION_LENGTH = 4096
+
 
 class Git:
     """Git in one repository. Safe to use from many threads at once."""
@@ -149,17 +151,20 @@ class Git:
 
     def resolve(self, revision: str) -> str:
         """The commit that a person's revision means in their checkout."""
-        said = self.run_refs(
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            f"{revision}^{{commit}}",
-            git_dir=self.repository.git_dir,
-            ok=(0, 1, 128),
-        )
-        found = _text(said.out).strip()
-        if said.exit_code or not is_id(found):
+        found = ""
+        # Neither a NUL nor a book can be an argument, and no revision is either.
+        if "\0" not in revision and len(revision) <= _REVISION_LENGTH:
+            said = self.run_refs(
+                "rev-parse",
+                "--verify",
+                "--quiet",
+                "--end-of-options",
+                f"{revision}^{{commit}}",
+                git_dir=self.repository.git_dir,
+                ok=(0, 1, 128),
+            )
+            found = "" if said.exit_code else _text(said.out).strip()
+        if not is_id(found):
             raise GitError(
                 f"no commit is named {quoted(revision)!r}",
                 kind="no-such-revision",

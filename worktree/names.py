@@ -99,7 +99,11 @@ def check_ref(ref: str) -> str:
     return ref
 
 
-def quoted(path: str) -> str:
+def quoted(path: str, limit: int = 200) -> str:
     """A path for a person: what could steer a terminal or is no text is written as an escape."""
-    shown = _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), path)
-    return shown if len(shown) <= 200 else f"{shown[:160]}...{shown[-30:]}"
+    # Cut before as well: only what is shown is worth looking at.
+    cut = path if len(path) <= 2 * limit else f"{path[:limit]}...{path[-limit:]}"
+    shown = _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), cut)
+    if len(shown) <= limit:
+        return shown
+    return f"{shown[: limit * 4 // 5]}...{shown[-(limit * 3 // 20) :]}"

@@ -224,6 +224,12 @@ def dirty_paths(
     return tuple(entry[3:] for entry in entries if entry)
 
 
+def tracked_paths(repository: Repository, settings: UserSettings) -> frozenset[str]:
+    """Every path that git tracks in the user's checkout, whatever is there now."""
+    out = in_checkout(repository, settings, "ls-files", "-z", "--cached", "--full-name").out
+    return frozenset(out.decode("utf-8", "surrogateescape").split("\0")) - {""}
+
+
 def checkout_state(
     repository: Repository, settings: UserSettings, *, limit: int = 20
 ) -> CheckoutState:

@@ -11,7 +11,8 @@ from orchestrator.cli import output
 from orchestrator.cli.desk import open_here
 from orchestrator.cli.gating import judge_shown
 from orchestrator.cli.options import environ_of
-from orchestrator.cli.planned import settings_of
+from orchestrator.cli.planned import sourced_of
+from orchestrator.cli.trusting import require_trust
 from orchestrator.errors import OrchError
 from orchestrator.review.words import count, foreign
 from orchestrator.sandboxing import require_sandbox
@@ -26,10 +27,12 @@ LOG_BYTES = 200_000
 def compare_shown(ctx: typer.Context, as_json: bool) -> int:
     """0 where every gate says the same on both sides."""
     workplace = open_here(environ_of(ctx))
-    settings = settings_of(workplace)
+    sourced = sourced_of(workplace)
+    settings = sourced.settings
     if not settings.gates:
         raise OrchError("there is no gate in .agent/orch.toml", hint="orch init")
     require_sandbox(_under(settings, "bubblewrap").sandbox)
+    require_trust(workplace, sourced, attended=output.can_ask())
     sides: list[tuple[Verdict, ...]] = []
     modes: tuple[tuple[SandboxMode, str], ...] = (
         ("none", "outside, with your rights"),

@@ -28,12 +28,14 @@ def _newest_state() -> RunState | None:
 
 def complete_run(ctx: Any, args: list[str], incomplete: str) -> list[tuple[str, str]]:
     """The runs whose ids begin so."""
+    from orchestrator.review.words import foreign
+
     try:
         ledger = open_ledger(Path.cwd(), os.environ)
         runs = ledger.store.runs(incomplete) if ledger.store else ()
     except Exception:  # a shell that completes must not be disturbed
         return []
-    return [(run.run, run.goal[:60]) for run in runs[:50]]
+    return [(run.run, foreign(run.goal, 60)) for run in runs[:50]]
 
 
 def complete_task(ctx: Any, args: list[str], incomplete: str) -> list[tuple[str, str]]:

@@ -5,6 +5,8 @@
 2. No colour in a pipe, with NO_COLOR set, or on a terminal that has none.
 3. A reader that went away (`| head`) ends nothing: what is left to say is dropped.
 4. What a terminal's encoding cannot say is replaced, never an error.
+5. A question is asked only of a person who sees it and can type: what was typed before it was
+   asked is no answer to it, and neither is the end of the input.
 """
 
 from __future__ import annotations
@@ -61,6 +63,40 @@ def is_terminal(stream: TextIO) -> bool:
         return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
     except ValueError:  # closed
         return False
+
+
+def can_ask() -> bool:
+    """Whether a person is there who sees a question on stderr and can type an answer."""
+    try:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        descriptor = sys.stdin.fileno()
+    except (ValueError, AttributeError):  # closed, or none at all
+        return False
+    try:
+        # A job in the background would be stopped at the first letter that it reads.
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:  # not the terminal that we were started from, but one all the same
+        return True
+
+
+def ask(question: str) -> bool:
+    """Whether a person says yes; only where `can_ask` says that one is there."""
+    import termios
+
+    try:
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+    except (OSError, termios.error):  # the terminal has just been closed
+        return False
+    except KeyboardInterrupt:
+        narrate("")
+        raise
+    if not answer.endswith("\n"):
+        narrate("")  # the end of the input leaves the cursor behind the question
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _coloured(stream: TextIO, text: str, style: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ledger.model import Plan, Settings
 from orchestrator.cli import output
 from orchestrator.cli.places import user_config_folder
-from orchestrator.config import load_settings
+from orchestrator.config import SourcedSettings, load_sourced
 from orchestrator.errors import Problem
 from orchestrator.planning.check import CheckedPlan, check_plan_file
 from orchestrator.planning.graph import levels, longest_path, render_graph
@@ -23,6 +23,7 @@ from orchestrator.runs import unfinished
 from orchestrator.start import RunOptions
 from orchestrator.survey import survey
 from orchestrator.workplace import Workplace
+from worktree.names import quoted as escaped
 
 PLAN_WARNINGS = 20
 
@@ -35,6 +36,8 @@ class Checked:
     path: Path
     settings: Settings
     problems: tuple[Problem, ...]
+    sourced: SourcedSettings
+    """The settings as they were read, and from where."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -48,27 +51,33 @@ class Checked:
 
 def load_checked(workplace: Workplace, named: str | None) -> Checked:
     """The plan that is meant; every error of it, and of the settings, at once."""
-    settings = settings_of(workplace)
+    sourced = sourced_of(workplace)
     path = find_plan(workplace.checkout, named)
-    found = check_plan_file(path, survey(workplace, settings), shown_path(workplace, path))
-    return checked(found, path, settings)
+    learn = survey(workplace, sourced.settings)
+    found = check_plan_file(path, learn, shown_path(workplace, path))
+    return checked(found, path, sourced)
 
 
-def checked(found: CheckedPlan, path: Path, settings: Settings) -> Checked:
+def checked(found: CheckedPlan, path: Path, sourced: SourcedSettings) -> Checked:
     """The plan that was looked at; Problems where it has errors."""
-    return Checked(found.sound(), path, settings, found.warnings)
+    return Checked(found.sound(), path, sourced.settings, found.warnings, sourced)
 
 
 def settings_of(workplace: Workplace) -> Settings:
     """The settings that a run here would have."""
-    return load_settings(workplace.checkout, user_config_folder(workplace.environ))
+    return sourced_of(workplace).settings
+
+
+def sourced_of(workplace: Workplace) -> SourcedSettings:
+    """The same, and which file what they say came from."""
+    return load_sourced(workplace.checkout, user_config_folder(workplace.environ))
 
 
 def shown_path(workplace: Workplace, path: Path) -> str:
     """A file as a person would type it from the top of the checkout."""
     whole = path.resolve()
     top = workplace.checkout.resolve()
-    return str(whole.relative_to(top)) if whole.is_relative_to(top) else str(path)
+    return escaped(str(whole.relative_to(top)) if whole.is_relative_to(top) else str(path))
 
 
 # --- shown ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from orchestrator.doctor.machine import disk, git_version, installation
 from orchestrator.doctor.repository import branches, checkout, identity
 from orchestrator.doctor.sandbox import sandbox
 from orchestrator.doctor.settings import read_settings, settings
+from orchestrator.doctor.trust import trust
 from orchestrator.errors import OrchError
 from orchestrator.workplace import open_workplace
 
@@ -31,6 +32,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("ledger", ledger),
     ("leftovers", leftovers),
     ("settings", settings),
+    ("trust", trust),
     ("disk", disk),
     ("gates", gates),
     ("workers", workers),

@@ -10,6 +10,7 @@ from orchestrator.doctor.findings import Finding, Visit, refused
 from orchestrator.errors import OrchError, Problem, Problems
 from orchestrator.review.words import count
 from orchestrator.workplace import Workplace
+from worktree.names import quoted
 
 
 def read_settings(
@@ -46,4 +47,4 @@ def settings(visit: Visit) -> Iterator[Finding]:
 def _found(problem: Problem) -> Finding:
     place = f"{problem.file}:{problem.line or 1}: " if problem.file else ""
     hint = problem.hint or f"edit {problem.file or '.agent/orch.toml'}"
-    return Finding("settings", "bad", f"{place}{problem.what}", hint)
+    return Finding("settings", "bad", f"{place}{quoted(problem.what, 300)}", quoted(hint, 300))

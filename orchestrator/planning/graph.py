@@ -113,7 +113,7 @@ def render_graph(tasks: Sequence[Task], *, most_lines: int = 200) -> str:
         lines.append(f"step {number}: {beside}")
         for task_id in row:
             task = by_id[task_id]
-            title = task.title if task.title != task_id else ""
+            title = " ".join(task.title.split()) if task.title != task_id else ""
             needs = f"  needs {listed(task.needs, 6)}" if task.needs else ""
             lines.append(f"  {task_id:<{wide}}  {title}{needs}".rstrip()[: WIDTH + wide])
         lines += [

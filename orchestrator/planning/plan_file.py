@@ -24,6 +24,8 @@ from orchestrator.toml_lines import Document, load_document
 PLANS_FOLDER = ".agent/plans"
 KEYS = ("goal", "base", "task")
 LONGEST_NAME = 48
+MOST_TASKS = 20_000
+"""Twice what has been tried; a file of a million would keep a person waiting for minutes."""
 _NAMES = frozenset({"string_pattern_mismatch"})
 """Illegal ids: the rules of plans tell them, beside all else that they know."""
 
@@ -64,6 +66,10 @@ def draft_plan(document: Document, *, leave_names: bool = True) -> Draft:
     if not isinstance(tables, list):
         what = f"'task' is {type_in_words(tables)}, not a list of tables"
         problems.append(document.problem(("task",), what, "write [[task]], with two brackets"))
+        tables = []
+    elif len(tables) > MOST_TASKS:
+        what = f"the plan has {len(tables)} tasks; at most {MOST_TASKS} are read"
+        problems.append(Problem(document.name, None, what, "make it several plans"))
         tables = []
     elif not tables:
         problems.append(Problem(document.name, None, "the plan has no task", "add a [[task]]"))

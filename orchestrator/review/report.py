@@ -31,12 +31,13 @@ from orchestrator.review.words import (
 
 LINES_SHOWN = 10
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~$&]")
-_LINKED = re.compile(r"@|:(?=//)|www(?=\.)", re.IGNORECASE)
+_LINKED = re.compile(r"@|[#!](?=\d)|gh(?=-\d)|:(?=//)|www(?=\.)", re.IGNORECASE)
 
 
 def escaped(text: str, limit: int = 200) -> str:
     """Foreign text as Markdown that shows it and does nothing."""
-    # Forges look for names and addresses in the text that is shown: only a character between helps.
+    # Forges look for names, numbers (which "fixes" would close) and addresses in the text that is
+    # shown: only a character between helps.
     shown = _SPECIAL.sub(r"\\\g<0>", foreign(text, limit))
     return _LINKED.sub("\\g<0>\u200b", shown)
 

@@ -122,8 +122,11 @@ def _sources(checkout: Path, name: str) -> Iterator[tuple[str, bytes, int]]:
     if not parts or ".." in parts or parts[0].lower() == ".git":
         raise _Refused("it is not inside the checkout")
     source = top.joinpath(*parts)
-    if not Path(os.path.realpath(source)).is_relative_to(top):
+    real = Path(os.path.realpath(source))
+    if not real.is_relative_to(top):
         raise _Refused("it is a link that leads out of the checkout")
+    if real.relative_to(top).parts[:1] and real.relative_to(top).parts[0].lower() == ".git":
+        raise _Refused("it is a link into the git folder")
     if source.is_file():
         yield ("/".join(parts), *_content(top, source))
     elif source.is_dir():

@@ -7,12 +7,16 @@ it already; `installed` and `start` are the installed program from its first ins
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import select
 import shlex
 import signal
 import subprocess
 import sys
+import termios
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -184,6 +188,18 @@ class Terminal:
             text=True,
         )
 
+    def at_screen(self, *args: str, answers: Mapping[str, str] | None = None) -> Said:
+        """Type a command of the installed program at a terminal, and keys when it has said so.
+
+        What it wrote to the screen is `out`; carriage returns are left out.
+        """
+        with Screen(self, args) as screen:
+            for words, keys in (answers or {}).items():
+                screen.shows(words)
+                screen.press(keys)
+            exit_code = screen.end()
+        return Said(exit_code, screen.text, "")
+
     def statuses(self) -> dict[str, str]:
         """Where the tasks of the newest run stand; nothing while there is none."""
         store = Store.open_existing(self.root / ".git" / "orch" / "ledger.sqlite")
@@ -193,6 +209,68 @@ class Terminal:
             runs = store.runs()
             state = load_state(store, runs[0].run) if runs else None
         return {task_id: task.status for task_id, task in state.tasks.items()} if state else {}
+
+
+class Screen:
+    """The installed program at a pseudo-terminal of its own, with a person in front of it."""
+
+    def __init__(self, at: Terminal, args: Sequence[str], command: str = str(ORCH)) -> None:
+        self._primary, secondary = pty.openpty()
+        self._raw = b""
+        self.process = subprocess.Popen(
+            (command, *args),
+            cwd=at.root,
+            env={**at.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "100"},
+            stdin=secondary,
+            stdout=secondary,
+            stderr=secondary,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(secondary)
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        os.close(self._primary)
+
+    @property
+    def text(self) -> str:
+        """What was written to it so far."""
+        return self._raw.decode("utf-8", "replace").replace("\r", "")
+
+    def press(self, keys: str) -> None:
+        """Type these keys."""
+        os.write(self._primary, keys.encode())
+
+    def shows(self, words: str, within_s: float = WITHIN_S) -> None:
+        """Wait until these words are on it."""
+        deadline = time.monotonic() + within_s
+        while words not in self.text:
+            assert time.monotonic() < deadline and self._reads(), f"no {words!r} in: {self.text}"
+
+    def end(self) -> int:
+        """Wait for the program's end; its exit code."""
+        deadline = time.monotonic() + WITHIN_S
+        while self._reads():
+            assert time.monotonic() < deadline, f"it had not ended: {self.text}"
+        return self.process.wait(10)
+
+    def _reads(self) -> bool:
+        """Read what there is, for a moment; False when nobody has it open any more."""
+        ready, _, _ = select.select([self._primary], [], [], 0.1)
+        if not ready:
+            return True
+        try:
+            found = os.read(self._primary, 65536)
+        except OSError:  # the other end is closed
+            return False
+        self._raw += found
+        return bool(found)
 
 
 def _become_orch(

@@ -210,6 +210,7 @@ def test_submodules_are_empty_folders_and_stay_as_they_are(user: User, tmp_path:
     assert (user.root / "library" / "readme").exists()
     assert user.git("status", "--porcelain") == ""
     user.settings(worker="rm -rf library; echo x > library")
+    ended_with(user.orch("trust", "--yes"), 0)
     user.commit({}, "worker")
     free_plan(user, "spoil")
     said = user.orch("run")

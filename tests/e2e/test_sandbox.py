@@ -1,5 +1,7 @@
 """The sandbox as a person meets it: refused where there is none, quiet where it confines."""
 
+import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -45,6 +47,24 @@ def test_a_hostile_worker_changes_nothing_and_finds_nothing(tmp_path: Path) -> N
     one.wait_gone()
 
 
+def test_what_was_trusted_is_out_of_reach_of_workers_gates_and_set_up(tmp_path: Path) -> None:
+    place = f"{tmp_path}/ada/project/.git/orch/trusted/{os.geteuid()}.json"
+    evil = f"rm -f '{place}'; mkdir -p '{place[:-7]}'; echo '{{}}' > '{place}'; cat '{place}' >&2"
+    one = user(
+        tmp_path,
+        worker=f"{evil}; common=$(git rev-parse --path-format=absolute --git-common-dir); rm -rf"
+        ' "$common/orch"; echo x > "$ORCH_TASK.txt"',
+        gates={"evil": f"{evil}; exit 0"},
+        run=f"setup = [{json.dumps(evil + '; true')}]\n",
+    )
+    one.plan("a")
+    ended_with(one.orch("trust", "--yes"), 0)
+    before = Path(place).read_bytes()
+    ended_with(one.orch("run", "--plain"), 0)
+    assert Path(place).read_bytes() == before
+    assert one.orch("trust").exit_code == 0
+
+
 def test_a_gate_finds_no_home_no_network_and_no_checkout(tmp_path: Path) -> None:
     look = f"! test -e '{tmp_path}/ada/project/readme' && ! test -e '{tmp_path}/ada/state/x'"
     fetch = "! python3 -c \"import socket; socket.create_connection(('192.0.2.1', 80), 2)\""
@@ -62,6 +82,8 @@ def test_where_gates_differ_the_doctor_says_why(tmp_path: Path) -> None:
     assert 'read = ["~/cache/data"]' in said.out
     text = (one.root / ".agent/orch.toml").read_text()
     one.write({".agent/orch.toml": f'{text}\n[sandbox]\nread = ["~/cache/data"]\n'})
+    ended_with(one.orch("doctor", "--gates"), 5, 'sandbox: read = "~/cache/data"', "orch trust")
+    ended_with(one.orch("trust", "--yes"), 0)
     ended_with(one.orch("doctor", "--gates"), 0, "cached: passed outside and inside")
 
 

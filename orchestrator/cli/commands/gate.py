@@ -37,16 +37,15 @@ def gate(
     from orchestrator.cli.gating import exit_code_of, judge_shown, verdicts_as_json
     from orchestrator.cli.limits import sandbox_mode
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.places import user_config_folder
-    from orchestrator.config import load_settings
+    from orchestrator.cli.planned import sourced_of
+    from orchestrator.cli.trusting import require_trust
     from orchestrator.errors import OrchError
     from orchestrator.policy.nearest import nearest
     from orchestrator.start import RunOptions
 
-    environ = environ_of(ctx)
-    workplace = open_here(environ)
-    settings = load_settings(workplace.checkout, user_config_folder(environ))
-    settings = RunOptions(sandbox=sandbox_mode(sandbox)).settings(settings)
+    workplace = open_here(environ_of(ctx))
+    sourced = sourced_of(workplace)
+    settings = RunOptions(sandbox=sandbox_mode(sandbox)).settings(sourced.settings)
     known = [one.name for one in settings.gates]
     for name in names or ():
         if name not in known:
@@ -57,6 +56,7 @@ def gate(
         raise OrchError(
             "there is no gate in .agent/orch.toml", hint="orch init shows what it found"
         )
+    require_trust(workplace, sourced, attended=output.can_ask())
     chosen = [one for one in settings.gates if not names or one.name in names]
     verdicts = judge_shown(workplace, settings, chosen, fresh=fresh, log=log, quiet=as_json)
     if as_json:

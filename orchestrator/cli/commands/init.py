@@ -37,9 +37,11 @@ def init(
     from orchestrator.cli.gating import exit_code_of, judge_shown, verdicts_as_json
     from orchestrator.cli.limits import sandbox_mode
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.planned import settings_of
+    from orchestrator.cli.planned import sourced_of
+    from orchestrator.cli.trusting import require_trust
     from orchestrator.init import initialise
     from orchestrator.review.words import foreign
+    from orchestrator.settings_rules import SHARED_FILE
     from orchestrator.start import RunOptions
     from workers.sandbox_offer import sandbox_offer
     from workers.text import printable
@@ -64,8 +66,11 @@ def init(
             output.narrate(output.colour_narration(said, "ask"))
     verdicts: tuple[Verdict, ...] = ()
     if try_gates:
-        options = RunOptions(sandbox=sandbox_mode(sandbox))
-        settings = options.settings(settings_of(workplace))
+        sourced = sourced_of(workplace)
+        settings = RunOptions(sandbox=sandbox_mode(sandbox)).settings(sourced.settings)
+        # What has just been written here and shown came with no pull; what was there may have.
+        if settings.gates and SHARED_FILE not in found.written:
+            require_trust(workplace, sourced, attended=output.can_ask())
         if settings.gates:
             verdicts = judge_shown(workplace, settings, settings.gates, quiet=as_json)
     if as_json:

@@ -52,14 +52,17 @@ def run(
 
     Each task is done in a worktree of its own; what the gates pass lands on the run's own result
     branch. Your checkout and your branches stay as they are until: orch accept. With --json one
-    event a line.
+    event a line. Commands in the settings that have changed since you trusted them are shown
+    first, and run only with your yes: orch trust.
     """
+    from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.driving import answer_detached, drive_shown
     from orchestrator.cli.driving import detach as start_detached
     from orchestrator.cli.limits import deadline_at, sandbox_mode
     from orchestrator.cli.options import environ_of
     from orchestrator.cli.planned import answer_plan, load_checked, warn_before_run
+    from orchestrator.cli.trusting import require_trust
     from orchestrator.config import refuse_missing_copies
     from orchestrator.start import RunOptions, start_run
 
@@ -80,6 +83,7 @@ def run(
     if dry_run:
         answer_plan(workplace, checked, as_json=as_json)
         return 0
+    require_trust(workplace, checked.sourced, attended=output.can_ask())
     workplace.make_workspaces(checked.settings.workspaces)
     warn_before_run(workplace, checked)
     store = workplace.store()

@@ -1,0 +1,102 @@
+"""Ask a person whether commands that came with the repository may run: before anything runs them.
+
+1. Whoever is about to run commands of the settings calls `require_trust` first, with whether a
+   person is there to answer. It returns, or nothing is run.
+2. The first use trusts, and says so in one line.
+3. Commands that have changed are shown before they are asked about, as they are; nobody can say
+   yes to what was not shown. What is too much for a question is left to `orch trust`.
+4. Anything but a clear yes is a no.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from orchestrator.cli import output
+from orchestrator.config import SourcedSettings
+from orchestrator.errors import OrchError
+from orchestrator.review.words import count, foreign, listed
+from orchestrator.settings_rules import SHARED_FILE
+from orchestrator.trust import Trust, look, record, record_first
+from orchestrator.workplace import Workplace
+
+PERSON_NEEDED = 5
+MOST_LINES = 60
+MOST_CHARACTERS = 8000
+"""More than that is not asked about in passing."""
+QUESTION = "Trust these commands? (y/N) "
+
+_GAP = re.compile(" {16,}")
+
+
+def require_trust(workplace: Workplace, sourced: SourcedSettings, *, attended: bool) -> None:
+    """Return when the shared settings' commands may run; OrchError where a person must say so.
+
+    `attended`: a person is at the terminal, and may be asked.
+    """
+    trust = look(workplace, sourced)
+    if trust.standing == "first":
+        if record_first(workplace, trust):
+            _say_first(trust)
+            return
+        trust = look(workplace, sourced)
+    if trust.standing == "same":
+        return
+    shown = changes_of(trust)
+    if not shown:
+        record(workplace, trust)  # nothing would run: there is nothing to ask about
+        return
+    short = len(shown) <= MOST_LINES and sum(map(len, shown)) <= MOST_CHARACTERS
+    output.narrate(output.colour_narration(f"{reason_of(trust)}:", "ask"))
+    told = shown if short else [foreign(line) for line in shown[:10]]
+    output.narrate([painted(line, to_stderr=True) for line in told])
+    if not short:
+        output.narrate(f"... {count(len(shown), 'line')} in all, too much to ask about here")
+    if attended and short and output.ask(QUESTION):
+        record(workplace, trust)
+        return
+    raise OrchError(
+        "nothing was run: the commands that the settings name are not trusted",
+        hint="orch trust shows them and asks; orch trust --yes trusts them as they are",
+        exit_code=PERSON_NEEDED,
+    )
+
+
+def changes_of(trust: Trust) -> list[str]:
+    """The difference as it is shown: no line of it hides its end behind a wide gap."""
+    return [_GAP.sub(lambda gap: f"<{len(gap[0])} spaces>", line) for line in trust.changes()]
+
+
+def reason_of(trust: Trust) -> str:
+    """Why a person is asked, in one line."""
+    counted = f" (with {listed(trust.counted)}, which git tracks)" if trust.counted else ""
+    if trust.standing == "unknown":
+        return f"{trust.why}; all commands of {SHARED_FILE}{counted}"
+    return f"changed since they were trusted: commands of {SHARED_FILE}{counted}"
+
+
+def summary(lines: Iterable[str]) -> str:
+    """How many commands there are: `2 gates, 1 worker and 1 set-up command`."""
+    heads = {line.split(": ", 1)[0] for line in lines}
+    numbers = [
+        (sum(head.startswith("gate ") for head in heads), "gate"),
+        (sum(head.startswith("worker ") for head in heads), "worker"),
+        (sum(line.startswith("run: setup = ") for line in lines), "set-up command"),
+        (sum(line.startswith("run: fix = ") for line in lines), "fix command"),
+    ]
+    return ", ".join(count(number, noun) for number, noun in numbers if number) or "no command"
+
+
+def painted(line: str, *, to_stderr: bool = False) -> str:
+    """A line of a difference in its colour."""
+    style = {"+": "good", "-": "bad"}.get(line[:1], "plain")
+    colour = output.colour_narration if to_stderr else output.colour_answer
+    return colour(line, style)
+
+
+def _say_first(trust: Trust) -> None:
+    if not trust.now:
+        return
+    said = f"first use here: {summary(trust.now)} of {SHARED_FILE} trusted;"
+    output.narrate(f"{said} changes will be asked about (orch trust shows them)")
