@@ -26,7 +26,6 @@ from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.messages import subject_of
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.policy.paths import matches
-from orchestrator.sandboxing import with_network
 from orchestrator.scene import Scene, advisory, gates_of
 from orchestrator.verification.boundaries import outside
 from orchestrator.verification.copies import copied_names, copied_secrets, copy_excludes
@@ -155,7 +154,7 @@ async def _prepare(progress: _Progress) -> None:
             git=scene.workplace.git,
             mark=scene.mark(order.task, order.attempt),
             log=log,
-            confinement=with_network(progress.confinement, scene.settings.sandbox.setup_network),
+            confinement=scene.sandboxes.for_setup(progress.confinement),
         )
     if trouble:
         raise OrchError(f"the workspace could not be made ready: {trouble}", hint="orch gate")
@@ -255,7 +254,9 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
         mark=scene.mark(order.task, order.attempt),
         log=scene.live(where),
         on_line=lambda text: scene.line(where, text),
-        confinement=with_network(progress.confinement, worker_settings.network),
+        confinement=scene.sandboxes.for_worker(
+            progress.confinement, order.worker, worker_settings.network
+        ),
     )
     brief = Brief(
         run=scene.run,

@@ -82,9 +82,10 @@ async def judge_checkout(
     on_start: Callable[[Gate], None],
     on_line: Callable[[str], None],
     on_verdict: Callable[[Verdict], None],
+    on_notice: Callable[[str, str], None] | None = None,
 ) -> tuple[Verdict, ...]:
     """What each gate says, one after the other, all of them; with a store they are kept."""
-    from orchestrator.sandboxing import Sandboxes, require_sandbox
+    from orchestrator.sandboxing import Sandboxes, require_sandbox, unheard
     from orchestrator.verification.gates import Judge
     from worktree.workspace import Pool
 
@@ -97,13 +98,15 @@ async def judge_checkout(
         body = store.verdict(key) if store else None
         return Verdict.model_validate_json(body) if body else None
 
+    notice = on_notice or unheard
+    sandboxes = Sandboxes(workplace.git, settings.sandbox, workplace.environ, name, notice)
     judge = Judge(
         workplace=workplace,
         pool=pool,
         started=_as_if_started(workplace, settings, content, name),
         known=known,
         git_threads=anyio.CapacityLimiter(GIT_THREADS),
-        sandboxes=Sandboxes(workplace.git, settings.sandbox, workplace.environ),
+        sandboxes=sandboxes,
     )
     verdicts: list[Verdict] = []
     try:
@@ -118,6 +121,7 @@ async def judge_checkout(
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(pool.remove_all)
+            sandboxes.sweep(everywhere=False)
     if store:
         _keep(store, name, verdicts)
     return tuple(verdicts)

@@ -198,6 +198,7 @@ def _end_orphans(workplace: Workplace, journal: Journal) -> None:
     if journal.state.engines and journal.state.finished is None:
         scene = open_scene(workplace, journal, lambda: None)
         anyio.run(end_marked, f"{scene.mark_of_run}/")
+        scene.sandboxes.sweep(everywhere=True)
     clear_locks(workplace.git, journal.run)
 
 

@@ -1,6 +1,7 @@
 """What a crash swallowed: bring ledger and repository into step before an engine goes on.
 
-1. What a killed engine left running is ended, by its mark and by nothing else.
+1. What a killed engine left running is ended, by its mark and by nothing else; its sockets and
+   control groups go.
 2. A landing that was intended has happened if the tip has the candidate among its ancestors.
 3. Attempts, judgings and the baseline that were under way are lost: nobody's fault.
 4. The workspaces of the run are swept; heads are kept by their refs. So are those of other
@@ -11,11 +12,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 from ledger.lock import EngineLock, EngineRunning
 from orchestrator.actions import after_a_moved_tip
 from orchestrator.policy.lost import lost_facts
-from orchestrator.runs import engine_alive
+from orchestrator.runs import engine_alive, mark_of_run
 from orchestrator.scene import Scene
 from workers.tree import end_marked
 from worktree.landing import clear_locks, open_result
@@ -27,6 +30,7 @@ async def reconcile(scene: Scene) -> None:
     state = scene.state
     if state.engines > 1:
         await end_marked(f"{scene.mark_of_run}/")
+        await scene.git(partial(scene.sandboxes.sweep, everywhere=True))
         await scene.git(clear_locks, scene.workplace.git, scene.run)
         await scene.git(sweep, scene.workplace.git, scene.workers.root, prefix=f"orch-{scene.run}-")
     await scene.git(give_back_old_pools, scene)
@@ -49,6 +53,8 @@ def give_back_old_pools(scene: Scene) -> None:
         if run == scene.run or not place.lock(run).exists() or engine_alive(place, run):
             continue
         with suppress(EngineRunning), EngineLock.take(place.lock(run)):
+            mark = mark_of_run(scene.workplace.repository.common_dir, run)
+            replace(scene.sandboxes, name=mark).sweep(everywhere=True)
             sweep(scene.workplace.git, folder, prefix=f"orch-{run}-")
             with suppress(OSError):
                 folder.rmdir()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypedDict, TypeVar, Unpack
 import anyio
 import anyio.to_thread
 
-from ledger.events import Event
+from ledger.events import Event, Noticed
 from ledger.model import Gate, Settings, TaskId, Verdict
 from ledger.state import RunState
 from orchestrator.journal import Journal
@@ -157,6 +157,7 @@ class Scene:
         await self.git(result_follows, self.workplace.git, self.run)
         for pool in (self.workers, self.judge.pool):
             await self.git(pool.remove_all)
+        self.sandboxes.sweep(everywhere=False)
         shutil.rmtree(run_folder(self.workplace.place, self.run), ignore_errors=True)
         with suppress(OSError):
             self.workers.root.rmdir()
@@ -176,7 +177,18 @@ def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None])
     started = journal.state.started
     settings = started.settings
     require_sandbox(settings.sandbox)
-    sandboxes = Sandboxes(workplace.git, settings.sandbox, workplace.environ)
+
+    def notice(what: str, hint: str) -> None:
+        journal.append(Noticed(what=what, hint=hint))
+        wake()
+
+    sandboxes = Sandboxes(
+        workplace.git,
+        settings.sandbox,
+        workplace.environ,
+        mark_of_run(workplace.repository.common_dir, started.run),
+        notice,
+    )
     root = workplace.workspaces(settings.workspaces) / started.run
     keep = settings.preparation.keep
 

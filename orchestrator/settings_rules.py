@@ -24,6 +24,7 @@ from orchestrator.policy.pattern import escape, pattern_problem
 from orchestrator.shape import shape_problems, type_in_words, unknown_key
 from orchestrator.toml_lines import Document, KeyPath
 from workers.environment import is_passable
+from workers.reach import LOWEST_PORT, parse_host
 
 SHARED_FILE = ".agent/orch.toml"
 
@@ -49,7 +50,6 @@ LATER_KINDS = ("model", "acp", "claude", "codex", "gemini", "aider", "opencode",
 _PATTERN_KEYS = ("setup_inputs", "protected")
 _NAME_KEYS = ("keep", "copy", "copy_gates")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
-_HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})(?::\d{1,5})?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -192,9 +192,13 @@ def _network_problems(
     document: Document, at: KeyPath, table: Mapping[str, Any]
 ) -> Iterator[Problem]:
     for position, text in _texts(table.get(str(at[-1]))):
-        if not _HOST.fullmatch(text):
+        host = parse_host(text)
+        if host is not None and host.is_own and min(host.ports) < LOWEST_PORT:
+            what = f"'{at[-1]}': {text!r}: this machine's own ports are reached from 1024 on"
+            yield document.problem((*at, position), what, 'write: "localhost:5432"')
+        elif host is None:
             what = f"'{at[-1]}': {text!r} is no host"
-            hint = 'write: "host", "*.domain" or "host:port"; a number needs no brackets'
+            hint = 'write: "host", "*.domain" or "host:port"; for any host: ' + f"{at[-1]} = true"
             yield document.problem((*at, position), what, hint)
 
 

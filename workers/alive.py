@@ -69,6 +69,12 @@ class Table(Protocol):
     def tag(self, pid: int) -> int | None:
         """The tag it inherited; None where it has none. ProcessLookupError where it is gone."""
 
+    def usage(self, pid: int) -> tuple[int, int]:
+        """Bytes of memory that it holds, shared ones too, and its threads; 0 where it is gone."""
+
+    def held_bytes(self, pid: int) -> int:
+        """The same without what others hold as well, which counts in parts; dear to find out."""
+
 
 def become_subreaper() -> bool:
     """Make orphans of our children ours rather than init's; False where the system cannot.

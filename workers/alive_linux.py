@@ -9,6 +9,7 @@ from pathlib import Path
 
 from workers.alive import MARK_VARIABLE, Process, Seen, is_tag
 
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _MARK = b"\0" + MARK_VARIABLE.encode() + b"="
 
 
@@ -81,6 +82,21 @@ class LinuxTable:
         columns = limits[at + len(b"Max file locks") :].split(maxsplit=1) if at >= 0 else []
         tag = int(columns[0]) if columns and columns[0].isdigit() else 0
         return tag if is_tag(tag) else None
+
+    def usage(self, pid: int) -> tuple[int, int]:
+        """See Table."""
+        stat = _read(f"/proc/{pid}/stat")
+        columns = stat[stat.rfind(b")") + 2 :].split()
+        if len(columns) < 22 or columns[0] in (b"Z", b"X"):
+            return 0, 0
+        return int(columns[21]) * _PAGE_BYTES, int(columns[17])
+
+    def held_bytes(self, pid: int) -> int:
+        """See Table."""
+        for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
+        return self.usage(pid)[0]
 
     def _children_of_all(self) -> dict[int, set[int]]:
         children: dict[int, set[int]] = {}

@@ -68,3 +68,16 @@ class PortableTable:
     def tag(self, pid: int) -> int | None:
         """See Table."""
         return None
+
+    def usage(self, pid: int) -> tuple[int, int]:
+        """See Table."""
+        try:
+            found = psutil.Process(pid)
+            with found.oneshot():
+                return int(found.memory_info().rss), int(found.num_threads())
+        except (psutil.Error, OSError):
+            return 0, 0
+
+    def held_bytes(self, pid: int) -> int:
+        """See Table."""
+        return self.usage(pid)[0]

@@ -95,7 +95,7 @@ class ShellWorker:
 def report_of(ended: Ended) -> Report:
     """A worker's report on a command that ended."""
     outcome: Literal["done", "failed", "timeout", "not-started"]
-    if ended.reason == "exited":
+    if ended.reason == "exited" or ended.reason == "limit":
         outcome = "done" if ended.exit_code == 0 else "failed"
     else:
         outcome = ended.reason

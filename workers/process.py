@@ -6,7 +6,8 @@
 3. When `run_process` returns, is cancelled or fails, the whole tree of the child is gone: also
    after a success, for a daemon that a gate left behind would judge the next tree too.
 4. What it prints is redacted of what it was given beyond the usual, before it goes anywhere.
-5. With a confinement the child is started in a sandbox or not at all.
+5. With a confinement the child is started in a sandbox, within its limits, or not at all. What
+   goes over its limits is ended at once.
 6. Failed work is a value. Only what the engine itself cannot do (write a log) is an exception.
 """
 
@@ -32,9 +33,11 @@ from workers.alive import MARK_VARIABLE, open_pidfd
 from workers.capture import Capture
 from workers.environment import beyond_usual
 from workers.redact import Redactor
-from workers.sandbox import Confinement, entered, has_begun
+from workers.sandbox import Confinement, entered
 from workers.text import clean_line, tail_lines
+from workers.threshold import Threshold
 from workers.tree import Tree, start
+from workers.warden import Warden, open_warden
 
 LOG_LIMIT_BYTES = 8 * 1024 * 1024
 GRACE_S = 3.0
@@ -51,7 +54,8 @@ _QUICK_BYTES = 256 * 1024
 class Ended:
     """How a child came to its end."""
 
-    reason: Literal["exited", "timeout", "not-started"]
+    reason: Literal["exited", "timeout", "limit", "not-started"]
+    """`limit`: it used more than it may; `why` says of what."""
     exit_code: int | None = None
     """None: it did not end by itself. A signal of somebody else's counts as 128 plus its number."""
     signal: str = ""
@@ -98,11 +102,17 @@ async def run_process(
     redactor = Redactor({**beyond_usual(env), **(secrets or {})})
     capture = Capture(log, log_limit_bytes, on_line, redactor)
     began = time.monotonic()
-    status: int | None = None
+    warden: Warden | None = None
     try:
-        tree, output, status = _start(argv, cwd, env, mark, stdin, confinement)
-    except (OSError, ValueError) as error:
+        if confinement is not None:
+            warden = open_warden(confinement, mark)
+        tree, output = _start(argv, cwd, env, mark, stdin, warden)
+    except BaseException as error:
         capture.finish()
+        if warden is not None:
+            await warden.close()
+        if not isinstance(error, OSError | ValueError):
+            raise
         return Ended("not-started", why=_why_not_started(error, argv, cwd))
     # Output is read until the tree is gone, whoever cancels: else a child that says goodbye blocks.
     reading, drained = anyio.CancelScope(shield=True), anyio.Event()
@@ -113,11 +123,17 @@ async def run_process(
             tasks.start_soon(tree.watch)
             try:
                 with anyio.move_on_after(timeout_s) as deadline:
-                    await _exit_of(tree)
+                    if warden is not None:
+                        tasks.start_soon(warden.serve)
+                        tasks.start_soon(warden.watch, tree, deadline.cancel)
+                    if warden is None or await warden.admit():
+                        await _exit_of(tree)
             finally:
                 duration_s = time.monotonic() - began
                 with anyio.CancelScope(shield=True):
-                    survivors = tuple(left.pid for left in await tree.end(grace_s))
+                    at_once = warden is not None and warden.at_once
+                    ending = await tree.end(0.0 if at_once else grace_s)
+                    survivors = tuple(left.pid for left in ending)
                     # Somebody whom nothing gives away may hold the pipe open: do not wait for him.
                     with anyio.move_on_after(_DRAIN_S):
                         await drained.wait()
@@ -126,24 +142,30 @@ async def run_process(
     finally:
         os.close(output)
         returned = tree.reap()
+        if warden is not None:
+            warden.look_back()
+            await warden.close()
         if capture.total_bytes > _QUICK_BYTES:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(capture.finish)
         else:
             capture.finish()
-    begun = status is None or has_begun(status)
     tail = tail_lines(log, _TAIL_LINES)
     name = signals.Signals(-returned).name if returned is not None and returned < 0 else ""
-    if deadline.cancelled_caught:
-        exit_code, why = None, f"it was still running after {timeout_s:g} seconds"
-    elif not begun:
-        why = f"its sandbox could not be made: {tail[-1] if tail else 'it said nothing'}"
+    reason: Literal["exited", "timeout", "limit"] = "exited"
+    exit_code: int | None = None
+    if warden is not None and warden.over:
+        reason, why = "limit", warden.over
+    elif deadline.cancelled_caught:
+        reason, why = "timeout", f"it was still running after {timeout_s:g} seconds"
+    elif warden is not None and not warden.begun:
+        why = warden.why_not_begun(tail)
         return Ended("not-started", why=why, duration_s=duration_s, tail=tail)
     else:
         exit_code = returned if returned is None or returned >= 0 else 128 - returned
         why = _why_failed(exit_code, name, tail)
     return Ended(
-        reason="timeout" if deadline.cancelled_caught else "exited",
+        reason=reason,
         exit_code=exit_code,
         signal=name,
         why=why,
@@ -162,9 +184,9 @@ def _start(
     env: Mapping[str, str],
     mark: str,
     stdin: bytes | None,
-    confinement: Confinement | None,
-) -> tuple[Tree, int, int | None]:
-    """The child, our end of its output, and its sandbox's status."""
+    warden: Warden | None,
+) -> tuple[Tree, int]:
+    """The child, and our end of its output."""
     ours, theirs = os.pipe()
     with contextlib.ExitStack() as failing:
         failing.callback(os.close, ours)
@@ -182,16 +204,15 @@ def _start(
                 given = stack.enter_context(tempfile.TemporaryFile())
                 given.write(stdin)
                 given.seek(0)
-            status: int | None = None
             passed: tuple[int, ...] = ()
-            if confinement is not None:
-                within = entered(confinement, argv, cwd, {**env, MARK_VARIABLE: mark})
+            if warden is not None:
+                env = {**env, MARK_VARIABLE: mark}
+                within = entered(warden.confinement, argv, cwd, env)
                 for descriptor in within.descriptors:
                     stack.callback(os.close, descriptor)
-                failing.callback(os.close, within.status)
-                argv, env, status, passed = (
-                    *(within.argv, within.env, within.status, within.descriptors),
-                )
+                warden.threshold = Threshold(within.status, within.release)
+                argv, env, passed = within.argv, within.env, within.descriptors
+            stack.enter_context(warden.around() if warden else contextlib.nullcontext())
             tree = start(
                 argv,
                 cwd=cwd,
@@ -200,10 +221,10 @@ def _start(
                 stdin=given,
                 output=theirs,
                 passed=passed,
-                fronted=confinement is not None,
+                fronted=warden is not None,
             )
         failing.pop_all()
-    return tree, ours, status
+    return tree, ours
 
 
 async def _exit_of(tree: Tree) -> None:

@@ -20,15 +20,24 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from workers.limits import ChildLimits
+from workers.reach import Reach, proxy_variables
+
 HOME = "/home/agent"
 OBJECTS = "/run/orch/objects"
 """Where a shadow finds the repository's own objects."""
+DOORS = "/run/orch/doors"
+"""Where a relay finds the sockets that its ports lead to."""
+RELAY = Path(__file__).with_name("relay.py")
 TEMPORARY_BYTES = 2 * 1024**3
+TEMPORARY = ("/tmp", "/var/tmp", "/run", "/dev/shm", HOME)
+"""Empty folders of the sandbox's own, in memory."""
 USER_ID = 1000
 
 SYSTEM = (
@@ -79,15 +88,6 @@ class GitFolder:
 
 
 @dataclass(frozen=True)
-class ChildLimits:
-    """How much one child, with all that comes from it, may use."""
-
-    memory_bytes: int | None = None
-    processes: int | None = None
-    file_bytes: int | None = None
-
-
-@dataclass(frozen=True)
 class Confinement:
     """What one child may touch. Values only: `entered` makes a command of it."""
 
@@ -97,8 +97,11 @@ class Confinement:
     """Places of the user's home that the child finds in its own too: where they are, their names
     below the home, and whether they may be written."""
     git: GitFolder | None = None
-    network: bool = False
-    """Whether it has the machine's network; without, a loopback of its own."""
+    network: bool | Reach = False
+    """Whether it has the machine's network; else a loopback of its own, with a way to some hosts
+    where it may reach some."""
+    relays: tuple[tuple[int, Path], ...] = ()
+    """Ports of its loopback, and the sockets on this side that they lead to."""
     variables: tuple[tuple[str, str], ...] = ()
     """Beside the child's own: where tools lie that are usually found below the home."""
     limits: ChildLimits = field(default_factory=ChildLimits)
@@ -113,11 +116,44 @@ class Entered:
     descriptors: tuple[int, ...]
     """To be passed on to the child, and closed in this process then."""
     status: int
-    """Bubblewrap's status is read from it, when all is over."""
+    """Bubblewrap's status is read from it."""
+    release: int
+    """A byte in it lets the command begin."""
 
 
 def mounts(confinement: Confinement, tree: Path) -> list[str]:
     """Bubblewrap's arguments for the file system. Looks at the machine, changes nothing."""
+    args = list(_system_mounts())
+    if confinement.network is True:
+        args += _resolver()
+    places: dict[Path, list[str]] = {}
+    for path in confinement.readable:
+        places[path] = ["--ro-bind-try", str(path), str(path)]
+    git = confinement.git
+    if git is not None:
+        bind = "--bind" if git.writable else "--ro-bind"
+        places[git.place] = [bind, str(git.shadow), str(git.place)]
+        for number, objects in enumerate(git.objects):
+            at = f"{OBJECTS}/{number}"
+            places[Path(at)] = ["--ro-bind", str(objects), at]
+    for port, door in confinement.relays:
+        places[Path(f"{DOORS}/{port}")] = ["--bind", str(door), f"{DOORS}/{port}"]
+    for path in confinement.writable:
+        places[path] = ["--bind", str(path), str(path)]
+    for path, name, may_write in confinement.in_home:
+        bind = "--bind-try" if may_write else "--ro-bind-try"
+        places[Path(HOME, name)] = [bind, str(path), f"{HOME}/{name}"]
+    pointer = tree / ".git"
+    if tree in confinement.writable and pointer.is_file() and not pointer.is_symlink():
+        places[pointer] = ["--ro-bind", str(pointer), str(pointer)]
+    for path in sorted(places, key=lambda path: len(path.parts)):
+        args += places[path]
+    return args
+
+
+@lru_cache(maxsize=1)
+def _system_mounts() -> tuple[str, ...]:
+    """What is the same in every sandbox of this machine."""
     args: list[str] = []
     for folder in SYSTEM:
         place = Path(folder)
@@ -133,31 +169,9 @@ def mounts(confinement: Confinement, tree: Path) -> list[str]:
             args += ["--ro-bind", "/dev/null", file]
     args += ["--dev", "/dev", "--proc", "/proc"]
     args += _without_the_kernels()
-    for folder in ("/tmp", "/var/tmp", "/run", HOME):
+    for folder in TEMPORARY:
         args += ["--size", str(TEMPORARY_BYTES), "--tmpfs", folder]
-    if confinement.network:
-        args += _resolver()
-    places: dict[Path, list[str]] = {}
-    for path in confinement.readable:
-        places[path] = ["--ro-bind-try", str(path), str(path)]
-    git = confinement.git
-    if git is not None:
-        bind = "--bind" if git.writable else "--ro-bind"
-        places[git.place] = [bind, str(git.shadow), str(git.place)]
-        for number, objects in enumerate(git.objects):
-            at = f"{OBJECTS}/{number}"
-            places[Path(at)] = ["--ro-bind", str(objects), at]
-    for path in confinement.writable:
-        places[path] = ["--bind", str(path), str(path)]
-    for path, name, may_write in confinement.in_home:
-        bind = "--bind-try" if may_write else "--ro-bind-try"
-        places[Path(HOME, name)] = [bind, str(path), f"{HOME}/{name}"]
-    pointer = tree / ".git"
-    if tree in confinement.writable and pointer.is_file() and not pointer.is_symlink():
-        places[pointer] = ["--ro-bind", str(pointer), str(pointer)]
-    for path in sorted(places, key=lambda path: len(path.parts)):
-        args += places[path]
-    return args
+    return tuple(args)
 
 
 def _without_the_kernels() -> list[str]:
@@ -204,22 +218,28 @@ def environment_within(confinement: Confinement, env: Mapping[str, str]) -> dict
 
     kept = {n: v for n, v in env.items() if n not in _HOME_VARIABLES or is_there(v)}
     kept = {**dict(confinement.variables), **kept}
-    return kept | {"HOME": HOME, "USER": "agent", "LOGNAME": "agent", "SHELL": "/bin/sh"}
+    kept |= {"HOME": HOME, "USER": "agent", "LOGNAME": "agent", "SHELL": "/bin/sh"}
+    return kept | (proxy_variables() if isinstance(confinement.network, Reach) else {})
 
 
 def entered(
-    confinement: Confinement, argv: tuple[str, ...], tree: Path, env: Mapping[str, str]
+    confinement: Confinement,
+    argv: tuple[str, ...],
+    tree: Path,
+    env: Mapping[str, str],
 ) -> Entered:
     """The command that runs `argv` in the sandbox. OSError where that cannot be prepared.
 
-    The caller passes the descriptors on, closes them, and reads the status at the end.
+    It waits at its threshold to be let go. The caller passes the descriptors on, closes them, and
+    makes a Threshold of the rest.
     """
     program = bubblewrap()
     if program is None:
         raise FileNotFoundError(2, "bubblewrap is not installed", "bwrap")
-    if limits := _limits(confinement.limits):
-        argv = ("/bin/sh", "-c", f'{limits}exec "$@"', "sh", *argv)
-    parts = [*isolation(confinement.network), *mounts(confinement, tree)]
+    if confinement.relays:
+        doors = (f"{port}={DOORS}/{port}" for port, _ in confinement.relays)
+        argv = (sys.executable, "-I", "-S", str(RELAY), *doors, "--", *argv)
+    parts = [*isolation(confinement.network is True), *mounts(confinement, tree)]
     parts += ["--remount-ro", "/", "--chdir", str(tree), "--clearenv"]
     for name, value in environment_within(confinement, env).items():
         parts += ["--setenv", name, value]
@@ -227,40 +247,22 @@ def entered(
         opened = [_in_memory(text) for text in (_PASSWD, _GROUP, "\0".join(parts))]
         for descriptor in opened:
             stack.callback(os.close, descriptor)
-        ours, theirs = os.pipe()
+        status, theirs = os.pipe()
+        for descriptor in (status, theirs):
+            stack.callback(os.close, descriptor)
+        waits, release = os.pipe()
         stack.pop_all()
+    os.set_blocking(status, False)
     passwd, group, arguments = opened
     command = (
         *(program, "--args", str(arguments), "--json-status-fd", str(theirs)),
+        *("--block-fd", str(waits)),
         *("--ro-bind-data", str(passwd), "/etc/passwd"),
         *("--ro-bind-data", str(group), "/etc/group"),
         *("--", *argv),
     )
-    return Entered(command, {"PATH": "/usr/bin:/bin"}, (*opened, theirs), ours)
-
-
-def _limits(limits: ChildLimits) -> str:
-    """The shell's words for what a process may use, hard limits both."""
-    text = ""
-    if limits.file_bytes is not None:
-        text += f"ulimit -f {max(1, limits.file_bytes // 512)}; "
-    if limits.processes is not None:
-        # Within, where the kernel counts the sandbox's own processes and not all of the user's.
-        text += f"ulimit -u {limits.processes} 2>/dev/null || ulimit -p {limits.processes}; "
-    return text
-
-
-def has_begun(status: int) -> bool:
-    """Whether the command ran in its sandbox; closes the descriptor of the status."""
-    try:
-        os.set_blocking(status, False)
-        text = b""
-        with contextlib.suppress(BlockingIOError):
-            while chunk := os.read(status, 65536):
-                text += chunk
-        return b'"exit-code"' in text
-    finally:
-        os.close(status)
+    env = {"PATH": "/usr/bin:/bin"}
+    return Entered(command, env, (*opened, theirs, waits), status, release)
 
 
 def _in_memory(text: str) -> int:

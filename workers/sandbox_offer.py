@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from workers.groups import COUNTED, group_homes
 from workers.sandbox import Confinement, bubblewrap, bubblewrap_options, isolation, mounts
 
 INSTALL = "apt install bubblewrap, dnf install bubblewrap, or pacman -S bubblewrap"
@@ -55,6 +56,22 @@ def sandbox_offer() -> Offer:
         what = "bubblewrap is older than 0.7: namespaces can be nested in the sandbox"
         return Offer(True, what, "install bubblewrap 0.7 or newer", complete=False)
     return Offer(True, "bubblewrap: a file system, processes and a network of their own")
+
+
+def limits_offer() -> Offer:
+    """What holds memory and processes to their limits here; tried once, some milliseconds."""
+    homes = group_homes()
+    held = {count: home for home in homes for count in home.counts}
+    if len(held) == len(COUNTED):
+        where = ", ".join(dict.fromkeys(str(home.folder) for home in homes))
+        return Offer(True, f"the kernel counts memory and processes: control groups in {where}")
+    words = {"memory": "memory", "pids": "processes"}
+    missing = " and ".join(words[count] for count in COUNTED if count not in held)
+    what = f"orch itself counts {missing}, ten times a second: no control groups can be made"
+    if os.geteuid() == 0:
+        hint = "a container: mount /sys/fs/cgroup writable; or run orch as an ordinary user"
+        return Offer(True, what, hint, complete=False)
+    return Offer(True, what, "systemd-run --user --scope orch run ...", complete=False)
 
 
 def _hint_for(why: str) -> str:

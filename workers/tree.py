@@ -43,6 +43,7 @@ PATIENCE_S = 0.2
 FORCE_S = 5.0
 """How long the kernel may take to end what was killed."""
 
+_FIRST_LOOK_S = 0.0005  # a sandbox whose command has ended is gone about then
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
 _LOOK_SHARE = 0.01  # of a core, for one tree, at most
 _LOOKS = 30
@@ -121,6 +122,11 @@ class Tree:
         living = tuple(seen.process for seen in found.values() if not seen.zombie)
         self._remembered = {process for process in living if process.pid != self.pid}
         return living, somebody_died
+
+    @property
+    def table(self) -> Table:
+        """Where its processes are looked up."""
+        return self._table
 
     async def watch(self) -> None:
         """Remember who belongs, until cancelled: often while the tree changes, seldom else."""
@@ -331,7 +337,7 @@ async def _end(
             for process in remaining:
                 signal_one(process, signal.SIGTERM)
                 signal_one(process, signal.SIGCONT)  # a stopped process takes no SIGTERM
-        pause_s = 0.002
+        pause_s = _FIRST_LOOK_S
         while True:
             if asked == "kill":
                 ended.update(remaining)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from worktree.git import Git
 from worktree.metadata import entry_of
-from worktree.names import BRANCHES, DISCARDED, REFS
+from worktree.packed import PackedRefs
 from worktree.removal import remove
 from worktree.workspace import Workspace
 
@@ -36,7 +36,9 @@ class Shadow:
     objects: tuple[Path, ...]
 
 
-def make_shadow(git: Git, workspace: Workspace, objects_at: str) -> Shadow:
+def make_shadow(
+    git: Git, workspace: Workspace, objects_at: str, refs: PackedRefs | None = None
+) -> Shadow:
     """Makes the shadow of a workspace anew; inside, object folder N is to be at `objects_at`/N."""
     common = git.repository.common_dir
     folder = workspace.folder / FOLDER
@@ -47,7 +49,7 @@ def make_shadow(git: Git, workspace: Workspace, objects_at: str) -> Shadow:
     alternates = "".join(f"{objects_at}/{number}\n" for number in range(len(objects)))
     (folder / "objects/info/alternates").write_text(alternates)
     (folder / "config").write_text(_config(git.repository.object_format))
-    (folder / "packed-refs").write_bytes(_packed_refs(git))
+    (folder / "packed-refs").write_bytes((refs or PackedRefs()).read(git))
     (folder / "HEAD").write_bytes(_head(common))
     for name in ("info/exclude", "shallow"):
         with contextlib.suppress(OSError):
@@ -78,13 +80,6 @@ def _config(object_format: str) -> str:
     version = 0 if object_format == "sha1" else 1
     extra = "" if object_format == "sha1" else f"[extensions]\n\tobjectformat = {object_format}\n"
     return f"[core]\n\trepositoryformatversion = {version}\n\tbare = false\n{extra}"
-
-
-def _packed_refs(git: Git) -> bytes:
-    said = git.run_refs("for-each-ref", "--format=%(objectname) %(refname)").out
-    ours = tuple(f" {prefix}".encode() for prefix in (REFS, DISCARDED, BRANCHES))
-    lines = [line for line in said.splitlines() if not any(part in line for part in ours)]
-    return b"# pack-refs with: sorted \n" + b"".join(line + b"\n" for line in lines)
 
 
 def _head(common: Path) -> bytes:

@@ -28,7 +28,7 @@ import anyio.to_thread
 
 from ledger.events import RunStarted
 from ledger.model import Gate, Sha, Verdict
-from orchestrator.sandboxing import Sandboxes, with_network
+from orchestrator.sandboxing import Sandboxes
 from orchestrator.verification.copies import Trouble, copied_names, copied_secrets, hash_copies
 from orchestrator.verification.counts import parse_count
 from orchestrator.verification.keys import verdict_key
@@ -85,6 +85,7 @@ async def run_gate(
     log: Path,
     timeout_s: float,
     baseline_tests: int | None = None,
+    passed_on_base: bool = False,
     on_line: OnLine | None = None,
     secrets: Mapping[str, str] | None = None,
     confinement: Confinement | None = None,
@@ -109,6 +110,8 @@ async def run_gate(
         reason,
         command=gate.command,
         baseline_tests=baseline_tests,
+        over=ended.why if reason == "limit" else "",
+        passed_on_base=passed_on_base,
         timeout_s=timeout_s,
         roots=_names_of(tree),
     )
@@ -239,9 +242,10 @@ class Bench:
             log=log,
             timeout_s=time_limit_s(gate, baseline),
             baseline_tests=needed,
+            passed_on_base=baseline is not None and baseline.outcome == "passed",
             on_line=on_line,
             secrets=self._secrets,
-            confinement=with_network(self._confinement, gate.network),
+            confinement=judge.sandboxes.for_gate(self._confinement, gate),
         )
         left = ", ".join(map(str, ended.survivors))
         said = (f"(processes that would not end: {left})",) if left else ()
@@ -293,9 +297,7 @@ class Bench:
             git=judge.workplace.git,
             mark=self._mark,
             log=log,
-            confinement=with_network(
-                self._confinement, judge.started.settings.sandbox.setup_network
-            ),
+            confinement=judge.sandboxes.for_setup(self._confinement),
         )
         if trouble:
             workspace, self._workspace = self._workspace, None

@@ -2,8 +2,8 @@
 
 1. Two runs of a gate with equal keys would say the same; so one verdict serves both.
 2. In it: the tree, the command, the configured time limit, the values of the environment that
-   the gate sees, the sandbox and the network, the set-up and what is kept of it, what is copied
-   beside the tree, and the platform with its tools.
+   the gate sees, the sandbox with its limits and the network, the set-up and what is kept of it,
+   what is copied beside the tree, and the platform with its tools.
 3. Not in it: the gate's name, the run, the workspace, ports and temporary folders. The content
    of `setup_inputs` is a part of the tree; a set-up without them may have been made from any tree
    of its run, so then the tree that the run began at is in the key. The default time limit

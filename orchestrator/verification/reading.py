@@ -8,7 +8,9 @@
 3. A runner that could not start because of the tree's own code (pytest and a conftest.py that
    raises) failed: the tree is to blame.
 4. A crash of what was judged (a segmentation fault, an abort) failed as well.
-5. All else failed.
+5. What used more than its limits (memory, processes) failed where the same gate passed on the base
+   within them: the tree made the difference. Where it did not, it could not run.
+6. All else failed.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from workers.text import printable
 LINE_READ_CHARS = 1200
 """Of a longer line only the start is looked at."""
 
-Reason = Literal["exited", "timeout", "killed", "not-started"]
-"""How the command ended: by itself, at its deadline, by our hand, or never begun."""
+Reason = Literal["exited", "timeout", "limit", "killed", "not-started"]
+"""How the command ended: by itself, at its deadline, over a limit, by our hand, or never begun."""
 
 _ENDED_FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _BELOW_MAKE = re.compile(r"g?make(?:\[\d+\])?: \*\*\* .*\bError (126|127)$")
@@ -59,13 +61,16 @@ def read_output(
     *,
     command: str,
     baseline_tests: int | None = None,
+    over: str = "",
+    passed_on_base: bool = False,
     timeout_s: float | None = None,
     roots: Sequence[str] = (),
 ) -> Reading:
     """The reading of one run of a gate.
 
     `exit_code` is negative for a signal, None where it did not end by itself. `text` is the
-    bounded output, `baseline_tests` how many tests the base had, `roots` are folders whose
+    bounded output, `baseline_tests` how many tests the base had, `over` which limit it went
+    over, `roots` are folders whose
     names are taken off paths.
     """
     lines = [line[:LINE_READ_CHARS] for line in printable(text).split("\n")]
@@ -73,8 +78,11 @@ def read_output(
     why = _why_not_passed(exit_code, tests, baseline_tests) if exit_code == 0 else None
     if exit_code == 0 and reason == "exited" and why is None:
         return Reading("passed", tests.render() if tests else "", tests=tests)
-    why = why or _why_not_run(exit_code, reason, lines, command, timeout_s)
     telling = find_telling(lines, roots, fallback=f"exit code {exit_code}, nothing printed")
+    if reason == "limit" and passed_on_base:
+        why = f"{over}; on the base it did not"
+        return Reading("failed", why, telling.lines, f"limit: {steady(over)}"[:80], tests)
+    why = why or _why_not_run(exit_code, reason, lines, command, timeout_s, over)
     if why is not None:
         return Reading(
             "could-not-run", why, telling.lines, f"could-not-run: {steady(why)}"[:80], tests
@@ -108,10 +116,13 @@ def _why_not_run(
     lines: Sequence[str],
     command: str,
     timeout_s: float | None,
+    over: str,
 ) -> str | None:
     match reason:
         case "timeout":
             return f"it did not end within {timeout_s:g} s" if timeout_s else "it ran out of time"
+        case "limit":
+            return over
         case "killed":
             return "it was ended before it was done"
         case "not-started":

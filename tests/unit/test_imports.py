@@ -66,7 +66,7 @@ VALUES_OF_IMPURE = {
 """Names of otherwise impure modules that only compute."""
 
 PRINTERS = ("orchestrator.cli.output", "orchestrator.cli.live")
-PROGRAMS = ("workers.scripted",)
+PROGRAMS = ("workers.scripted", "workers.relay")
 """Modules that run as a child process of their own."""
 
 

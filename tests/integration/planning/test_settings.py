@@ -286,3 +286,39 @@ def test_the_fingerprint_follows_the_meaning_not_the_text(checkout):
     now = load_settings(checkout)
     assert settings_fingerprint(now) != settings_fingerprint(before)
     assert settings_differences(before, now) == ("run.parallel", "run.setup", "gate unit")
+
+
+def test_hosts_are_hosts_and_what_is_none_is_told(checkout):
+    good = 'network = ["a.org", "*.b.org:8443", "10.0.0.1", "[fd00::1]:80", "localhost:5432"]'
+    say(
+        checkout,
+        f"""[[gate]]
+name = "good"
+command = "true"
+{good}
+[worker.w]
+kind = "command"
+command = "true"
+network = true
+""",
+    )
+    assert load_settings(checkout).gate("good").network[1] == "*.b.org:8443"
+    say(
+        checkout,
+        """[[gate]]
+name = "bad"
+command = "true"
+network = ["ok.org", "https://index.example.org"]
+[worker.w]
+kind = "command"
+command = "true"
+network = ["*"]
+[sandbox]
+setup_network = ["localhost"]
+""",
+    )
+    found = {line: " / ".join(text) for (_, line), text in problems_of(checkout).items()}
+    assert "'network': 'https://index.example.org' is no host" in found[4]
+    assert "for any host: network = true" in found[8]
+    assert "this machine's own ports are reached from 1024 on" in found[10]
+    assert 'write: "localhost:5432"' in found[10]

@@ -113,6 +113,24 @@ def test_a_gate_that_was_ended_by_us_could_not_run():
     assert (gone.outcome, gone.why) == ("could-not-run", "the folder is gone")
 
 
+def test_what_went_over_a_limit_is_the_trees_fault_where_the_base_did_not():
+    over = "it used more than 6.0 GB of memory"
+    said = "collected 3 items\nKilled\n"
+
+    def read_over(exit_code, **more):
+        return read_output(exit_code, "limit", said, command="sh gate", over=over, **more)
+
+    for exit_code in (None, 0, 137):
+        failed = read_over(exit_code, passed_on_base=True)
+        assert (failed.outcome, failed.why) == ("failed", f"{over}; on the base it did not")
+        assert "Killed" in failed.lines[-1]
+        unknown = read_over(exit_code)
+        assert (unknown.outcome, unknown.why) == ("could-not-run", over)
+    assert (
+        read_over(1, passed_on_base=True).signature == read_over(2, passed_on_base=True).signature
+    )
+
+
 def test_what_the_trees_own_code_broke_has_failed():
     conftest = "ImportError while loading conftest '/w/conftest.py'.\nE   NameError: x\n"
     assert read(4, conftest, "pytest").outcome == "failed"
