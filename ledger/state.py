@@ -41,7 +41,7 @@ from ledger.task_fold import evolve_attempt, find_task, renew, settle, spread
 from ledger.task_fold import longest_paths as longest_paths
 from ledger.task_fold import reindex as reindex
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised when the fold changes, so that snapshots of an older fold are not used."""
 
 
@@ -199,12 +199,11 @@ def _evolve_person(
         case e.PathAllowed():
             task = find_task(state, event.task)
             task.allowed.append(event.path)
-            last = task.last
-            if task.status == "held" and last and last.finished and last.finished.held_paths:
-                missing = [p for p in last.finished.held_paths if p not in task.allowed]
-                if not missing:
-                    settle(state, task, "queued")
-                    state.queue.append(HeadRef(task=event.task, attempt=last.number))
+            wanted = state.to_allow(task)
+            if task.last and wanted and all(path in task.allowed for path in wanted):
+                task.last.sent_back = None
+                settle(state, task, "queued")
+                state.queue.append(HeadRef(task=event.task, attempt=task.last.number))
             _reopen(state)
         case e.RetryRequested():
             task = find_task(state, event.task)

@@ -32,6 +32,7 @@ from orchestrator.actions import definition_hash, landed_head
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
 from orchestrator.persons import find_task, refuse_cleaned, with_dependents, with_needs
+from orchestrator.policy.measure import measure_of_accept
 from orchestrator.scene import Scene, gates_of, open_scene
 from orchestrator.unaccepted import unaccepted
 from orchestrator.verification.gates import order_by_cost
@@ -208,7 +209,7 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
         # Reachable before the ledger speaks of it; gone when the scene is closed.
         keep = candidate_ref(scene.run, f"accept-{commit[:16]}")
         await scene.git(git.update_refs, [RefUpdate(keep, commit, "any")])
-        red, judged = await _judge(scene, chosen.tasks, commit, tree)
+        red, judged = await _judge(scene, chosen.tasks, base, commit, tree)
         if red:
             return replace(
                 plain,
@@ -278,11 +279,12 @@ def _message(state: RunState, tasks: tuple[TaskId, ...]) -> str:
 
 
 async def _judge(
-    scene: Scene, tasks: tuple[TaskId, ...], commit: Sha, tree: Sha
+    scene: Scene, tasks: tuple[TaskId, ...], target: Sha, commit: Sha, tree: Sha
 ) -> tuple[Verdict | None, bool]:
     """The verdict that was not green, if any, and whether a gate had to run."""
     state = scene.state
     gates = order_by_cost(gates_of(state, tasks), state.started.estimates.gate_s)
+    heads = [landed_head(scene, task_id) for task_id in tasks]
     ran = False
     async with scene.judge.bench(commit, tree, mark=scene.mark("accept")) as bench:
         for gate in gates:
@@ -290,7 +292,7 @@ async def _judge(
                 bench,
                 gate,
                 f"accept/{gate.name}",
-                baseline=state.baseline_verdicts.get(gate.name),
+                measure=measure_of_accept(state, gate.name, heads, target),
                 reuse_failed=False,
             )
             scene.append(e.AcceptGateJudged(verdict=verdict))

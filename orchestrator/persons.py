@@ -129,20 +129,20 @@ def _waits_for(state: RunState, task_id: TaskId) -> tuple[str, str]:
 
 
 def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
-    """Let a held task change a protected path."""
+    """Let a held task change a protected path, or lose tests."""
     from worktree.names import quoted
 
     journal = _open(store, run)
     task = find_task(journal.state, task_id)
-    last = task.last
-    held = last.finished.held_paths if last and last.finished else ()
-    if task.status != "held" or not held:
+    held = journal.state.to_allow(task)
+    if not held:
         raise OrchError(f"{task_id} is {task.status}: it waits for no path", hint="orch status")
     if path not in held:
         # Names that no ledger can hold as they are were recorded as they are shown.
         path = quoted(path)
     if path not in held:
-        raise OrchError(f"{task_id} did not change '{path}'", hint=f"it did: {', '.join(held)}")
+        hint = f"it waits for: {', '.join(held)}"
+        raise OrchError(f"{task_id} does not wait for '{path}'", hint=hint)
     _record(journal, e.PathAllowed(task=task_id, path=path))
     missing = [p for p in held if p not in journal.state.tasks[task_id].allowed]
     if missing:

@@ -105,11 +105,11 @@ class Court:
         judge = judge or self.judge()
         commit = self.git("rev-parse", commit)
         tree = self.git("rev-parse", f"{commit}^{{tree}}")
-        timeout_s = how.pop("gate_timeout_s", None)
+        fields = {key: how.pop(key) for key in ("timeout_s", "pass_if", "junit") if key in how}
         said = []
         async with judge.bench(commit, tree, mark="20261122-goal-a1/gate/n1") as bench:
             for number, command in enumerate(commands):
-                gate = Gate(name=f"g{number}", command=command, timeout_s=timeout_s)
+                gate = Gate(name=f"g{number}", command=command, **fields)
                 verdict = await bench.judge(gate, log=self.logs / f"g{number}.log", **how)
                 said.append(verdict)
                 if verdict.outcome != "could-not-run" and not verdict.reused:
