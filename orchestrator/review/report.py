@@ -16,6 +16,7 @@ from orchestrator.policy.flaky import flaky_tests
 from orchestrator.review.advice import next_steps
 from orchestrator.review.narrate import said_of
 from orchestrator.review.status import why_so
+from orchestrator.review.tested import tests_on_result
 from orchestrator.review.words import (
     branch,
     count,
@@ -109,6 +110,7 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
     if state.landings:
         where = f"{code(result_branch(state.run))} at {code(short(state.tip))}"
         rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
+    rows += [f"- Gate {code(gate)} on the result: {said}" for gate, said in tests_on_result(state)]
     rows += [
         f"- Accepted into {code(branch(fact.target))} at {code(short(fact.commit))}:"
         f" {listed(fact.tasks)}"

@@ -83,6 +83,8 @@ class StatusView:
     sandbox: str
     baseline: str
     red_gates: tuple[str, ...]
+    tests: tuple[tuple[str, str], ...]
+    """What the gates counted on the result, or on the base where nothing has landed."""
     queue: tuple[str, ...]
     judging: tuple[str, ...]
     accepted_into: tuple[str, ...]
@@ -97,6 +99,7 @@ def status_of(
 ) -> StatusView:
     """The view of a state; `alive`: an engine drives it now; `driven`: for how long one did."""
     from orchestrator.review.advice import next_steps
+    from orchestrator.review.tested import tests_on_result
 
     finished, began = state.finished, state.started_at
     phase: RunPhase = "finished" if finished else "going-on" if alive else "interrupted"
@@ -131,6 +134,7 @@ def status_of(
         sandbox=state.started.settings.sandbox.mode,
         baseline=state.baseline,
         red_gates=tuple(red),
+        tests=tests_on_result(state),
         queue=tuple(ref.task for ref in state.queue),
         judging=tuple(dict.fromkeys(judging)),
         accepted_into=tuple(dict.fromkeys(fact.target for fact in state.accepted)),
@@ -185,6 +189,7 @@ def status_from_json(body: Any) -> StatusView | None:
         return None
     try:
         body["tasks"] = tuple(TaskLine(**task) for task in body["tasks"])
+        body["tests"] = tuple((gate, said) for gate, said in body["tests"])
         body["next"] = tuple((command, why) for command, why in body["next"])
     except (TypeError, ValueError):
         return None
@@ -205,6 +210,7 @@ def render_status(
         + (f" of {status.target}" if status.target else "")
         + (f"  ->  {status.result} {short(status.tip)}" if status.landings else ""),
         "  ".join(paint(f"{n} {name}", STATUS_STYLE[name]) for name, n in status.counts.items()),
+        *(f"gate {gate}: {said}" for gate, said in status.tests),
         *_warnings(status, paint),
         "",
     ]

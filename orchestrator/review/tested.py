@@ -9,6 +9,7 @@ from orchestrator.review.words import count, foreign, listed
 
 if TYPE_CHECKING:
     from ledger.model import Verdict
+    from ledger.state import RunState
 
 NAMES_SHOWN = 8
 
@@ -33,6 +34,19 @@ def _share(new: int, failed: int) -> str:
     if new == failed:
         return "new" if failed == 1 else "all of them new"
     return f"{new} of them new"
+
+
+def tests_on_result(state: RunState) -> tuple[tuple[str, str], ...]:
+    """Each gate that counts tests, and what it counted on the result as it is, or on the base."""
+    verdicts = dict(state.baseline_verdicts)
+    if state.landings and state.landings[-1].commit == state.tip:
+        judged = state.candidates[state.landings[-1].candidate].verdicts
+        verdicts |= {verdict.gate: verdict for verdict in judged}
+    return tuple(
+        (gate, counts_of(verdict))
+        for gate, verdict in verdicts.items()
+        if verdict.tests is not None
+    )
 
 
 def told_of_failures(verdict: Verdict, flaky: Collection[str] = ()) -> list[str]:
