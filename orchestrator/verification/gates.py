@@ -12,7 +12,7 @@
 6. No secret that a gate may see, from the environment or a copied file, is in what it said, nor
    in the names of its tests.
 7. A pass with fewer tests than had to run is none (see `reading`), also when it is known.
-8. A report that the gate is to write is not there when it starts, and gone when it is read.
+8. What a gate said whose tests did not import the tree is worth nothing (see `imports`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -33,6 +33,7 @@ from orchestrator.policy.measure import UNMEASURED, Measure
 from orchestrator.sandboxing import Sandboxes, with_network
 from orchestrator.verification.comparing import NAMES_KEPT, new_failures
 from orchestrator.verification.copies import Trouble, copied_names, copied_secrets, hash_copies
+from orchestrator.verification.imports import Watcher
 from orchestrator.verification.keys import verdict_key
 from orchestrator.verification.preparation import changed_files, prepare
 from orchestrator.verification.running import OnLine, run_gate
@@ -75,6 +76,11 @@ class Judge:
     """The verdict that is recorded under a key."""
     git_threads: anyio.CapacityLimiter
     sandboxes: Sandboxes
+
+    @cached_property
+    def watcher(self) -> Watcher:
+        """Who sees what gates import."""
+        return Watcher(self.workplace.repository)
 
     @asynccontextmanager
     async def bench(self, commit: Sha, tree: Sha, *, mark: str) -> AsyncIterator[Bench]:
@@ -158,10 +164,14 @@ class Bench:
                 log=await self._keep(log),
             )
         assert self._workspace is not None
+        tree, temporary = self._workspace.path, self._workspace.folder / "tmp"
+        env = judge.environment(temporary, self._port)
+        begin = partial(judge.watcher.begin, gate.command, tree, env, temporary / "orch-imports")
+        watch = await anyio.to_thread.run_sync(begin)
         reading, ended = await run_gate(
             gate,
-            tree=self._workspace.path,
-            env=judge.environment(self._workspace.folder / "tmp", self._port),
+            tree=tree,
+            env=env | (watch.variables if watch else {}),
             mark=self._mark,
             log=log,
             timeout_s=time_limit_s(gate, measure.base),
@@ -170,6 +180,9 @@ class Bench:
             secrets=self._secrets,
             confinement=with_network(self._confinement, gate.network),
         )
+        if watch and reading.outcome != "could-not-run":
+            fooled = await anyio.to_thread.run_sync(judge.watcher.end, watch)
+            reading = reading.could_not_run(fooled) if fooled else reading
         new = reading.new_failures
         left = ", ".join(map(str, ended.survivors))
         said = (f"(processes that would not end: {left})",) if left else ()

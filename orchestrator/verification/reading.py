@@ -74,6 +74,10 @@ class Reading:
     failed_tests: tuple[str, ...] = ()
     new_failures: tuple[str, ...] | None = None
 
+    def could_not_run(self, why: str) -> Reading:
+        """The same output, where something else says that it is worth nothing."""
+        return Reading("could-not-run", why, self.lines, _signature_of(why), self.tests)
+
 
 @dataclass(frozen=True, slots=True)
 class _Run:
@@ -92,8 +96,7 @@ class _Run:
         """With all that is known of the tests."""
         if outcome == "could-not-run":
             telling = find_telling(self.lines, self.roots)
-            signature = f"could-not-run: {steady(why)}"[:80]
-            return Reading(outcome, why, telling.lines, signature, self.tests, **more)
+            return Reading(outcome, why, telling.lines, _signature_of(why), self.tests, **more)
         names = self.failed.names
         new = None if self.unreported else new_failures(names, self.measure.base)
         return Reading(outcome, why, tests=self.tests, failed_tests=names, new_failures=new, **more)
@@ -289,6 +292,10 @@ def _why_runner_not_run(
             return f"pytest itself broke: {said}" if said else "pytest itself broke"
         case _:
             return None
+
+
+def _signature_of(why: str) -> str:
+    return f"could-not-run: {steady(why)}"[:80]
 
 
 def _why_crashed(exit_code: int | None) -> str | None:
