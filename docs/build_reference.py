@@ -108,7 +108,7 @@ def _shape(node: ast.ClassDef) -> Shape:
     for at, one in enumerate(node.body):
         if not isinstance(one, ast.AnnAssign) or not isinstance(one.target, ast.Name):
             continue
-        if one.target.id in ("kind", "version"):
+        if one.target.id in ("kind", "version") or one.target.id.startswith("_"):
             continue
         after = node.body[at + 1] if at + 1 < len(node.body) else None
         said = ""

@@ -57,10 +57,18 @@ def other_copies(repository: Repository, tree: Path | None = None) -> tuple[str,
 
 
 def find_leads(
-    command: str, environ: Mapping[str, str], tree: Path, copies: Iterable[str]
+    command: str,
+    environ: Mapping[str, str],
+    tree: Path,
+    copies: Iterable[str],
+    looked_at: dict[str, tuple[Lead, ...]] | None = None,
 ) -> tuple[Lead, ...]:
-    """All that could lead a command's Python from the tree to one of these copies."""
+    """All that could lead a command's Python from the tree to one of these copies.
+
+    `looked_at` spares looking at the same environments again, for the next command.
+    """
     known = tuple(copies)
+    looked_at = {} if looked_at is None else looked_at
     found: dict[Lead, None] = {}
     for name in words_that_run(command):
         if name in _OWN_ENVIRONMENTS:
@@ -73,7 +81,9 @@ def find_leads(
     for folder in _site_folders(command, environ, tree):
         if not _is_inside(os.path.realpath(folder), (os.path.realpath(tree),)):
             found |= dict.fromkeys(_installed(folder, packages))
-        found |= dict.fromkeys(_pointers(folder, known))
+        if folder not in looked_at:
+            looked_at[folder] = tuple(_pointers(folder, known))
+        found |= dict.fromkeys(looked_at[folder])
     return tuple(found)
 
 

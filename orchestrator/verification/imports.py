@@ -41,6 +41,7 @@ class Watcher:
     repository: Repository
     _sure: set[str] = field(default_factory=set)
     _leads: dict[str, tuple[Lead, ...]] = field(default_factory=dict)
+    _looked_at: dict[str, tuple[Lead, ...]] = field(default_factory=dict)
 
     def begin(
         self, command: str, tree: Path, environ: Mapping[str, str], folder: Path
@@ -50,7 +51,7 @@ class Watcher:
             return None
         copies = other_copies(self.repository, tree)
         if command not in self._leads:
-            self._leads[command] = find_leads(command, environ, tree, copies)
+            self._leads[command] = find_leads(command, environ, tree, copies, self._looked_at)
         leads = self._leads[command]
         if not leads:
             self._sure.add(command)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.doctor import examine
 from orchestrator.verification.elsewhere import find_leads, other_copies
 from orchestrator.workplace import open_workplace
 
@@ -271,3 +272,23 @@ def test_a_link_to_the_checkout_is_the_checkout(court, environment):
     link.symlink_to(court.checkout)
     (environment.site / "a.pth").write_text(textwrap.dedent(f"{link}/src\n"))
     assert leads(court, environment)
+
+
+def test_the_doctor_says_what_leads_to_the_checkout(court, environment):
+    gate = '[[gate]]\nname = "unit"\ncommand = "pytest -q"\n'
+    court.commit({**project("src"), ".agent/orch.toml": gate})
+    environ = {**court.environ, "PATH": f"{environment.bin}:{os.environ['PATH']}"}
+    nowhere = court.checkout.parent / "nowhere"
+
+    def told():
+        return [f for f in examine(court.checkout, environ, nowhere) if "leads to" in f.what]
+
+    assert told() == []
+    environment.leads_to(court.checkout / "src")
+    (finding,) = told()
+    assert (finding.subject, finding.level) == ("imports", "odd")
+    assert finding.what == (
+        f"{environment.site}/__editable__.proj-0.1.pth leads to {court.checkout}/src:"
+        " tests may import that, not what is judged"
+    )
+    assert finding.hint == "orch gate unit tells whether they do"
