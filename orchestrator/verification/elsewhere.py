@@ -30,7 +30,8 @@ FILE_LIMIT_BYTES = 256 * 1024
 _OWN_ENVIRONMENTS = frozenset(("poetry", "pipenv", "pdm", "hatch", "conda", "mamba", "rye"))
 _BESIDE = frozenset(("tests", "test", "docs", "doc", "examples", "scripts", "tools", "benchmarks"))
 """Packages of a tree that others of the same name have nothing to do with."""
-_PACKAGES = ("", "src", "lib")
+PACKAGES = ("", "src", "lib")
+"""The folders of a tree that its packages may lie in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _site_folders(command: str, environ: Mapping[str, str], tree: Path) -> Itera
 
 def _own_packages(tree: Path) -> Iterator[str]:
     """The names of the tree's own packages and modules, at its top and below src/ and lib/."""
-    for above in _PACKAGES:
+    for above in PACKAGES:
         for name in _listed(str(tree / above)):
             stem = name.removesuffix(".py")
             is_package = (tree / above / name / "__init__.py").is_file()

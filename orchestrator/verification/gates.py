@@ -181,7 +181,8 @@ class Bench:
             confinement=with_network(self._confinement, gate.network),
         )
         if watch and reading.outcome != "could-not-run":
-            fooled = await anyio.to_thread.run_sync(judge.watcher.end, watch)
+            end = partial(judge.watcher.end, watch, reading.outcome == "passed", reading.lines)
+            fooled = await anyio.to_thread.run_sync(end)
             reading = reading.could_not_run(fooled) if fooled else reading
         new = reading.new_failures
         left = ", ".join(map(str, ended.survivors))

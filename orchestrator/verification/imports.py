@@ -1,7 +1,7 @@
 """Whether a gate's tests import the tree that it judges, or another copy of it.
 
 1. Only where something could lead elsewhere (see `elsewhere`) is a gate's run watched, until it
-   was seen to import nothing from there. Others cost nothing.
+   has passed and imported nothing from there. Others cost nothing.
 2. Watched is the real run: Python is told to keep what it compiles in a folder of ours, in which
    each imported file has a path like its own. How it was found (a path, a finder, a setting of
    the runner, a conftest.py) does not matter then.
@@ -9,7 +9,9 @@
    of the repository or from an installed one, but not from the tree. What the gate installed
    itself, while it ran, is the tree's.
 4. What it said is worth nothing then: it could not run, with what to type.
-5. A command by which Python keeps nothing cannot be watched; where something leads elsewhere that
+5. A package of the tree that is not found, where something leads elsewhere, is one that would
+   have come from there: no sandbox shows the user's checkout.
+6. A command by which Python keeps nothing cannot be watched; where something leads elsewhere that
    is said, too.
 """
 
@@ -18,11 +20,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.verification.elsewhere import Lead, find_leads, other_copies
+from orchestrator.verification.elsewhere import PACKAGES, Lead, find_leads, other_copies
 from worktree.values import Repository
 
 VARIABLE = "PYTHONPYCACHEPREFIX"
@@ -31,6 +33,7 @@ _RUNNERS = ("unittest", "_pytest", "pytest")
 _KEEPS_NOTHING = re.compile(
     r"\bPYTHONDONTWRITEBYTECODE=[^\s0]|\bpython[\d.]*\s+(?:-\w+\s+)*-\w*[BEI]"
 )
+_NOT_FOUND = re.compile(r"\bNo module named ['\"]?(\w+)")
 _SITE = re.compile(r"/(?:site|dist)-packages/")
 
 
@@ -60,13 +63,13 @@ class Watcher:
         folder.mkdir(parents=True)
         return Watch(command, tree, folder, copies, leads, folder.stat().st_ctime)
 
-    def end(self, watch: Watch) -> str | None:
-        """Why the run says nothing of the tree; None where it does."""
+    def end(self, watch: Watch, passed: bool, lines: Iterable[str]) -> str | None:
+        """Why the run says nothing of the tree; None where it does. `lines`: what it printed."""
         try:
-            why = watch.why_fooled()
+            why = watch.why_fooled() or (None if passed else watch.why_not_found(lines))
         finally:
             shutil.rmtree(watch.folder, ignore_errors=True)
-        if why is None:
+        if passed and why is None:
             self._sure.add(watch.command)
         return why
 
@@ -105,6 +108,17 @@ class Watch:
         fooled = sorted(package for package in outside if package not in inside)
         return self._said(fooled[0], outside[fooled[0]]) if fooled else None
 
+    def why_not_found(self, lines: Iterable[str]) -> str | None:
+        """Which package of the tree was looked for elsewhere, and was not there."""
+        missing = {match[1] for line in lines if (match := _NOT_FOUND.search(line))}
+        lead = self.leads[0]
+        for above in PACKAGES:
+            for name in sorted(missing):
+                if any(Path(self.tree, above, end).is_file() for end in _modules(name)):
+                    what = f"its tests do not find {name} in the tree that is judged"
+                    return f"{what}, and {lead.file} leads to {lead.to} {_hint(above)}"
+        return None
+
     def _why_unseen(self) -> str | None:
         if not _KEEPS_NOTHING.search(self.command):
             return None
@@ -128,11 +142,20 @@ class Watch:
     def _said(self, package: str, source: str) -> str:
         above, _, name = package.rpartition("/")
         folder = source[: source.rfind(f"/{name}")] if f"/{name}" in source else source
-        return (
-            f"its tests import {name.removesuffix('.py')} from {folder}, not from the tree that is"
-            f" judged (hint: write PYTHONPATH={above or '.'} before its command; or give workspaces"
-            " an environment of their own, with setup and keep)"
-        )
+        name = name.removesuffix(".py")
+        what = f"its tests import {name} from {folder}, not from the tree that is judged"
+        return f"{what} {_hint(above)}"
+
+
+def _hint(above: str) -> str:
+    return (
+        f"(hint: write PYTHONPATH={above or '.'} before its command; or give workspaces an"
+        " environment of their own, with setup and keep)"
+    )
+
+
+def _modules(name: str) -> tuple[str, str]:
+    return f"{name}/__init__.py", f"{name}.py"
 
 
 def _sources(folder: Path) -> Iterator[str]:

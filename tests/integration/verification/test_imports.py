@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from ledger.model import SandboxSettings
 from orchestrator.doctor import examine
 from orchestrator.verification.elsewhere import find_leads, other_copies
 from orchestrator.workplace import open_workplace
+from tests.support.sandboxed import needs_sandbox
 
 pytestmark = pytest.mark.anyio
 BORROWED = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py.py")
@@ -181,6 +183,28 @@ async def test_what_the_gate_installs_itself_is_the_trees(court, environment):
     (environment.site / "proj" / "__init__.py").write_text("VALUE = 0\n")
     install = f"rm -r {environment.site}/proj && cp -r src/proj {environment.site}/proj"
     assert (await court.verdict(f"{install} && {environment.unittest}")).outcome == "passed"
+
+
+@needs_sandbox
+async def test_a_sandbox_hides_the_checkout_and_the_gate_says_what_to_type(court, environment):
+    court.sandbox = SandboxSettings(read=(str(environment.bin.parent),))
+    court.commit(project("src"))
+    environment.leads_to(court.checkout / "src")
+    verdict = await court.verdict(environment.unittest)
+    assert verdict.outcome == "could-not-run", verdict
+    assert verdict.why.startswith("its tests do not find proj in the tree that is judged, and ")
+    assert "PYTHONPATH=src before its command" in verdict.why
+    assert (await court.verdict(f"PYTHONPATH=src {environment.unittest}")).outcome == "passed"
+    (environment.site / "proj").mkdir()
+    (environment.site / "proj" / "__init__.py").write_text("VALUE = 1\n")
+    copied = await court.verdict(environment.unittest)
+    assert f"import proj from {environment.site}" in copied.why
+
+
+async def test_a_module_that_is_missing_everywhere_has_failed(court, environment):
+    court.commit(project("flat", **{"tests/test_a.py": "import no_such_module\n"}))
+    environment.leads_to(court.checkout)
+    assert (await court.verdict(environment.unittest)).outcome == "failed"
 
 
 async def test_an_environment_of_the_workspaces_own_is_the_trees(court, environment):
