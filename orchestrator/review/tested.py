@@ -20,7 +20,9 @@ def counts_of(verdict: Verdict) -> str:
         return ""
     parts = [verdict.tests.render()]
     failed, new = len(verdict.failed_tests) + verdict.failed_more, verdict.new_failures
-    if failed and new is not None and verdict.outcome != "could-not-run":
+    if failed and new is None and verdict.outcome == "passed":
+        parts.append("excused as known")
+    elif failed and new is not None and verdict.outcome != "could-not-run":
         parts.append(_share(len(new) + verdict.failed_more, failed))
     if verdict.outcome == "passed" and verdict.needed_tests is not None:
         fewer = verdict.needed_tests - verdict.tests.ran

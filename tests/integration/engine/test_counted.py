@@ -1,8 +1,13 @@
 """Runs whose gates count tests: lost tests, known failures, what is told of both."""
 
+from typing import Any
+
+import anyio
+
 from ledger.events import BaselineGateJudged, CandidateGateJudged
 from ledger.model import FEWER_TESTS, Gate, TestCount
 from ledger.state import RunState
+from orchestrator.accept import AcceptResult, Selection, accept
 from orchestrator.feedback import render_feedback
 from orchestrator.persons import allow, reject
 from orchestrator.start import RunOptions
@@ -19,6 +24,15 @@ test -z "$failed"
 """
 """Each file t_* passes or fails."""
 KNOWN = Gate(name="tests", command="sh test.sh", pass_if="no-new-failures")
+
+
+def accepted(project: Project, run: str, **how: Any) -> AcceptResult:
+    async def bounded() -> AcceptResult:
+        with anyio.fail_after(60):
+            return await accept(project.workplace(), store, run, **how)
+
+    with project.store() as store:
+        return anyio.run(bounded)
 
 
 def said_of(state: RunState, task_id: str) -> str:
@@ -176,6 +190,21 @@ def test_the_worker_of_a_red_head_is_told_which_failure_is_new(project: Project)
     told = render_feedback(state, "a") or ""
     assert "New against the base: `t.py::t_good`" in told
     assert "t_bad" not in told
+
+
+def test_what_lost_tests_by_leave_is_accepted_onto_a_branch_that_moved(project: Project) -> None:
+    project.commit({"test.sh": COUNT, "t_1": "", "t_2": "", "t_3": ""}, "three tests")
+    project.does(
+        '[[step]]\ntask = "a"\ndelete = ["t_1"]\n[[step]]\ntask = "b"\nwrite = { "b" = "" }\n'
+    )
+    lost = task("a", paths=("t_1",), may_change=("t_1",))
+    run = project.run(lost, task("b")).run
+    part = accepted(project, run, selection=Selection(only=("a",)), to="part", squash=True)
+    assert (part.outcome, part.judged) == ("accepted", True), part
+    project.git("rm", "-q", "t_2")
+    project.git("commit", "-qm", "fewer by my own hand")
+    whole = accepted(project, run)
+    assert (whole.outcome, whole.judged) == ("accepted", True), whole
 
 
 # --- an accept, a ledger ------------------------------------------------------------------------

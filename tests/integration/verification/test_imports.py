@@ -226,6 +226,15 @@ async def test_what_imports_no_tests_is_not_a_test(court, environment):
     assert (await court.verdict(command)).outcome == "passed"
 
 
+async def test_a_tool_from_elsewhere_does_not_hide_that_the_tests_import_the_tree(
+    court, environment
+):
+    court.commit(project("src"))
+    environment.leads_to(court.checkout / "src")
+    command = f"{environment.bin}/python -c 'import proj' && PYTHONPATH=src {environment.unittest}"
+    assert (await court.verdict(command)).outcome == "passed"
+
+
 async def test_what_cannot_be_seen_is_said(court, environment):
     court.commit(project("src"))
     environment.leads_to(court.checkout / "src")

@@ -31,6 +31,8 @@ def test_a_verdict_says_how_many_tests_passed_failed_and_are_new():
     assert counts_of(told("passed", failed_tests=("a",), new_failures=())).endswith("not new")
     assert counts_of(told(failed_tests=("a",))) == "118 passed, 2 failed, 2 skipped"
     assert counts_of(verdict()) == ""
+    base = told("passed", failed_tests=("a", "b"))
+    assert counts_of(base) == "118 passed, 2 failed, 2 skipped, excused as known"
 
 
 def test_tests_that_went_by_leave_are_said():
@@ -58,7 +60,7 @@ def test_status_and_report_say_what_was_counted_on_the_result():
         e.BaselineFinished(),
     )
     view = status_of(story.state, alive=True)
-    assert view.tests == (("unit", "118 passed, 2 failed, 2 skipped"),)
+    assert view.tests == (("unit", "118 passed, 2 failed, 2 skipped, excused as known"),)
     report = render_report(story.state, alive=True, now=9.0)
     assert "- Gate `unit`: 2 tests failed on the base, and may: `a`, `b`" in report
     story.queues("t1")
