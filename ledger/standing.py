@@ -210,9 +210,12 @@ class RunState:
         if last.sent_back is None:
             return last.finished.held_paths
         candidate = self.candidates.get(last.sent_back.candidate or 0)
-        if last.sent_back.cause != "could-not-run" or candidate is None or not candidate.verdicts:
+        if last.sent_back.cause != "could-not-run" or candidate is None:
             return ()
-        return (FEWER_TESTS,) if candidate.verdicts[-1].needed_tests is not None else ()
+        # Its tree may have been judged before, as what longer candidates came to.
+        same = (c for c in self.candidates.values() if c.built.tree == candidate.built.tree)
+        said = [v for c in same for v in c.verdicts if v.outcome == "could-not-run"]
+        return (FEWER_TESTS,) if said and said[-1].needed_tests is not None else ()
 
     def prefix_of(self, candidate: CandidateState) -> int | None:
         """How many heads of the queue, from its front, the candidate covers.

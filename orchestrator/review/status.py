@@ -163,6 +163,8 @@ def _task_line(state: RunState, task: TaskState) -> TaskLine:
 
 def why_so(state: RunState, task: TaskState) -> str:
     """Why a task stands where it stands, in a few words."""
+    from ledger.model import FEWER_TESTS
+
     match task.status:
         case "waiting" | "skipped":
             done = ("landed", "unchanged")
@@ -170,6 +172,8 @@ def why_so(state: RunState, task: TaskState) -> str:
             return f"needs {listed(open_needs, 3)}"
         case "landed" | "unchanged":
             return ""
+        case "held" if FEWER_TESTS in state.to_allow(task) and "tests ran" not in task.note:
+            return f"{noted(task.note)}: fewer tests ran than before"
         case _:
             return noted(task.note)
 

@@ -10,6 +10,7 @@ from orchestrator.policy.measure import (
     measure_of_candidate,
     measure_of_round,
 )
+from orchestrator.review.status import why_so
 from tests.support.builders import BASE, Story, head, verdict
 
 
@@ -168,6 +169,24 @@ def test_a_head_that_is_held_for_fewer_tests_is_queued_again_by_a_persons_yes():
     story.tell(e.PathAllowed(task="t1", path=FEWER_TESTS))
     assert (task.status, story.state.queue) == ("queued", [head("t1")])
     assert measured(story, story.builds(1)) == (100, True)
+
+
+def test_also_where_its_tree_was_judged_as_part_of_a_longer_candidate():
+    story = with_base(2).queues("t1", "t2")
+    both = story.builds(2, "tree-of-both")
+    judged(story, both, short("tree-of-both"))
+    judged(story, both, short("tree-of-both"))
+    one = story.builds(1)
+    judged(story, one, counted(100, "base-tree+1"))
+    story.lands(one)
+    alone = story.builds(1, "tree-of-both")
+    back = e.HeadSentBack(
+        task="t2", attempt=1, cause="could-not-run", candidate=alone, charged=False
+    )
+    story.tell(back, e.TaskHeld(task="t2", why="it could not run, twice"))
+    task = story.state.tasks["t2"]
+    assert story.state.to_allow(task) == (FEWER_TESTS,)
+    assert why_so(story.state, task) == "it could not run, twice: fewer tests ran than before"
 
 
 def test_a_head_that_is_held_because_a_gate_is_broken_is_not():
