@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "events.md"
-VALUES = ("Verdict", "HeadRef", "Refusal", "Limits", "Identity", "Estimates")
+VALUES = ("Verdict", "TestCount", "HeadRef", "Refusal", "Limits", "Identity", "Estimates")
 """What several facts hold, told once at the end of the page."""
 ELSEWHERE = {"Plan": "files.md#plans", "Settings": "files.md#settings"}
 WORDS = {
@@ -108,7 +108,7 @@ def _shape(node: ast.ClassDef) -> Shape:
     for at, one in enumerate(node.body):
         if not isinstance(one, ast.AnnAssign) or not isinstance(one.target, ast.Name):
             continue
-        if one.target.id in ("kind", "version"):
+        if one.target.id in ("kind", "version") or one.target.id.startswith("_"):
             continue
         after = node.body[at + 1] if at + 1 < len(node.body) else None
         said = ""

@@ -241,6 +241,8 @@ class AttemptFinished(Fact):
     signature: str = ""
     held_paths: tuple[str, ...] = ()
     """What a person must allow first."""
+    leave: tuple[str, ...] = ()
+    """Protected paths that it changes by leave."""
     trouble: bool = False
     """Lost by a trouble of its own; a stop, a deadline or an engine's end is none."""
     duration_s: float = 0.0
@@ -371,7 +373,7 @@ class TaskHeld(Fact):
 
 
 class PathAllowed(Fact):
-    """A person lets a task change a protected path."""
+    """A person lets a task change a protected path, or lose tests (`fewer-tests`)."""
 
     kind: Literal["PathAllowed"] = "PathAllowed"
     task: TaskId

@@ -150,13 +150,22 @@ def _red(state: RunState, number: int | None) -> Verdict | None:
 
 
 def _verdict(verdict: Verdict, lines: int) -> Entry:
-    return {
+    entry: Entry = {
         "gate": verdict.gate,
         "outcome": verdict.outcome,
         "exit_code": verdict.exit_code,
         "why": _short(verdict.why),
         "lines": [_short(line) for line in verdict.lines[:lines]],
     }
+    if verdict.tests is not None:
+        entry["tests"] = verdict.tests.model_dump()
+    for key, names in (
+        ("failed_tests", verdict.failed_tests),
+        ("new_failures", verdict.new_failures),
+    ):
+        if names:
+            entry[key] = [_short(name) for name in names[:lines]]
+    return entry
 
 
 def _changed(paths: tuple[str, ...], count: int) -> str:

@@ -7,7 +7,7 @@ and `orchestrator.config`, which know lines and give hints; nothing here reads a
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,9 @@ RunId = str
 """For example `20261122-modernise-a1`: the date, words of the goal, a counter."""
 Sha = str
 """A full object id of the repository, 40 or 64 hexadecimal digits."""
+
+FEWER_TESTS = "fewer-tests"
+"""What a task may be allowed beside paths: that fewer tests run than before."""
 
 
 class Value(BaseModel):
@@ -39,7 +42,7 @@ class Task(Value):
     paths: tuple[str, ...] = ()
     """What it may change, git wildmatch from the root; empty: anything."""
     may_change: tuple[str, ...] = ()
-    """Protected paths that it may change after all."""
+    """Protected paths that it may change after all; `fewer-tests`: it may lose tests."""
     worker: str | None = None
     gates: tuple[str, ...] = ()
     """Gates that judge it beside the run's own."""
@@ -64,6 +67,7 @@ class Plan(Value):
 # --- who works, who judges, within what -----------------------------------------------------
 
 Stage = Literal["check", "land"]
+PassIf = Literal["exit-0", "no-new-failures"]
 
 
 SandboxMode = Literal["bubblewrap", "none", "external"]
@@ -101,6 +105,10 @@ class Gate(Value):
     """`named`: it judges only the work of tasks that name it."""
     network: Network = False
     """What it may reach from its sandbox."""
+    pass_if: PassIf = "exit-0"
+    """`no-new-failures`: a test that failed on the base may fail; no other may."""
+    junit: str | None = None
+    """Where in the tree its command writes a report in JUnit's XML."""
 
 
 class CommandWorker(Value):
@@ -182,6 +190,47 @@ class Identity(Value):
 Outcome = Literal["passed", "failed", "could-not-run"]
 
 
+class TestCount(Value):
+    """How many tests ended in which way."""
+
+    __test__: ClassVar[bool] = False  # not a test class, whatever pytest makes of its name
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    """An expected failure counts as skipped."""
+    errors: int = 0
+    """Tests that broke before or after they could say anything."""
+
+    @property
+    def total(self) -> int:
+        return self.ran + self.skipped
+
+    @property
+    def ran(self) -> int:
+        return self.passed + self.bad
+
+    @property
+    def bad(self) -> int:
+        return self.failed + self.errors
+
+    def __add__(self, other: TestCount) -> TestCount:
+        return TestCount(
+            passed=self.passed + other.passed,
+            failed=self.failed + other.failed,
+            skipped=self.skipped + other.skipped,
+            errors=self.errors + other.errors,
+        )
+
+    def render(self) -> str:
+        """`5 passed, 1 failed, 2 errors, 3 skipped`, without what is zero."""
+        parts = [f"{self.passed} passed"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"{self.errors} error{'s' * (self.errors > 1)}"] if self.errors else []
+        parts += [f"{self.skipped} skipped"] if self.skipped else []
+        return ", ".join(parts)
+
+
 class Verdict(Value):
     """What a gate said of a tree."""
 
@@ -198,6 +247,16 @@ class Verdict(Value):
     """The lines of its output that matter, bounded, without terminal escapes."""
     signature: str = ""
     """Equal for equal failures: line numbers, times and paths of workspaces are left out."""
+    tests: TestCount | None = None
+    """None: no report and no runner counted any."""
+    needed_tests: int | None = None
+    """How many tests had to run, where fewer did: a pass by leave then, or none."""
+    failed_tests: tuple[str, ...] = ()
+    """The names of tests that failed, the first 200."""
+    failed_more: int = 0
+    """How many more failed than are named."""
+    new_failures: tuple[str, ...] | None = None
+    """Those of `failed_tests` that did not fail on the base; None: the base is not known."""
     duration_s: float = 0.0
     log: str | None = None
     """The blob that holds its whole (bounded) output."""

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from ledger import events as e
 from ledger.events import HeadRef
-from ledger.model import Limits, Plan, Sha, Task, TaskId, Verdict
+from ledger.model import FEWER_TESTS, Limits, Plan, Sha, Task, TaskId, Verdict
 
 Status = Literal[
     "waiting",
@@ -217,6 +217,21 @@ class RunState:
         if state is None or not 1 <= ref.attempt <= len(state.attempts):
             raise IllegalEvent(f"no attempt {ref.attempt} at {ref.task}")
         return state.attempts[ref.attempt - 1]
+
+    def to_allow(self, task: TaskState) -> tuple[str, ...]:
+        """What a person must allow before the task's last head goes on; empty: nothing would do."""
+        last = task.last
+        if task.status != "held" or last is None or last.finished is None:
+            return ()
+        if last.sent_back is None:
+            return last.finished.held_paths
+        candidate = self.candidates.get(last.sent_back.candidate or 0)
+        if last.sent_back.cause != "could-not-run" or candidate is None:
+            return ()
+        # Its tree may have been judged before, as what longer candidates came to.
+        same = (c for c in self.candidates.values() if c.built.tree == candidate.built.tree)
+        said = [v for c in same for v in c.verdicts if v.outcome == "could-not-run"]
+        return (FEWER_TESTS,) if said and said[-1].needed_tests is not None else ()
 
     def prefix_of(self, candidate: CandidateState) -> int | None:
         """How many heads of the queue, from its front, the candidate covers.

@@ -199,12 +199,11 @@ def _evolve_person(
         case e.PathAllowed():
             task = find_task(state, event.task)
             task.allowed.append(event.path)
-            last = task.last
-            if task.status == "held" and last and last.finished and last.finished.held_paths:
-                missing = [p for p in last.finished.held_paths if p not in task.allowed]
-                if not missing:
-                    settle(state, task, "queued")
-                    state.queue.append(HeadRef(task=event.task, attempt=last.number))
+            wanted = state.to_allow(task)
+            if task.last and wanted and all(path in task.allowed for path in wanted):
+                task.last.sent_back = None
+                settle(state, task, "queued")
+                state.queue.append(HeadRef(task=event.task, attempt=task.last.number))
             _reopen(state)
         case e.RetryRequested():
             task = find_task(state, event.task)

@@ -192,7 +192,7 @@ async def _offer(scene: Scene, asked: _Asked) -> Offer | AcceptResult:
     # Reachable before the ledger speaks of it; gone when the scene is closed.
     keep = candidate_ref(scene.run, f"accept-{made.commit[:16]}")
     await scene.git(git.update_refs, [RefUpdate(keep, made.commit, "any")])
-    red, judged = await judge(scene, asked.change, made)
+    red, judged = await judge(scene, asked.branch.commit, asked.change, made)
     if red:
         return replace(
             asked.plain,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from ledger import events as e
 from ledger.events import HeadRef
 from ledger.model import Gate, Sha, TaskId, Verdict
 from ledger.state import RunState, head_commits
 from orchestrator.messages import title_of
+from orchestrator.policy.measure import measure_of_candidate
 from orchestrator.policy.orders import BuildCandidate, JudgeCandidate, LandCandidate
 from orchestrator.scene import Scene, gates_of
 from orchestrator.verification.gates import order_by_cost
@@ -157,7 +159,9 @@ def definition_hash(gate: Gate) -> str:
     """A gate's name and a short hash of its definition."""
     import hashlib
 
-    text = gate.model_dump_json()
+    # What came later is left out where it says nothing: older landings keep their trailers.
+    later = {name for name in ("pass_if", "junit") if name not in gate.model_fields_set}
+    text = gate.model_dump_json(exclude=later)
     return f"{gate.name}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -190,12 +194,12 @@ async def judge(scene: Scene, order: JudgeCandidate) -> None:
     ) as bench:
         for gate in gates:
             scene.append(*said)
-            verdict = await scene.ask(
+            verdict = await scene.ask_measured(
                 bench,
                 gate,
                 f"candidate-{order.candidate}/{gate.name}",
+                partial(measure_of_candidate, state, gate.name, built),
                 fresh=gate.name == again,
-                baseline=state.baseline_verdicts.get(gate.name),
             )
             said = (e.CandidateGateJudged(candidate=order.candidate, verdict=verdict),)
             if verdict.outcome != "passed":

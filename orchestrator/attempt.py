@@ -6,7 +6,8 @@
 3. A red check, a change outside the task's paths or content that may not be committed goes
    back into the same workspace as feedback, for at most `rounds` rounds.
 4. The worker's own time is counted against its limit; gates, git and sleep are not.
-5. A head that changes something protected is held, however green it is.
+5. A head that changes something protected is held, however green it is; so is one on which a
+   gate ran fewer tests than before, unless that is by leave.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ import anyio
 
 from ledger import events as e
 from ledger.export import task_ledger
-from ledger.model import Gate, Refusal, Sha, Task, Verdict
+from ledger.model import FEWER_TESTS, Gate, Refusal, Sha, Task, Verdict
 from orchestrator.errors import OrchError
 from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.messages import subject_of
+from orchestrator.policy.measure import measure_of_round
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.policy.paths import matches
 from orchestrator.scene import Scene, advisory, gates_of
 from orchestrator.verification.boundaries import outside
 from orchestrator.verification.copies import copied_names, copied_secrets, copy_excludes
 from orchestrator.verification.preparation import prepare
-from orchestrator.verification.protected import held_paths
+from orchestrator.verification.protected import held_paths, leave_given
 from workers.base import Brief, Report, Surroundings
 from workers.command import run_command
 from workers.environment import build_environment, free_port, orch_variables
@@ -79,6 +81,8 @@ class _Progress:
     outside: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     changes: tuple[Change, ...] = ()
+    leave: tuple[str, ...] = ()
+    """What it changes that it may although it is protected."""
     unrecorded: tuple[e.RoundFinished, ...] = ()
     """A round that nothing more is judged of: recorded with what comes next."""
 
@@ -210,7 +214,7 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
             return e.AttemptFinished(task=order.task, attempt=order.attempt, outcome="unchanged")
         if isinstance(committed, Committed):
             await _check(progress, committed)
-        unable = next((v for v in progress.verdicts if v.outcome == "could-not-run"), None)
+        unable = [v for v in progress.verdicts if v.outcome == "could-not-run"]
         red = next((v for v in progress.verdicts if v.outcome == "failed"), None)
         if not (progress.outside or progress.refusals or unable or red):
             return await _green(progress)
@@ -226,8 +230,9 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
         if red:
             why = f"gate '{red.gate}' failed" + (f": {red.why}" if red.why else "")
             return _failed(progress, "check", why, red.signature)
-        assert unable is not None
-        why = f"gate '{unable.gate}' could not run on it: {unable.why}"
+        if all(verdict.needed_tests is not None for verdict in unable):
+            return await _green(progress, short=unable[0])
+        why = f"gate '{unable[0].gate}' could not run on it: {unable[0].why}"
         return _finished(progress, "held", cause="could-not-run", why=why)
 
 
@@ -322,6 +327,8 @@ async def _commit(progress: _Progress) -> Committed | Unchanged | NotCommitted:
             progress.head, progress.tree = committed.commit, committed.tree
             changed = tuple(change.path for change in committed.changes)
             progress.changes = committed.changes
+            allowed = scene.state.tasks[order.task].allowed
+            progress.leave = leave_given(committed.changes, progress.task.may_change, allowed)
             may = (*progress.task.paths, *progress.task.may_change) if progress.task.paths else ()
             progress.outside = outside(changed, may)
         case NotCommitted():
@@ -380,12 +387,13 @@ async def _check(progress: _Progress, committed: Committed) -> None:
         for gate in gates:
             if await _is_advisory(scene, gate):
                 continue
-            verdict = await scene.ask(
-                bench,
-                gate,
-                f"{progress.where}/{gate.name}",
-                baseline=scene.state.baseline_verdicts.get(gate.name),
+            if gate.pass_if == "no-new-failures":
+                await scene.until_base_judged(gate.name)
+            measure = measure_of_round(
+                scene.state, gate.name, order.task, order.base, progress.leave
             )
+            where = f"{progress.where}/{gate.name}"
+            verdict = await scene.ask(bench, gate, where, measure=measure)
             scene.append(
                 e.RoundGateJudged(
                     task=order.task,
@@ -407,8 +415,11 @@ async def _is_advisory(scene: Scene, gate: Gate) -> bool:
     return gate.name in advisory(scene.state)
 
 
-async def _green(progress: _Progress) -> e.AttemptFinished:
-    """The checks passed: queued, or held where it changes something protected."""
+async def _green(progress: _Progress, short: Verdict | None = None) -> e.AttemptFinished:
+    """The checks passed: queued, or held where it changes something protected.
+
+    `short`: a gate ran fewer tests than before, which nothing but a person's word makes good.
+    """
     scene, task = progress.scene, progress.task
     git, base, head = scene.workplace.git, progress.order.base, progress.head
     assert head is not None
@@ -424,9 +435,12 @@ async def _green(progress: _Progress) -> e.AttemptFinished:
         )
 
     held = tuple(map(quoted, await scene.git(look)))
+    why = [f"it changes what is protected: {', '.join(held[:3])}"] if held else []
+    if short:
+        held = (*held, FEWER_TESTS)
+        why.append(f"gate '{short.gate}': {short.why}")
     if held:
-        why = f"it changes what is protected: {', '.join(held[:3])}"
-        return _finished(progress, "held", why=why, held=held)
+        return _finished(progress, "held", why="; ".join(why), held=held)
     return _finished(progress, "green")
 
 
@@ -449,6 +463,7 @@ def _finished(
         why=why,
         signature=signature,
         held_paths=held,
+        leave=progress.leave[:PATHS_KEPT],
     )
 
 

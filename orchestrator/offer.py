@@ -22,6 +22,7 @@ from ledger.state import RunState
 from orchestrator.actions import definition_hash
 from orchestrator.messages import goal_line, title_of
 from orchestrator.policy.accepted import Heads, held, newest_landing, told_by
+from orchestrator.policy.measure import measure_of_accept
 from orchestrator.policy.selection import Difference
 from orchestrator.scene import Scene, gates_of
 from orchestrator.verification.gates import order_by_cost
@@ -157,7 +158,9 @@ def _message(state: RunState, change: Difference) -> str:
 # --- judged -----------------------------------------------------------------------------------
 
 
-async def judge(scene: Scene, change: Difference, made: Candidate) -> tuple[Verdict | None, bool]:
+async def judge(
+    scene: Scene, target: Sha, change: Difference, made: Candidate
+) -> tuple[Verdict | None, bool]:
     """The verdict that was not green, if any, and whether a gate had to run."""
     state = scene.state
     carried = tuple(ref.task for ref in change.holds)
@@ -169,7 +172,7 @@ async def judge(scene: Scene, change: Difference, made: Candidate) -> tuple[Verd
                 bench,
                 gate,
                 f"accept/{gate.name}",
-                baseline=state.baseline_verdicts.get(gate.name),
+                measure=measure_of_accept(state, gate.name, change.holds, target),
                 reuse_failed=False,
             )
             scene.append(e.AcceptGateJudged(verdict=verdict))

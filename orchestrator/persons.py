@@ -99,7 +99,7 @@ def retry(store: Store, run: str, task_id: TaskId, note: str = "") -> Said:
 
 
 def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
-    """Let a held task change a protected path."""
+    """Let a held task change a protected path, or lose tests."""
     from worktree.names import quoted
 
     journal = Journal.load(store, run)

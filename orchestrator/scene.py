@@ -18,6 +18,7 @@ from ledger.events import Event, Noticed
 from ledger.model import Gate, Settings, TaskId, Verdict
 from ledger.state import RunState
 from orchestrator.journal import Journal
+from orchestrator.policy.measure import Measure
 from orchestrator.policy.paths import PathIndex
 from orchestrator.policy.readiness import Guide
 from orchestrator.runs import live_log, mark_of_run, run_folder
@@ -33,6 +34,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 GIT_THREADS = 8
+LOOK_EVERY_S = 0.1
+"""How often it is looked whether a gate has judged the base."""
 LOG_TEXT_BYTES = 200_000
 
 
@@ -40,7 +43,7 @@ class Asking(TypedDict, total=False):
     """How a gate is asked; see `Bench.judge`."""
 
     fresh: bool
-    baseline: Verdict | None
+    measure: Measure
     reuse_failed: bool
 
 
@@ -114,6 +117,36 @@ class Scene:
         """Let a gate judge, its output to be followed as `where`."""
         with self.log(where) as log:
             return await bench.judge(gate, log=log, on_line=partial(self.line, where), **how)
+
+    async def ask_measured(
+        self,
+        bench: Bench,
+        gate: Gate,
+        where: str,
+        measure: Callable[[], Measure],
+        *,
+        fresh: bool = False,
+    ) -> Verdict:
+        """The same, held against what the gate says of the base, once that is known."""
+        from orchestrator.verification.gates import is_short
+
+        if gate.pass_if == "no-new-failures":
+            await self.until_base_judged(gate.name)
+        known = measure()
+        verdict = await self.ask(bench, gate, where, measure=known, fresh=fresh)
+        if known.base is None and verdict.outcome == "passed":
+            # It ran beside the base's own run: whether it ran as many tests is known only now.
+            await self.until_base_judged(gate.name)
+            if is_short(verdict, measure()):
+                return await self.ask(bench, gate, where, measure=measure(), fresh=fresh)
+        return verdict
+
+    async def until_base_judged(self, gate: str) -> None:
+        """Wait while that gate may still judge the base."""
+        while self.state.baseline in ("unknown", "running"):
+            if gate in self.state.baseline_verdicts:
+                return
+            await anyio.sleep(LOOK_EVERY_S)
 
     def live(self, where: str) -> Path:
         """The file for the output of something under way; others may read along."""

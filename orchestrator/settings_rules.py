@@ -45,10 +45,10 @@ TABLES = ("run", "sandbox", "gate", "worker")
 
 LATER_TABLES = ("automation", "mcp")
 LATER_RUN_KEYS = ("checker", "budget_usd", "budget_tokens")
-LATER_GATE_KEYS = ("pass_if", "junit")
 LATER_KINDS = ("model", "acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
 _PATTERN_KEYS = ("setup_inputs", "protected")
 _NAME_KEYS = ("keep", "copy", "copy_gates")
+_STOPS_EARLY = re.compile(r"--(?:exitfirst|maxfail|failfast|fail-fast|bail)\b")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -206,18 +206,41 @@ def _gate_problems(document: Document, gates: Sequence[Mapping[str, Any]]) -> It
     seen: dict[str, int] = {}
     for position, gate in enumerate(gates):
         at: KeyPath = ("gate", position)
-        for key in LATER_GATE_KEYS:
-            if key in gate:
-                yield _not_yet(document, (*at, key), f"'{key}'")
-        table = {key: value for key, value in gate.items() if key not in LATER_GATE_KEYS}
-        yield from shape_problems(Gate, table, document, at)
+        yield from shape_problems(Gate, gate, document, at)
         yield from _command_problems(document, at, gate)
         yield from _network_problems(document, (*at, "network"), gate)
+        yield from _comparing_problems(document, at, gate)
         name = gate.get("name")
         if isinstance(name, str) and seen.setdefault(name, position) != position:
             first = document.line(("gate", seen[name]))
             what = f"a second gate is called '{name}'; the first is in line {first}"
             yield document.problem((*at, "name"), what, "give it a name of its own")
+
+
+def _comparing_problems(
+    document: Document, at: KeyPath, gate: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """What keeps a report from being found, or new failures from being told from known ones."""
+    junit, command = gate.get("junit"), gate.get("command")
+    why = pattern_problem(escape(junit)) if isinstance(junit, str) else None
+    if isinstance(junit, str) and junit != junit.strip("/"):
+        why = "it is no path of a file below the top of the tree"
+    if why is not None:
+        what = f"'junit': {junit!r} is refused: {why}"
+        hint = 'a path from the top of the tree, as in junit = "reports/unit.xml"'
+        yield document.problem((*at, "junit"), what, hint)
+    if gate.get("pass_if") != "no-new-failures" or not isinstance(command, str):
+        return
+    words = command.split()
+    early = next((word for word in words if _STOPS_EARLY.match(word)), None)
+    if early is None and "-x" in words and re.search(r"\bpy\.?test\b", command):
+        early = "-x"
+    if early:
+        what = f"'pass_if': with {early} not all tests run, so new failures cannot be told from old"
+        yield document.problem((*at, "command"), what, f"take {early} out of the command")
+    elif re.search(r"\bcargo\s+test\b", command) and "--no-fail-fast" not in words:
+        what = "'pass_if': cargo test stops at the first target that fails"
+        yield document.problem((*at, "command"), what, "write: cargo test --no-fail-fast")
 
 
 def _worker_problems(document: Document, workers: Mapping[str, Any]) -> Iterator[Problem]:

@@ -19,13 +19,13 @@ def is_anything_left(state: RunState) -> bool:
         return True
     if any(state.with_status(status) for status in ("ready", "working", "queued")):
         return True
-    return any(_waits_for_nothing(state.tasks[task_id]) for task_id in state.with_status("held"))
+    held = (state.tasks[task_id] for task_id in state.with_status("held"))
+    return any(_waits_for_nothing(state, task) for task in held)
 
 
-def _waits_for_nothing(task: TaskState) -> bool:
-    """Whether a held task's paths are all allowed."""
-    finished = task.last.finished if task.last else None
-    held = finished.held_paths if finished else ()
+def _waits_for_nothing(state: RunState, task: TaskState) -> bool:
+    """Whether what a held task waits for is all allowed."""
+    held = state.to_allow(task)
     return bool(held) and all(path in task.allowed for path in held)
 
 

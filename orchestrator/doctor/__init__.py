@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.doctor.findings import Check, Finding, Visit, guarded, refused
-from orchestrator.doctor.gates import gates, workers
+from orchestrator.doctor.gates import gates, imports, workers
 from orchestrator.doctor.kept import ledger, leftovers
 from orchestrator.doctor.machine import disk, git_version, installation
 from orchestrator.doctor.repository import branches, checkout, identity
@@ -35,6 +35,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("trust", trust),
     ("disk", disk),
     ("gates", gates),
+    ("imports", imports),
     ("workers", workers),
     ("sandbox", sandbox),
 )

@@ -37,6 +37,28 @@ def gates(visit: Visit) -> Iterator[Finding]:
         yield Finding("gates", "good", "orch gate runs them on the checkout as it is now")
 
 
+def imports(visit: Visit) -> Iterator[Finding]:
+    """What could make a gate's tests import the checkout, and not the tree that is judged."""
+    from orchestrator.verification.elsewhere import find_leads, other_copies
+    from workers.environment import build_environment
+
+    if visit.settings is None:
+        return
+    place = visit.workplace
+    copies = other_copies(place.repository)
+    allowed = visit.settings.env
+    environ = build_environment(place.environ, temporary=Path("/"), allowed=allowed)
+    told: set[str] = set()
+    for gate in visit.settings.gates:
+        # The folder of no workspace: whatever leads to a worktree leads elsewhere.
+        for lead in find_leads(gate.command, environ, Path("/nonexistent"), copies):
+            if lead.file not in told and Path(lead.file).is_absolute():
+                told.add(lead.file)
+                what = f"{lead.file} leads to {lead.to}: tests may import that, not what is judged"
+                hint = f"orch gate {shlex.quote(gate.name)} tells whether they do"
+                yield Finding("imports", "odd", what, hint)
+
+
 def workers(visit: Visit) -> Iterator[Finding]:
     """Whether the programs of the workers are there."""
     for name, worker in visit.settings.workers.items() if visit.settings else ():

@@ -90,7 +90,7 @@ def _parts(now: _Now, lines_shown: int, note: str) -> list[str]:
     if note.strip():
         said = bounded(printable(note).strip(), 4000)
         parts.append(f"## A note from the person in charge\n\n{said}")
-    wrong = render_wrong(now.verdicts, now.outside, now.refusals, lines_shown)
+    wrong = render_wrong(now.state, now.verdicts, now.outside, now.refusals, lines_shown)
     if wrong:
         parts.append("\n\n".join(["## What is wrong with your change now", *wrong]))
     else:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from ledger.model import Refusal, Verdict
 from ledger.state import AttemptState, RoundState, RunState
-from orchestrator.feedback.markdown import code, fenced, listed
+from orchestrator.feedback.markdown import PATHS_SHOWN, code, fenced, listed
+from orchestrator.policy.flaky import known_flaky
 from workers.text import clean_line
 
 ReadLog = Callable[[str], str]
@@ -14,13 +15,15 @@ ReadLog = Callable[[str], str]
 
 
 def render_wrong(
+    state: RunState,
     verdicts: Sequence[Verdict],
     outside: Sequence[str],
     refusals: Sequence[Refusal],
     lines_shown: int,
 ) -> list[str]:
     """What a round did wrong, one text each."""
-    parts = [_verdict(verdict, lines_shown) for verdict in verdicts if verdict.outcome != "passed"]
+    red = (verdict for verdict in verdicts if verdict.outcome != "passed")
+    parts = [_verdict(state, verdict, lines_shown) for verdict in red]
     if outside:
         head = "Files were changed that this task may not change. Put them back as they were:"
         parts.append(listed(head, [code(path) for path in outside], len(outside)))
@@ -31,16 +34,32 @@ def render_wrong(
     return parts
 
 
-def _verdict(verdict: Verdict, lines_shown: int) -> str:
+def _verdict(state: RunState, verdict: Verdict, lines_shown: int) -> str:
     how = "failed" if verdict.outcome == "failed" else "could not run"
     exited = "" if verdict.exit_code is None else f" (exit code {verdict.exit_code})"
     why = f": {clean_line(verdict.why)}" if verdict.why else ""
-    head = f"Gate {code(verdict.gate)} {how}{exited}{why}"
+    head = f"Gate {code(verdict.gate)} {how}{exited}{why}" + _tests(state, verdict)
     lines = verdict.lines[:lines_shown]
     if not lines:
         return head
     more = len(verdict.lines) - len(lines)
     return f"{head}\n\n{fenced(lines)}" + (f"\n({more} more lines)" if more else "")
+
+
+def _tests(state: RunState, verdict: Verdict) -> str:
+    """How many tests there were, and which failures are the change's own."""
+    said = []
+    if verdict.tests is not None:
+        said.append(f"Tests: {verdict.tests.render()}.")
+    if verdict.outcome == "failed" and verdict.new_failures:
+        named = [code(name) for name in verdict.new_failures[:PATHS_SHOWN]]
+        more = len(verdict.new_failures) - len(named) + verdict.failed_more
+        said.append(f"New against the base: {', '.join(named)}" + f" and {more} more" * bool(more))
+    known = known_flaky(state, verdict.gate)
+    if flaky := [name for name in verdict.failed_tests if name in known]:
+        named = [code(name) for name in flaky[:PATHS_SHOWN]]
+        said.append(f"Seen to fail without a cause in this run: {', '.join(named)}")
+    return "".join(f"\n\n{line}" for line in said)
 
 
 def render_why_back(
@@ -55,7 +74,7 @@ def render_why_back(
         candidate = state.candidates.get(back.candidate or 0)
         red = [v for v in candidate.verdicts if v.outcome != "passed"] if candidate else []
         head = "Your change passed its own checks, but not together with what has landed."
-        return [head, *(_verdict(verdict, lines_shown) for verdict in red[-1:])]
+        return [head, *(_verdict(state, verdict, lines_shown) for verdict in red[-1:])]
     if finished is None or finished.outcome in ("green", "unchanged"):
         return []
     last = attempt.rounds[-1] if attempt.rounds else None
@@ -64,7 +83,7 @@ def render_why_back(
     fact = last.finished
     if fact.worker_outcome != "done":
         return _worker_failed(last, read_log, lines_shown)
-    wrong = render_wrong(last.verdicts, fact.outside, fact.refusals, lines_shown)
+    wrong = render_wrong(state, last.verdicts, fact.outside, fact.refusals, lines_shown)
     return wrong or [clean_line(finished.why) or "It failed, without a word about why."]
 
 

@@ -4,7 +4,7 @@
 2. A word about a task names one of the plan; where there is none, the nearest is offered.
 3. `retry`: a task that neither goes on by itself nor has landed. A skipped one waits for what it
    needs, and it is said for what.
-4. `allow`: a path that a held task waits for, by the name that was recorded of it.
+4. `allow`: what a held task waits for, a path by the name that was recorded of it.
 5. `reject`: landed tasks; with them go the landed ones that need them, directly or not.
 6. `submit`: a head for a task that nobody works on, and that has neither a queued head nor landed.
 7. `take`: the newest head of a task, whatever became of it.
@@ -120,29 +120,25 @@ def waits_for(state: RunState, task_id: TaskId) -> tuple[str, str]:
 
 
 def allow(state: RunState, task_id: TaskId, path: str, as_shown: str) -> e.PathAllowed | Refused:
-    """Leave to change a path, as a person spelled it or as it is shown."""
+    """Leave to change a path, as a person spelled it or as it is shown; or to lose tests."""
     task = _spoken_of(state, task_id)
     if isinstance(task, Refused):
         return task
-    held = _held_paths(task)
-    if task.status != "held" or not held:
+    held = state.to_allow(task)
+    if not held:
         return Refused(f"{task_id} is {task.status}: it waits for no path", "orch status")
     # Names that no ledger can hold as they are were recorded as they are shown.
     for spelling in (path, as_shown):
         if spelling in held:
             return e.PathAllowed(task=task_id, path=spelling)
-    return Refused(f"{task_id} did not change '{as_shown}'", f"it did: {', '.join(held)}")
+    why = f"{task_id} does not wait for '{as_shown}'"
+    return Refused(why, f"it waits for: {', '.join(held)}")
 
 
 def still_to_allow(state: RunState, task_id: TaskId) -> tuple[str, ...]:
-    """The paths that hold a task and are not allowed yet."""
+    """What holds a task and is not allowed yet."""
     task = state.tasks[task_id]
-    return tuple(path for path in _held_paths(task) if path not in task.allowed)
-
-
-def _held_paths(task: TaskState) -> tuple[str, ...]:
-    finished = task.last.finished if task.last else None
-    return finished.held_paths if finished else ()
+    return tuple(path for path in state.to_allow(task) if path not in task.allowed)
 
 
 # --- 5. reject --------------------------------------------------------------------------------

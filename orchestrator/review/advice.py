@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.model import FEWER_TESTS
 from orchestrator.policy.accepted import unaccepted, withdrawn
 from orchestrator.review.words import listed
 
@@ -83,13 +84,11 @@ def _tasks(state: RunState, run: str) -> list[Step]:
     steps: list[Step] = []
     for task_id in state.with_status("held")[:1]:
         task = state.tasks[task_id]
-        finished = task.last.finished if task.last else None
-        missing = [p for p in finished.held_paths if p not in task.allowed] if finished else []
+        missing = [path for path in state.to_allow(task) if path not in task.allowed]
         if missing:
+            what = "let it lose tests" if missing[0] == FEWER_TESTS else "let it change that"
             steps.append(Step(f"orch diff {task_id}{run}", "what it changes"))
-            steps.append(
-                Step(f"orch allow {task_id} {quoted(missing[0])}{run}", "let it change that")
-            )
+            steps.append(Step(f"orch allow {task_id} {quoted(missing[0])}{run}", what))
         else:
             steps.append(Step(f"orch show {task_id} --log{run}", "why it waits for you"))
         steps.append(Step(f'orch retry {task_id} --note "..."{run}', "try again, with your advice"))

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ledger import events as e
-from ledger.model import Verdict
+from ledger.model import FEWER_TESTS, Verdict
+from orchestrator.policy.flaky import flaky_tests
+from orchestrator.review.tested import counts_of, names_of
 from orchestrator.review.told import Told
 from orchestrator.review.words import Style, branch, count, duration, foreign, listed, short
 
@@ -76,8 +78,9 @@ def narrate_all(
 
 
 def said_of(verdict: Verdict) -> str:
-    """`gate 'unit' failed in 12 s: 2 tests failed`."""
-    return _head_of(verdict) + (f": {foreign(verdict.why)}" if verdict.why else "")
+    """`gate 'unit' failed in 12 s: 118 passed, 2 failed: FAILED tests/a.py::b`."""
+    said = (counts_of(verdict), foreign(verdict.why))
+    return ": ".join([_head_of(verdict), *filter(None, said)])
 
 
 def _head_of(verdict: Verdict) -> str:
@@ -205,7 +208,9 @@ def _queue(event: e.Event, state: RunState, told: Told) -> Line | None:
             why = _why(event.why or event.cause, told) or ", as before"
             return f"{event.task}  sent back{why}", "bad"
         case e.FlakeSeen():
-            return f"queue gate '{event.gate}' is flaky: red, then green, on one tree", "ask"
+            tests = flaky_tests(state, event)
+            named = f": {names_of(tests)}" if tests else ""
+            return f"queue gate '{event.gate}' is flaky: red, then green, on one tree{named}", "ask"
         case _:
             return None
 
@@ -216,6 +221,8 @@ def _person(event: e.Event, told: Told) -> Line | None:
             return f"{event.task}  {foreign(told.rest(event.why)) or 'given up'}", "bad"
         case e.TaskHeld():
             return f"{event.task}  waits for you{_why(event.why, told)}", "ask"
+        case e.PathAllowed() if event.path == FEWER_TESTS:
+            return f"{event.task}  may lose tests", "plain"
         case e.PathAllowed():
             return f"{event.task}  may change {foreign(event.path)}", "plain"
         case e.RetryRequested():

@@ -14,9 +14,11 @@ from ledger.model import Verdict
 from ledger.state import RunState, TaskState
 from orchestrator.driven import Driven
 from orchestrator.policy.accepted import unaccepted
+from orchestrator.policy.flaky import flaky_tests
 from orchestrator.review.advice import next_steps
 from orchestrator.review.narrate import said_of
 from orchestrator.review.status import why_so
+from orchestrator.review.tested import tests_on_result
 from orchestrator.review.words import (
     branch,
     count,
@@ -113,6 +115,7 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
     if state.landings:
         where = f"{code(result_branch(state.run))} at {code(short(state.tip))}"
         rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
+    rows += [f"- Gate {code(gate)} on the result: {said}" for gate, said in tests_on_result(state)]
     rows += [
         f"- {'Found in' if fact.before == fact.commit else 'Accepted into'}"
         f" {code(branch(fact.target))} at {code(short(fact.commit))}: {_held(state, fact.heads)}"
@@ -148,9 +151,32 @@ def _warnings(state: RunState) -> str:
         rows.append("The base was not green: nothing landed.")
     rows += [f"- {escaped(said_of(verdict), 300)}" for verdict in red]
     for flake in {flake.gate: flake for flake in state.flakes}.values():
-        rows.append(f"- Gate {code(flake.gate)} is flaky: red, then green, on one tree")
+        tests = dict.fromkeys(
+            name
+            for one in state.flakes
+            if one.gate == flake.gate
+            for name in flaky_tests(state, one)
+        )
+        named = ": " + ", ".join(code(name) for name in list(tests)[:LINES_SHOWN]) if tests else ""
+        rows.append(f"- Gate {code(flake.gate)} is flaky: red, then green, on one tree{named}")
+    rows += _known_failures(state)
     rows += [f"- {escaped(notice.what, 300)}" for notice in state.notices]
     return "## Read this first\n\n" + "\n".join(rows) if rows else ""
+
+
+def _known_failures(state: RunState) -> list[str]:
+    """Gates that are red on the base and judge all the same: what they excuse."""
+    rows = []
+    for verdict in state.baseline_verdicts.values():
+        if verdict.outcome == "passed" and verdict.failed_tests:
+            tests = count(len(verdict.failed_tests), "test")
+            named = ", ".join(code(name) for name in verdict.failed_tests[:LINES_SHOWN])
+            more = len(verdict.failed_tests) - LINES_SHOWN
+            named += f" and {more} more" if more > 0 else ""
+            rows.append(
+                f"- Gate {code(verdict.gate)}: {tests} failed on the base, and may: {named}"
+            )
+    return rows
 
 
 def _line(task: TaskState, what: str) -> str:
@@ -160,9 +186,7 @@ def _line(task: TaskState, what: str) -> str:
 
 def _waiting(state: RunState, task: TaskState) -> str:
     rows = [_line(task, why_so(state, task))]
-    finished = task.last.finished if task.last else None
-    if finished:
-        rows += [f"  - {code(path)}" for path in finished.held_paths[:LINES_SHOWN]]
+    rows += [f"  - {code(path)}" for path in state.to_allow(task)[:LINES_SHOWN]]
     return "\n".join(rows)
 
 

@@ -12,6 +12,7 @@ from ledger.model import Verdict
 from ledger.state import AttemptState, CandidateState, RunState, TaskState
 from orchestrator.review.narrate import said_of
 from orchestrator.review.status import why_so
+from orchestrator.review.tested import told_of_failures
 from orchestrator.review.words import (
     STATUS_STYLE,
     Paint,
@@ -189,6 +190,7 @@ def _verdict(verdict: Verdict, paint: Paint, read_log: ReadLog | None) -> list[s
     passed = verdict.outcome == "passed"
     lines = [f"    {paint(said_of(verdict), 'good' if passed else 'bad')}"]
     if not passed:
+        lines += [f"      {line}" for line in told_of_failures(verdict)]
         lines += [f"      {foreign(line)}" for line in verdict.lines[:LINES_SHOWN]]
     if read_log and verdict.log and not passed:
         lines += _log(verdict.log, read_log)

@@ -84,6 +84,8 @@ class StatusView:
     sandbox: str
     baseline: str
     red_gates: tuple[str, ...]
+    tests: tuple[tuple[str, str], ...]
+    """What the gates counted on the result, or on the base where nothing has landed."""
     queue: tuple[str, ...]
     judging: tuple[str, ...]
     accepted_into: tuple[str, ...]
@@ -102,6 +104,7 @@ def status_of(
     """The view of a state; `alive`: an engine drives it now; `driven`: for how long one did."""
     from orchestrator.policy.accepted import unaccepted
     from orchestrator.review.advice import next_steps
+    from orchestrator.review.tested import tests_on_result
 
     finished, began = state.finished, state.started_at
     ended: RunPhase = "finished" if finished else "cleaned" if state.cleaned else "interrupted"
@@ -137,6 +140,7 @@ def status_of(
         sandbox=state.started.settings.sandbox.mode,
         baseline=state.baseline,
         red_gates=tuple(red),
+        tests=tests_on_result(state),
         queue=tuple(ref.task for ref in state.queue),
         judging=tuple(dict.fromkeys(judging)),
         accepted_into=tuple(dict.fromkeys(fact.target for fact in state.accepted)),
@@ -167,6 +171,8 @@ def _task_line(state: RunState, task: TaskState) -> TaskLine:
 
 def why_so(state: RunState, task: TaskState) -> str:
     """Why a task stands where it stands, in a few words."""
+    from ledger.model import FEWER_TESTS
+
     match task.status:
         case "waiting" | "skipped":
             done = ("landed", "unchanged")
@@ -174,6 +180,8 @@ def why_so(state: RunState, task: TaskState) -> str:
             return f"needs {listed(open_needs, 3)}"
         case "landed" | "unchanged":
             return ""
+        case "held" if FEWER_TESTS in state.to_allow(task) and "tests ran" not in task.note:
+            return f"{noted(task.note)}: fewer tests ran than before"
         case _:
             return noted(task.note)
 
@@ -193,6 +201,7 @@ def status_from_json(body: Any) -> StatusView | None:
         return None
     try:
         body["tasks"] = tuple(TaskLine(**task) for task in body["tasks"])
+        body["tests"] = tuple((gate, said) for gate, said in body["tests"])
         body["next"] = tuple((command, why) for command, why in body["next"])
     except (TypeError, ValueError):
         return None
@@ -213,6 +222,7 @@ def render_status(
         + (f" of {status.target}" if status.target else "")
         + (f"  ->  {status.result} {short(status.tip)}" if status.landings else ""),
         "  ".join(paint(f"{n} {name}", STATUS_STYLE[name]) for name, n in status.counts.items()),
+        *(f"gate {gate}: {said}" for gate, said in status.tests),
         *_warnings(status, paint),
         "",
     ]

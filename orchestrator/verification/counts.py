@@ -4,15 +4,16 @@
 2. A gate may call several runners, or one several times: what they say is added up.
 3. An expected failure counts as skipped, a test that failed to start as an error. What was
    deselected did not run and is not counted.
-4. Where no runner closed with a count, there is none (None): that is not the same as zero.
+4. Go names the tests that passed with -v only: without it, packages are counted.
+5. Where no runner closed with a count, there is none (None): that is not the same as zero.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+
+from ledger.model import TestCount
 
 _PYTEST = re.compile(r"^=*\s*((?:\d+ [a-z ]+?(?:, )?)+|no tests ran) in \d[\d.]*s\b")
 _PYTEST_PART = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed)\b")
@@ -27,55 +28,11 @@ _VITEST = re.compile(r"^\s*Tests\s+(.*)\(\d+\)\s*$")
 _SCRIPT_PART = re.compile(r"(\d+) (passed|failed|skipped|todo|pending)\b")
 _MOCHA = re.compile(r"^\s{2}(\d+) (passing \([\d.]+\w+\)|failing|pending)$")
 _NODE = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled|skipped|todo) (\d+)$")
-_GO_TEST = re.compile(r"^--- (PASS|FAIL|SKIP): ")
+_GO_TEST = re.compile(r"^(?:--- (PASS|FAIL|SKIP): |=== (RUN) )")
 _GO_PACKAGE = re.compile(r"^(ok|FAIL|\?)\s*\t\s*\S+\s*\t?\s*(.*)$")
 _CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;")
 _CTEST = re.compile(r"^\d+% tests passed, (\d+) tests? failed out of (\d+)$")
 _CTEST_NONE = re.compile(r"^No tests were found!+$")
-_WORDS = re.compile(
-    r"^(?:(\d+) passed)?(?:, )?(?:(\d+) failed)?(?:, )?(?:(\d+) errors?)?(?:, )?(?:(\d+) skipped)?$"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TestCount:
-    """How many tests ended in which way."""
-
-    __test__: ClassVar[bool] = False  # not a test class, whatever pytest makes of its name
-
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-    errors: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.passed + self.failed + self.skipped + self.errors
-
-    def __add__(self, other: TestCount) -> TestCount:
-        return TestCount(
-            self.passed + other.passed,
-            self.failed + other.failed,
-            self.skipped + other.skipped,
-            self.errors + other.errors,
-        )
-
-    def render(self) -> str:
-        """`5 passed, 1 failed, 2 errors, 3 skipped`, without what is zero."""
-        parts = [f"{self.passed} passed"]
-        parts += [f"{self.failed} failed"] if self.failed else []
-        parts += [f"{self.errors} error{'s' * (self.errors > 1)}"] if self.errors else []
-        parts += [f"{self.skipped} skipped"] if self.skipped else []
-        return ", ".join(parts)
-
-
-def parse_count(rendered: str) -> TestCount | None:
-    """What `TestCount.render` made text of; None for any other text."""
-    match = _WORDS.match(rendered) if rendered else None
-    if match is None:
-        return None
-    passed, failed, errors, skipped = (int(group or 0) for group in match.groups())
-    return TestCount(passed, failed, skipped, errors)
 
 
 def count_tests(lines: Iterable[str]) -> TestCount | None:
@@ -104,14 +61,14 @@ def count_tests(lines: Iterable[str]) -> TestCount | None:
         elif match := _NODE.match(line):
             found.append(_one(match[1], int(match[2])))
         elif match := _CARGO.match(line):
-            found.append(TestCount(int(match[1]), int(match[2]), int(match[3])))
+            found.append(_count(int(match[1]), int(match[2]), int(match[3])))
         elif match := _CTEST.match(line):
             failed, total = int(match[1]), int(match[2])
             found.append(TestCount(passed=total - failed, failed=failed))
         elif _CTEST_NONE.match(line):
             found.append(TestCount())
         elif match := _GO_TEST.match(line):
-            go_tests.append(match[1])
+            go_tests.append(match[1] or match[2])
         elif match := _GO_PACKAGE.match(line):
             go_packages.append((match[1], match[2]))
     if go := _go(go_tests, go_packages):
@@ -144,16 +101,20 @@ def _unittest(ran: int, parts: str) -> TestCount:
     skipped += said.get("expectedFailures", 0)
     errors = said.get("errors", 0)
     # An error in setUpClass is no test that ran, but is counted among the errors.
-    return TestCount(max(0, ran - failed - skipped - errors), failed, skipped, errors)
+    return _count(max(0, ran - failed - skipped - errors), failed, skipped, errors)
 
 
 def _go(tests: list[str], packages: list[tuple[str, str]]) -> TestCount | None:
-    """Go names its tests only with -v; without it, packages are what can be counted."""
-    if tests:
-        return TestCount(tests.count("PASS"), tests.count("FAIL"), tests.count("SKIP"))
+    """The tests of a run with -v, which tells of more than those that failed; else the packages."""
+    if set(tests) - {"FAIL"}:
+        return _count(tests.count("PASS"), tests.count("FAIL"), tests.count("SKIP"))
     if not packages:
         return None
     empty = ("[no test files]", "[no tests to run]")
     passed = sum(1 for how, rest in packages if how == "ok" and not rest.endswith(empty))
     failed = sum(1 for how, _ in packages if how == "FAIL")
-    return TestCount(passed, failed)
+    return _count(passed, failed)
+
+
+def _count(passed: int, failed: int, skipped: int = 0, errors: int = 0) -> TestCount:
+    return TestCount(passed=passed, failed=failed, skipped=skipped, errors=errors)

@@ -9,17 +9,18 @@
 4. A workspace that cannot be made ready makes the verdict `could-not-run`, with the reason.
 5. Without a time limit of its own a gate has the larger of 600 s and 4 times what it took on
    the base.
-6. No secret that a gate may see, from the environment or a copied file, is in what it said.
-7. A pass with fewer tests than the base had is none (see `reading`), also when it is known.
+6. No secret that a gate may see, from the environment or a copied file, is in what it said, nor
+   in the names of its tests.
+7. A pass with fewer tests than had to run is none (see `reading`), also when it is known.
+8. What a gate said whose tests did not import the tree is worth nothing (see `imports`).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -28,16 +29,16 @@ import anyio.to_thread
 
 from ledger.events import RunStarted
 from ledger.model import Gate, Sha, Verdict
+from orchestrator.policy.measure import UNMEASURED, Measure
 from orchestrator.sandboxing import Sandboxes
+from orchestrator.verification.comparing import NAMES_KEPT, new_failures
 from orchestrator.verification.copies import Trouble, copied_names, copied_secrets, hash_copies
-from orchestrator.verification.counts import parse_count
+from orchestrator.verification.imports import Watcher
 from orchestrator.verification.keys import verdict_key
 from orchestrator.verification.preparation import changed_files, prepare
-from orchestrator.verification.reading import Reading, Reason, read_output
+from orchestrator.verification.running import OnLine, run_gate
 from orchestrator.workplace import Workplace
-from workers.command import run_command
 from workers.environment import build_environment, free_port, orch_variables
-from workers.process import Ended
 from workers.sandbox import Confinement
 from worktree.workspace import Pool, Workspace
 
@@ -46,11 +47,6 @@ T = TypeVar("T")
 
 TIMEOUT_S = 600.0
 BASELINE_FACTOR = 4.0
-HEAD_BYTES = 128 * 1024
-TAIL_BYTES = 512 * 1024
-"""How much of a log's beginning and end is read for what matters in it."""
-
-OnLine = Callable[[str], None]
 
 
 def order_by_cost(gates: Iterable[Gate], seconds: Mapping[str, float]) -> tuple[Gate, ...]:
@@ -68,77 +64,6 @@ def time_limit_s(gate: Gate, baseline: Verdict | None) -> float:
     return max(TIMEOUT_S, BASELINE_FACTOR * baseline.duration_s if baseline else 0.0)
 
 
-def count_on_base(baseline: Verdict | None) -> int | None:
-    """How many tests the base had, where its gate passed and counted them."""
-    if baseline is None or baseline.outcome != "passed":
-        return None
-    count = parse_count(baseline.why)
-    return count.total if count else None
-
-
-async def run_gate(
-    gate: Gate,
-    *,
-    tree: Path,
-    env: Mapping[str, str],
-    mark: str,
-    log: Path,
-    timeout_s: float,
-    baseline_tests: int | None = None,
-    passed_on_base: bool = False,
-    on_line: OnLine | None = None,
-    secrets: Mapping[str, str] | None = None,
-    confinement: Confinement | None = None,
-) -> tuple[Reading, Ended]:
-    """Run a gate's command in a tree, whoever's it is, and read what it said."""
-    ended = await run_command(
-        gate.command,
-        tree=tree,
-        env=env,
-        mark=mark,
-        timeout_s=timeout_s,
-        log=log,
-        on_line=on_line,
-        secrets=secrets,
-        confinement=confinement,
-    )
-    # Where a shell said 126 or 127 the output says more than the bare reason.
-    reason: Reason = "exited" if ended.exit_code is not None else ended.reason
-    read = partial(
-        read_output,
-        ended.exit_code,
-        reason,
-        command=gate.command,
-        baseline_tests=baseline_tests,
-        over=ended.why if reason == "limit" else "",
-        passed_on_base=passed_on_base,
-        timeout_s=timeout_s,
-        roots=_names_of(tree),
-    )
-    reading = await anyio.to_thread.run_sync(lambda: read(_load_log(log) or ended.why))
-    return reading, ended
-
-
-def _names_of(tree: Path) -> tuple[str, ...]:
-    """The folder as it was given, and as programs may print it."""
-    return tuple(dict.fromkeys((os.path.realpath(tree), str(tree))))
-
-
-def _load_log(path: Path) -> str:
-    """The beginning and the end of a log."""
-    try:
-        with path.open("rb") as file:
-            size_bytes = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            if size_bytes <= HEAD_BYTES + TAIL_BYTES:
-                return file.read().decode("utf-8", "replace")
-            head = file.read(HEAD_BYTES)
-            file.seek(size_bytes - TAIL_BYTES)
-            return (head + b"\n[...]\n" + file.read()).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-
-
 @dataclass(frozen=True)
 class Judge:
     """What judging in one run needs at hand."""
@@ -152,6 +77,11 @@ class Judge:
     git_threads: anyio.CapacityLimiter
     sandboxes: Sandboxes
 
+    @cached_property
+    def watcher(self) -> Watcher:
+        """Who sees what gates import."""
+        return Watcher(self.workplace.repository)
+
     @asynccontextmanager
     async def bench(self, commit: Sha, tree: Sha, *, mark: str) -> AsyncIterator[Bench]:
         """A place to judge one commit at, by one gate after the other."""
@@ -162,8 +92,8 @@ class Judge:
             with anyio.CancelScope(shield=True):
                 await bench.close()
 
-    def key(self, gate: Gate, tree: Sha) -> str:
-        """The key of that gate's verdict on that tree."""
+    def key(self, gate: Gate, tree: Sha, base: Verdict | None = None) -> str:
+        """The key of that gate's verdict on that tree; `base`: what it said of the base."""
         preparation = self.started.settings.preparation
         return verdict_key(
             gate,
@@ -175,6 +105,7 @@ class Judge:
             base_tree=self.started.base_tree,
             sandbox=self.sandboxes.key,
             network=gate.network,
+            base=base,
         )
 
     def environment(self, temporary: Path, port: int | None = None) -> dict[str, str]:
@@ -212,16 +143,15 @@ class Bench:
         log: Path,
         on_line: OnLine | None = None,
         fresh: bool = False,
-        baseline: Verdict | None = None,
+        measure: Measure = UNMEASURED,
         reuse_failed: bool = True,
     ) -> Verdict:
         """What the gate says of the commit's tree; `log` is where its output can be followed."""
         judge = self._judge
-        key = await anyio.to_thread.run_sync(judge.key, gate, self._tree)
-        needed = count_on_base(baseline)
+        key = await anyio.to_thread.run_sync(judge.key, gate, self._tree, measure.base)
         known = None if fresh else judge.known(key)
-        if known and _may_be_reused(known, reuse_failed, needed):
-            return known.model_copy(update={"gate": gate.name, "reused": True})
+        if known and _may_be_reused(known, reuse_failed, measure):
+            return _reused(known, gate, measure)
         trouble = await self._make_ready(log)
         if trouble:
             return Verdict(
@@ -234,19 +164,27 @@ class Bench:
                 log=await self._keep(log),
             )
         assert self._workspace is not None
+        tree, temporary = self._workspace.path, self._workspace.folder / "tmp"
+        env = judge.environment(temporary, self._port)
+        begin = partial(judge.watcher.begin, gate.command, tree, env, temporary / "orch-imports")
+        watch = await anyio.to_thread.run_sync(begin)
         reading, ended = await run_gate(
             gate,
-            tree=self._workspace.path,
-            env=judge.environment(self._workspace.folder / "tmp", self._port),
+            tree=tree,
+            env=env | (watch.variables if watch else {}),
             mark=self._mark,
             log=log,
-            timeout_s=time_limit_s(gate, baseline),
-            baseline_tests=needed,
-            passed_on_base=baseline is not None and baseline.outcome == "passed",
+            timeout_s=time_limit_s(gate, measure.base),
+            measure=measure,
             on_line=on_line,
             secrets=self._secrets,
             confinement=judge.sandboxes.for_gate(self._confinement, gate),
         )
+        if watch and reading.outcome != "could-not-run":
+            end = partial(judge.watcher.end, watch, reading.outcome == "passed", reading.lines)
+            fooled = await anyio.to_thread.run_sync(end)
+            reading = reading.could_not_run(fooled) if fooled else reading
+        new = reading.new_failures
         left = ", ".join(map(str, ended.survivors))
         said = (f"(processes that would not end: {left})",) if left else ()
         return Verdict(
@@ -258,6 +196,11 @@ class Bench:
             why=reading.why,
             lines=(*reading.lines, *said),
             signature=reading.signature,
+            tests=reading.tests,
+            needed_tests=reading.needed_tests,
+            failed_tests=reading.failed_tests[:NAMES_KEPT],
+            failed_more=max(0, len(reading.failed_tests) - NAMES_KEPT),
+            new_failures=None if new is None else new[:NAMES_KEPT],
             duration_s=round(ended.duration_s, 3),
             log=await self._keep(log),
         )
@@ -319,12 +262,31 @@ def _keep_log(workplace: Workplace, log: Path) -> str | None:
     return workplace.blobs.put_file(log)
 
 
-def _may_be_reused(known: Verdict, failed_too: bool, needed: int | None) -> bool:
+def _may_be_reused(known: Verdict, failed_too: bool, measure: Measure) -> bool:
     match known.outcome:
         case "could-not-run":
             return False
         case "failed":
             return failed_too
         case "passed":
-            count = parse_count(known.why)
-            return needed is None or count is None or count.total >= needed
+            return measure.may_lose or not is_short(known, measure)
+
+
+def is_short(verdict: Verdict, measure: Measure) -> bool:
+    """Whether fewer tests ran than had to."""
+    if measure.tests is None:
+        return False
+    return verdict.tests is None or verdict.tests.ran < measure.tests
+
+
+def _reused(known: Verdict, gate: Gate, measure: Measure) -> Verdict:
+    """A known verdict, told of this run: how it stands to this run's base may be another."""
+    changes = {
+        "gate": gate.name,
+        "reused": True,
+        "needed_tests": measure.tests if is_short(known, measure) else None,
+        "new_failures": new_failures(known.failed_tests, measure.base)
+        if known.failed_tests
+        else known.new_failures,
+    }
+    return known.model_copy(update=changes)

@@ -137,6 +137,18 @@ def _whole(settings: Settings) -> tuple[str, ...]:
     return (*ALWAYS, *settings.protected, *gate_files(settings.gates))
 
 
+def leave_given(
+    changes: Iterable[Changed], may_change: Sequence[str], allowed: Sequence[str]
+) -> tuple[str, ...]:
+    """The changed paths that a task may change even where they are protected."""
+    return tuple(
+        shown
+        for change in changes
+        if (shown := quoted(change.path)) in allowed
+        or (may_change and matches(may_change, change.path))
+    )
+
+
 # --- 2 and 4. what the gates' commands say ----------------------------------------------------
 
 

@@ -39,7 +39,7 @@ def platform_key(environ: Mapping[str, str], settings: Settings) -> str:
     machine = (platform.system(), platform.machine(), platform.release(), path)
     commands = [*(gate.command for gate in settings.gates), *settings.preparation.setup]
     tools, places = _tools(commands, path)
-    roots = {root for place in places for root in _roots_of(place)}
+    roots = {root for place in places for root in roots_of(place)}
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         if (named := environ.get(name, "")).startswith("/"):
             roots.add(named)
@@ -59,7 +59,7 @@ def _tools(commands: Iterable[str], path: str) -> tuple[dict[str, list[object]],
     tools: dict[str, list[object]] = {}
     places: set[str] = set()
     for name in names:
-        place = _found(name, folders)
+        place = find_program(name, folders)
         # What is not there counts as well: it may be there the next time.
         tools[name] = _state_of(place) if place else []
         if place:
@@ -67,7 +67,7 @@ def _tools(commands: Iterable[str], path: str) -> tuple[dict[str, list[object]],
     return tools, places
 
 
-def _found(name: str, folders: list[str]) -> str | None:
+def find_program(name: str, folders: list[str]) -> str | None:
     """The file that a word means: a whole path, or a program's name."""
     if name.startswith("/"):
         return name if os.path.isfile(name) else None  # noqa: PTH113
@@ -92,7 +92,7 @@ def _state_of(place: str) -> list[object]:
     return [place, os.path.realpath(place), found.st_size, found.st_mtime_ns]
 
 
-def _roots_of(place: str) -> Iterator[str]:
+def roots_of(place: str) -> Iterator[str]:
     """The environments that a program may belong to: the folder above its own."""
     folder, _, _ = place.rpartition("/")
     root, _, name = folder.rpartition("/")

@@ -8,8 +8,8 @@ from workers.reach import Host, allowance_of, parse_host, parse_target, render_t
 @pytest.mark.parametrize(
     ("text", "host"),
     [
-        ("index.example.org", Host("index.example.org")),
-        ("PyPI.org.", Host("index.example.org")),
+        ("index.example.com", Host("index.example.com")),
+        ("Index.Example.com.", Host("index.example.com")),
         ("*.example.org", Host("example.org", below=True)),
         ("registry:8080", Host("registry", (8080,))),
         ("*.corp:8443", Host("corp", (8443,), below=True)),
@@ -31,8 +31,8 @@ def test_entries_of_the_settings(text: str, host: Host) -> None:
             "*.",
             "*.*.org",
             "a b",
-            "http://index.example.org",
-            "index.example.org/simple",
+            "http://index.example.com",
+            "index.example.com/simple",
             "user@host",
         ),
         *(
@@ -41,7 +41,7 @@ def test_entries_of_the_settings(text: str, host: Host) -> None:
             "host:65536",
             "host:http",
             "::1",
-            "[index.example.org]",
+            "[index.example.com]",
             "*.[::1]",
             ".org",
         ),
@@ -55,15 +55,15 @@ def test_what_is_no_entry(text: str) -> None:
 
 
 def test_a_host_is_meant_exactly_at_the_usual_ports() -> None:
-    allowance = allowance_of(["index.example.org", "*.example.org", "registry:8080"])
-    allowed = [("index.example.org", 443), ("index.example.org", 80), ("files.example.org", 443)]
+    allowance = allowance_of(["index.example.com", "*.example.org", "registry:8080"])
+    allowed = [("index.example.com", 443), ("index.example.com", 80), ("files.example.org", 443)]
     allowed += [("a.b.example.org", 443), ("registry", 8080)]
     refused = [
-        ("index.example.org", 22),
-        ("evil-index.example.org", 443),
-        ("index.example.org.evil.example", 443),
+        ("index.example.com", 22),
+        ("evil-index.example.com", 443),
+        ("index.example.com.evil.example", 443),
     ]
-    refused += [("sub.index.example.org", 443), ("example.org", 443), ("evilexample.org", 443)]
+    refused += [("sub.index.example.com", 443), ("example.org", 443), ("evilexample.org", 443)]
     refused += [("registry", 443), ("registry", 80)]
     assert all(allowance.allows(*target) for target in allowed)
     assert not any(allowance.allows(*target) for target in refused)
@@ -102,17 +102,17 @@ def test_a_name_may_lead_to_an_address_that_is_named_beside_it() -> None:
 
 def test_ports_of_this_machine_are_there_within() -> None:
     allowance = allowance_of(
-        ["localhost:5432", "127.0.0.1:6379", "[::1]:5432", "index.example.org:8080"]
+        ["localhost:5432", "127.0.0.1:6379", "[::1]:5432", "index.example.com:8080"]
     )
     assert allowance.own_ports == (5432, 6379)
     assert allowance_of(["localhost"]).own_ports == ()
 
 
 def test_what_is_asked_for() -> None:
-    assert parse_target("PyPI.org:443") == ("index.example.org", 443)
-    assert parse_target("index.example.org", 80) == ("index.example.org", 80)
+    assert parse_target("Index.Example.com:443") == ("index.example.com", 443)
+    assert parse_target("index.example.com", 80) == ("index.example.com", 80)
     assert parse_target("[::1]:80") == ("::1", 80)
-    assert parse_target("index.example.org") is None
-    assert parse_target("evil@index.example.org:443") is None
+    assert parse_target("index.example.com") is None
+    assert parse_target("evil@index.example.com:443") is None
     assert render_target("::1", 80) == "[::1]:80"
     assert parse_target(render_target("fd00::1", 80)) == ("fd00::1", 80)

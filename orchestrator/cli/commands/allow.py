@@ -16,14 +16,17 @@ app = command_app()
 def allow(
     ctx: typer.Context,
     task: TaskArgument,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="What it may change.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="What it may change, or fewer-tests.")
+    ],
     run: RunOption = None,
     later: LaterOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Let a held task change a protected path.
+    """Let a held task change a protected path, or lose tests.
 
-    When every path that holds it is allowed, its head is queued. See first: orch diff TASK.
+    When all that holds it is allowed, its head is queued. `fewer-tests` stands for no path: fewer
+    tests ran on its change than before, and may. See first: orch diff TASK.
     """
     from orchestrator.cli.desk import sit_down
     from orchestrator.cli.going_on import answer_said, go_on

@@ -322,3 +322,50 @@ setup_network = ["localhost"]
     assert "for any host: network = true" in found[8]
     assert "this machine's own ports are reached from 1024 on" in found[10]
     assert 'write: "localhost:5432"' in found[10]
+
+
+def test_a_gate_may_name_a_report_and_let_known_failures_pass(checkout):
+    say(
+        checkout,
+        '[[gate]]\nname = "unit"\ncommand = "pytest --junitxml=out/r.xml"\njunit = "out/r.xml"\n'
+        'pass_if = "no-new-failures"\n[[gate]]\nname = "lint"\ncommand = "ruff check ."\n',
+    )
+    unit, lint = load_settings(checkout).gates
+    assert (unit.junit, unit.pass_if) == ("out/r.xml", "no-new-failures")
+    assert (lint.junit, lint.pass_if) == (None, "exit-0")
+
+
+@pytest.mark.parametrize("path", ["/tmp/r.xml", "../r.xml", "out/", ".git/r.xml", "", "a//b"])
+def test_a_report_is_a_file_below_the_top_of_the_tree(checkout, path):
+    say(checkout, f'[[gate]]\nname = "unit"\ncommand = "pytest"\njunit = "{path}"\n')
+    (((_, line), (what, _)),) = problems_of(checkout).items()
+    assert (line, "'junit'" in what) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        ("pytest -x", "with -x not all tests run"),
+        ("pytest --maxfail=3", "with --maxfail=3 not all tests run"),
+        ("python -m unittest --failfast", "with --failfast not all tests run"),
+        ("npx jest --bail", "with --bail not all tests run"),
+        ("cargo test", "cargo test stops at the first target that fails"),
+    ],
+)
+def test_a_command_that_stops_early_cannot_tell_new_failures_from_known_ones(
+    checkout, command, what
+):
+    gate = f'[[gate]]\nname = "unit"\ncommand = "{command}"\n'
+    say(checkout, gate)
+    assert load_settings(checkout).gates
+    say(checkout, f'{gate}pass_if = "no-new-failures"\n')
+    (((_, line), (said, hint)),) = problems_of(checkout).items()
+    assert (line, what in said) == (3, True), said
+    assert hint
+
+
+def test_what_counts_as_a_pass_is_one_of_two_words(checkout):
+    say(checkout, '[[gate]]\nname = "unit"\ncommand = "pytest"\npass_if = "no-new-failure"\n')
+    ((what, hint),) = problems_of(checkout).values()
+    assert "'pass_if'" in what
+    assert "no-new-failures" in hint

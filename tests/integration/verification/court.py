@@ -47,6 +47,7 @@ class Court:
         self.environ = {**GIT, "ORCH_STATE_DIR": str(folder / "state")}
         self.preparation = Preparation()
         self.env: tuple[str, ...] = ()
+        self.sandbox = OPEN
         self.recorded: dict[str, Verdict] = {}
         self.pools: list[Pool] = []
         self.workspaces = folder / "workspaces"
@@ -81,7 +82,7 @@ class Court:
         started = e.RunStarted(
             run="20261122-goal-a1",
             plan=Plan(goal="a goal", tasks=(Task(id="t1", prompt="do it"),)),
-            settings=Settings(preparation=self.preparation, env=self.env, sandbox=OPEN),
+            settings=Settings(preparation=self.preparation, env=self.env, sandbox=self.sandbox),
             base=head,
             base_tree=self.git("rev-parse", "HEAD^{tree}"),
             identity=Identity(name="A Person", email="person@example.invalid"),
@@ -95,7 +96,7 @@ class Court:
             started,
             self.recorded.get,
             anyio.CapacityLimiter(4),
-            Sandboxes(workplace.git, OPEN, self.environ),
+            Sandboxes(workplace.git, self.sandbox, self.environ),
         )
 
     async def verdicts(
@@ -105,11 +106,11 @@ class Court:
         judge = judge or self.judge()
         commit = self.git("rev-parse", commit)
         tree = self.git("rev-parse", f"{commit}^{{tree}}")
-        timeout_s = how.pop("gate_timeout_s", None)
+        fields = {key: how.pop(key) for key in ("timeout_s", "pass_if", "junit") if key in how}
         said = []
         async with judge.bench(commit, tree, mark="20261122-goal-a1/gate/n1") as bench:
             for number, command in enumerate(commands):
-                gate = Gate(name=f"g{number}", command=command, timeout_s=timeout_s)
+                gate = Gate(name=f"g{number}", command=command, **fields)
                 verdict = await bench.judge(gate, log=self.logs / f"g{number}.log", **how)
                 said.append(verdict)
                 if verdict.outcome != "could-not-run" and not verdict.reused:

@@ -9,8 +9,9 @@ import anyio
 import psutil
 import pytest
 
-from ledger.model import Gate, Preparation, Verdict
-from orchestrator.verification.gates import count_on_base, order_by_cost, time_limit_s
+from ledger.model import Gate, Preparation, TestCount, Verdict
+from orchestrator.policy.measure import Measure
+from orchestrator.verification.gates import order_by_cost, time_limit_s
 
 pytestmark = pytest.mark.anyio
 PYTHON = shlex.quote(sys.executable)
@@ -135,7 +136,7 @@ async def test_a_gate_that_hangs_is_ended_with_all_that_it_started(court):
     pids = court.logs / "pids"
     began = time.monotonic()
     verdict = await court.verdict(
-        f"sleep 600 & echo $! >> {pids}; echo $$ >> {pids}; wait", gate_timeout_s=0.5
+        f"sleep 600 & echo $! >> {pids}; echo $$ >> {pids}; wait", timeout_s=0.5
     )
     assert time.monotonic() - began < 30
     assert verdict.outcome == "could-not-run"
@@ -175,17 +176,116 @@ async def test_a_gate_that_prints_without_end_or_binary_is_bounded(court):
     assert len(blob.read(verdict.log, 1 << 30)) < 10 << 20
 
 
-async def test_a_pass_with_fewer_tests_than_the_base_is_none_even_when_it_is_known(court):
+async def test_a_pass_with_fewer_tests_than_before_is_none_even_when_it_is_known(court):
     gate = f"{PYTHON} -m pytest -q -p no:cacheprovider"
     court.commit({"test_a.py": "def test_a(): pass\ndef test_b(): pass\n"})
     base = await court.verdict(gate)
-    assert (base.outcome, base.why) == ("passed", "2 passed")
+    assert (base.outcome, base.tests) == ("passed", TestCount(passed=2))
     court.commit({"test_a.py": "def test_a(): pass\n"})
     alone = await court.verdict(gate)
     assert alone.outcome == "passed"
-    verdict = await court.verdict(gate, baseline=base)
+    verdict = await court.verdict(gate, measure=Measure(base, 2))
     assert (verdict.outcome, verdict.reused) == ("could-not-run", False)
-    assert verdict.why == "only 1 test ran, the base had 2"
+    assert verdict.why == "only 1 test ran, where 2 did before"
+    by_leave = await court.verdict(gate, measure=Measure(base, 2, may_lose=True))
+    assert (by_leave.outcome, by_leave.reused, by_leave.needed_tests) == ("passed", True, 2)
+
+
+async def test_a_report_is_read_and_gone_and_never_one_of_an_earlier_run(court):
+    court.commit({"test_a.py": "def test_a(): pass\ndef test_b(): assert 0\n"})
+    gate = f"{PYTHON} -m pytest -p no:cacheprovider --junitxml=out/new/r.xml > /dev/null"
+    look = 'test ! -e out && git status --porcelain && test -z "$(git status --porcelain)"'
+    said = await court.verdicts(gate, look, "true", junit="out/new/r.xml")
+    assert [v.outcome for v in said] == ["failed", "could-not-run", "could-not-run"]
+    assert said[0].tests == TestCount(passed=1, failed=1)
+    assert said[0].failed_tests == ("test_a::test_b",)
+    assert said[1].why == (
+        "its report out/new/r.xml cannot be read: it was not written"
+        " (hint: its command must write it, as pytest --junitxml=out/new/r.xml does)"
+    )
+
+
+async def test_a_report_that_a_commit_brings_along_is_none(court):
+    report = '<testsuite><testcase name="forged"/></testsuite>'
+    court.commit({"r.xml": report})
+    verdict = await court.verdict("true", junit="r.xml")
+    assert (verdict.outcome, verdict.tests) == ("could-not-run", None)
+
+
+async def test_no_report_leads_out_of_the_tree(court, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "r.xml").write_text('<testsuite><testcase name="a"/></testsuite>')
+    (court.checkout / "out").symlink_to(outside)
+    court.commit({})
+    said = await court.verdicts("true", f"ln -s {outside}/r.xml r.xml", junit="out/r.xml")
+    linked = await court.verdict(f"ln -s {outside}/r.xml r.xml", junit="r.xml")
+    assert [v.outcome for v in (*said, linked)] == ["could-not-run"] * 3
+    assert "out/ on its way is no folder of the tree" in said[0].why
+    assert "it is a link" in linked.why
+    assert (outside / "r.xml").exists()
+
+
+async def test_no_secret_is_in_the_names_of_a_report(court):
+    court.environ["TOKEN"] = "canary-canary"
+    court.env = ("TOKEN",)
+    report = '<testsuite><testcase name="t[canary-canary]"><failure/></testcase></testsuite>'
+    court.commit({"report": report})
+    how = {"junit": "r.xml", "pass_if": "no-new-failures"}
+    base = await court.verdict("cat report > r.xml; exit 1", **how)
+    assert (base.outcome, base.failed_tests) == ("passed", ("t[[redacted TOKEN]]",))
+    again = await court.verdict("cat report > r.xml; exit 1", measure=Measure(base, 1), **how)
+    assert (again.outcome, again.new_failures, again.reused) == ("passed", (), False)
+
+
+async def test_known_failures_pass_and_a_new_one_fails_with_a_real_runner(court):
+    gate = f"{PYTHON} -m pytest -q -p no:cacheprovider"
+    how = {"pass_if": "no-new-failures"}
+    tests = "def test_a(): pass\ndef test_b(): assert 0\n"
+    court.commit({"test_a.py": tests})
+    base = await court.verdict(gate, **how)
+    assert (base.outcome, base.exit_code) == ("passed", 1)
+    assert base.failed_tests == ("test_a.py::test_b",)
+    measure = Measure(base, 2)
+    court.commit({"other": "change"})
+    assert (await court.verdict(gate, measure=measure, **how)).outcome == "passed"
+    court.commit({"test_c.py": "def test_c(): assert 1 == 2\n"})
+    red = await court.verdict(gate, measure=measure, **how)
+    assert (red.outcome, red.new_failures) == ("failed", ("test_c.py::test_c",))
+    assert red.why == "1 test of 2 failed newly: FAILED test_c.py::test_c - assert 1 == 2"
+    court.commit({"test_c.py": "import os\nos._exit(1)\n"})
+    assert (await court.verdict(gate, measure=measure, **how)).outcome == "failed"
+    court.commit({"test_c.py": "import os\nos._exit(0)\n"})
+    gone = await court.verdict(gate, measure=measure, **how)
+    assert (gone.outcome, gone.needed_tests) == ("could-not-run", 2)
+
+
+async def test_a_verdict_on_known_failures_is_another_where_others_are_known(court):
+    how = {"pass_if": "no-new-failures"}
+    gate = "echo 'FAILED t.py::a - x'; echo '1 failed, 1 passed in 1s'; exit 1"
+    base = await court.verdict(gate, **how)
+    court.commit({"other": "change"})
+    first = await court.verdict(gate, measure=Measure(base, 2), **how)
+    assert (first.outcome, first.reused) == ("passed", False)
+    assert (await court.verdict(gate, measure=Measure(base, 2), **how)).reused
+    green = base.model_copy(update={"failed_tests": (), "exit_code": 0})
+    other = await court.verdict(gate, measure=Measure(green, 2), **how)
+    assert (other.outcome, other.reused) == ("failed", False)
+
+
+async def test_a_known_red_is_told_beside_the_base_of_this_run(court):
+    gate = "echo 'FAILED t.py::a - x'; echo '1 failed, 1 passed in 1s'; exit 1"
+    assert (await court.verdict(gate)).new_failures is None
+    green = Verdict(gate="g0", tree="t", key="k", outcome="passed")
+    again = await court.verdict(gate, measure=Measure(green))
+    assert (again.reused, again.new_failures) == (True, ("t.py::a",))
+
+
+async def test_of_many_failures_so_many_are_named_and_the_rest_counted(court):
+    gate = "for n in $(seq 1 250); do echo FAILED t.py::t$n; done; echo 250 failed in 1s; exit 1"
+    verdict = await court.verdict(gate)
+    assert len(verdict.failed_tests) == 200
+    assert verdict.failed_more == 50
 
 
 async def test_sixteen_benches_at_once(court):
@@ -222,13 +322,10 @@ def test_check_gates_come_first_then_the_quickest():
 
 def test_a_time_limit_follows_the_baseline_unless_the_gate_has_its_own():
     gate = Gate(name="g", command="x")
-    base = Verdict(gate="g", tree="t", key="k", outcome="passed", duration_s=200.0, why="3 passed")
+    base = Verdict(gate="g", tree="t", key="k", outcome="passed", duration_s=200.0)
     assert time_limit_s(gate, None) == 600
     assert time_limit_s(gate, base) == 800
     assert time_limit_s(gate.model_copy(update={"timeout_s": 5.0}), base) == 5
-    assert count_on_base(base) == 3
-    assert count_on_base(base.model_copy(update={"outcome": "failed"})) is None
-    assert count_on_base(None) is None
 
 
 async def test_a_workspace_that_cannot_be_made_ready_is_said_and_given_back(court):

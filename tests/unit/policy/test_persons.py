@@ -97,7 +97,7 @@ def test_a_path_is_allowed_by_the_name_that_was_recorded():
     assert said == e.PathAllowed(task="held", path="x.cfg")
     as_shown = persons.allow(story.state, "held", "\u200dx", "y.cfg")
     assert as_shown == e.PathAllowed(task="held", path="y.cfg")
-    assert "did not change 'z'" in why(persons.allow(story.state, "held", "z", "z"))
+    assert "does not wait for 'z'" in why(persons.allow(story.state, "held", "z", "z"))
     assert "waits for no path" in why(persons.allow(story.state, "ready", "x.cfg", "x.cfg"))
     story.tell(e.PathAllowed(task="held", path="x.cfg"))
     assert persons.still_to_allow(story.state, "held") == ("y.cfg",)

@@ -1,6 +1,6 @@
 """Which verdicts may be shared."""
 
-from ledger.model import Gate, Preparation
+from ledger.model import Gate, Preparation, Verdict
 from orchestrator.verification.keys import verdict_key
 
 GATE = Gate(name="unit", command="pytest")
@@ -21,12 +21,21 @@ def test_a_key_holds_for_another_run_another_workspace_and_another_name():
     assert key(environment=elsewhere) == key()
     assert key(GATE.model_copy(update={"name": "tests", "stage": "check"})) == key()
     assert key(base_tree="c" * 40) == key(base_tree="d" * 40)
+    base = Verdict(gate="unit", tree="c" * 40, key="k", outcome="passed", failed_tests=("a",))
+    assert key(base=base) == key()
     kept_of_nothing = key(preparation=Preparation(keep=("a",)))
     assert kept_of_nothing == key(preparation=Preparation())
 
 
 def test_a_key_differs_with_everything_that_a_verdict_depends_on():
+    compared = GATE.model_copy(update={"pass_if": "no-new-failures"})
+    base = Verdict(gate="unit", tree="c" * 40, key="k", outcome="passed", exit_code=1)
     others = [
+        key(compared),
+        key(compared, base=base),
+        key(compared, base=base.model_copy(update={"failed_tests": ("a",)})),
+        key(compared, base=base.model_copy(update={"exit_code": 2})),
+        key(GATE.model_copy(update={"junit": "r.xml"})),
         key(tree="b" * 40),
         key(GATE.model_copy(update={"command": "pytest -x"})),
         key(GATE.model_copy(update={"timeout_s": 5.0})),

@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from ledger.model import TestCount, Verdict
+from orchestrator.policy.measure import UNMEASURED, Measure
 from orchestrator.verification.reading import read_output
 from orchestrator.verification.telling import LINE_CHARS, LINES_AT_MOST
 
@@ -56,7 +58,8 @@ def read(exit_code, text, command="sh gate", **more):
 def test_exit_0_is_a_pass_and_says_how_many_tests_there_were():
     assert read(0, "").outcome == "passed"
     reading = read(0, "....\n4 passed, 1 skipped in 0.1s\n")
-    assert (reading.outcome, reading.why, reading.lines) == ("passed", "4 passed, 1 skipped", ())
+    assert (reading.outcome, reading.why, reading.lines) == ("passed", "", ())
+    assert reading.tests == TestCount(passed=4, skipped=1)
 
 
 @pytest.mark.parametrize(
@@ -73,14 +76,33 @@ def test_a_suite_that_looked_at_nothing_has_not_passed(text, why):
     assert (reading.outcome, reading.why) == ("could-not-run", why)
 
 
-def test_fewer_tests_than_on_the_base_are_no_pass():
-    assert read(0, "5 passed in 1s", baseline_tests=5).outcome == "passed"
-    assert read(0, "4 passed, 1 skipped in 1s", baseline_tests=5).outcome == "passed"
-    reading = read(0, "4 passed in 1s", baseline_tests=5)
-    assert reading.outcome == "could-not-run"
-    assert reading.why == "only 4 tests ran, the base had 5"
-    assert read(1, "4 failed in 1s", baseline_tests=5).outcome == "failed"
-    assert read(0, "no runner at all", baseline_tests=5).outcome == "passed"
+def test_fewer_tests_than_had_to_run_are_no_pass():
+    five = Measure(tests=5)
+    assert read(0, "5 passed in 1s", measure=five).outcome == "passed"
+    reading = read(0, "4 passed in 1s", measure=five)
+    assert (reading.outcome, reading.needed_tests) == ("could-not-run", 5)
+    assert reading.why == "only 4 tests ran, where 5 did before"
+    assert read(1, "4 failed in 1s", measure=five).outcome == "failed"
+    # What is skipped did not run, and what tells of no tests may have run none.
+    assert read(0, "4 passed, 1 skipped in 1s", measure=five).outcome == "could-not-run"
+    silent = read(0, "all is well", measure=five)
+    assert (silent.outcome, silent.needed_tests) == ("could-not-run", 5)
+    assert silent.why == "it told of no tests, where 5 ran before"
+
+
+def test_fewer_tests_are_a_pass_by_leave_and_said():
+    reading = read(0, "4 passed in 1s", measure=Measure(tests=5, may_lose=True))
+    assert (reading.outcome, reading.needed_tests) == ("passed", 5)
+    for nothing in ("no tests ran in 0.1s", "4 skipped in 0.1s"):
+        assert read(0, nothing, measure=Measure(tests=5, may_lose=True)).outcome == "could-not-run"
+
+
+def test_exit_0_does_not_hide_that_tests_failed():
+    """As `pytest | tee log` would."""
+    reading = read(0, "FAILED t.py::a - boom\n1 failed, 3 passed in 1s", command="pytest | tee log")
+    assert reading.outcome == "failed"
+    assert reading.why == "it ended with 0 although 1 test failed: FAILED t.py::a - boom"
+    assert reading.failed_tests == ("t.py::a",)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +115,11 @@ def test_fewer_tests_than_on_the_base_are_no_pass():
         (5, "python -m pytest", "no tests ran in 0.1s", "no test was collected"),
         (4, "pytest x.py", "ERROR: file or directory not found: x.py", "pytest was called wrongly"),
         (3, "pytest", "INTERNALERROR> boom", "pytest itself broke: INTERNALERROR> boom"),
+        (2, "make t", "no tests ran in 0.1s\nmake: *** [Makefile:2: t] Error 5", "no test was"),
+        (2, "make t", "make: *** [Makefile:2: t] Killed", "something ended it by SIGKILL"),
+        (2, "make t", "make: *** [Makefile:2: t] Error 137", "something ended it by SIGKILL"),
+        (1, "jest", "No tests found, exiting with code 1", "no test was collected"),
+        (124, "timeout 60 pytest", "...", "the time limit in its command ran out"),
         (137, "pytest", "", "something ended it by SIGKILL"),
         (143, "pytest", "", "something ended it by SIGTERM"),
         (-15, "pytest", "", "something ended it by SIGTERM"),
@@ -117,18 +144,18 @@ def test_what_went_over_a_limit_is_the_trees_fault_where_the_base_did_not():
     over = "it used more than 6.0 GB of memory"
     said = "collected 3 items\nKilled\n"
 
-    def read_over(exit_code, **more):
-        return read_output(exit_code, "limit", said, command="sh gate", over=over, **more)
+    green = Measure(Verdict(gate="unit", tree="t", key="k", outcome="passed"))
+
+    def read_over(exit_code, measure=UNMEASURED):
+        return read_output(exit_code, "limit", said, command="sh gate", over=over, measure=measure)
 
     for exit_code in (None, 0, 137):
-        failed = read_over(exit_code, passed_on_base=True)
+        failed = read_over(exit_code, green)
         assert (failed.outcome, failed.why) == ("failed", f"{over}; on the base it did not")
         assert "Killed" in failed.lines[-1]
         unknown = read_over(exit_code)
         assert (unknown.outcome, unknown.why) == ("could-not-run", over)
-    assert (
-        read_over(1, passed_on_base=True).signature == read_over(2, passed_on_base=True).signature
-    )
+    assert read_over(1, green).signature == read_over(2, green).signature
 
 
 def test_what_the_trees_own_code_broke_has_failed():
