@@ -135,7 +135,8 @@ def read_output(
     base = measure.base
     if reason == "limit" and base is not None and base.outcome == "passed":
         larger = f"{over}; on the base it did not"
-        return run.reading("failed", larger, signature=f"limit: {steady(over)}"[:80])
+        telling, signature = find_telling(lines, roots), f"limit: {steady(over)}"[:80]
+        return run.reading("failed", larger, lines=telling.lines, signature=signature)
     if reason != "exited" or exit_code != 0:
         if why := _why_not_run(exit_code, reason, tests, lines, command, timeout_s, over):
             return run.reading("could-not-run", why)
