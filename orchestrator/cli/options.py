@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,7 +36,8 @@ def complete_run(ctx: Any, args: list[str], incomplete: str) -> list[tuple[str, 
         runs = ledger.store.runs(incomplete) if ledger.store else ()
     except Exception:  # a shell that completes must not be disturbed
         return []
-    return [(run.run, foreign(run.goal, 60)) for run in runs[:50]]
+    # Some shells evaluate what they are given: nothing of a goal may mean anything to them.
+    return [(run.run, re.sub(r"[^\w .,-]+", " ", foreign(run.goal, 60))) for run in runs[:50]]
 
 
 def complete_task(ctx: Any, args: list[str], incomplete: str) -> list[tuple[str, str]]:

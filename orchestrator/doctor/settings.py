@@ -47,4 +47,4 @@ def settings(visit: Visit) -> Iterator[Finding]:
 def _found(problem: Problem) -> Finding:
     place = f"{problem.file}:{problem.line or 1}: " if problem.file else ""
     hint = problem.hint or f"edit {problem.file or '.agent/orch.toml'}"
-    return Finding("settings", "bad", f"{place}{quoted(problem.what, 300)}", quoted(hint, 300))
+    return Finding("settings", "bad", f"{place}{problem.what}", quoted(hint, 300))

@@ -75,6 +75,6 @@ def _said(at: str, value: Any) -> Iterator[str]:
 
 def ascii_text(text: str) -> str:
     """A text in quotes, of printable ASCII alone; the same text never looks like another."""
-    escaped = json.dumps(text)[1:-1].replace("\x7f", "\\u007f")
+    escaped = json.dumps(text)[1:-1]
     # Only the first and the last quote of a line delimit: those within need no escape.
     return '"' + escaped.replace('\\"', '"') + '"'

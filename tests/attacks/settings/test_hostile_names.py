@@ -126,16 +126,24 @@ def test_a_prompt_that_git_would_take_in_no_message_is_worked_on_all_the_same(
     is_well_told(here, "main", ["a"])
 
 
-def test_a_goal_is_not_obeyed_by_a_shell_that_completes(here: Attacked) -> None:
-    here.write({".agent/plans/work.toml": 'goal = "x\\u001b[2J\\u0007y"\n[[task]]\nid = "a"\n'
+@pytest.mark.parametrize("shell", ["zsh", "fish", "bash"])
+def test_a_goal_is_not_obeyed_by_a_shell_that_completes(here: Attacked, shell: str) -> None:
+    """What completes is evaluated by zsh, more than once."""
+    goal = json.dumps("ab\x1b[2J\n\\\"); touch x; (`touch x`$(touch x)'; touch x; 'yz")
+    here.write({".agent/plans/work.toml": f'goal = {goal}\n[[task]]\nid = "a"\n'
                 'prompt = "x"\npaths = ["a.txt"]\n'})  # fmt: skip
     assert here.orch("run").exit_code == 0
+    run = here.orch("status", "--json").json["run"]
     said = here.orch(
-        _ORCH_COMPLETE="complete_zsh",
+        _ORCH_COMPLETE=f"complete_{shell}",
         _TYPER_COMPLETE_ARGS="orch status 2",
-        COMP_WORDS="orch status",
+        _TYPER_COMPLETE_FISH_ACTION="get-args",
+        COMP_WORDS="orch status 2",
+        COMP_CWORD="2",
     )
-    assert "x" in said.out and "\x1b" not in said.out and "\x07" not in said.out
+    assert run in said.out
+    told = said.out.replace(f'"{run}":', "").replace("_arguments '*: :((", "").replace("))'", "")
+    assert re.fullmatch(r'"?[\w .,\t-]+"?\n', told), said.out
 
 
 def test_the_brief_of_a_worker_has_the_headings_that_orch_gave_it(here: Attacked) -> None:

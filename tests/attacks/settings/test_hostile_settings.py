@@ -88,6 +88,10 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
         "is no legal name of a worker",
     ),
     "a default worker that is an escape": ('[run]\nworker = "\\u001b[2J"', r"'\x1b[2J'"),
+    "a default worker with a hint of its own": (
+        f'[run]\nworker = "a\\n  hint: {FORGED}"',
+        r"add a table [worker.a\n  hint: ",
+    ),
     "a gate that is a path": ('[[gate]]\nname = "../x"\ncommand = "x"', "is no legal name"),
     "a gate that is an option": ('[[gate]]\nname = "--help"\ncommand = "x"', "is no legal name"),
     "a gate with a line's end": ('[[gate]]\nname = "a\\n"\ncommand = "x"', "is no legal name"),
@@ -149,6 +153,8 @@ def test_the_doctor_tells_of_it_and_goes_on(here: Attacked) -> None:
     here.settle(f'[run]\n"\\u001b[2J\\nhint: {FORGED}" = 1\nworkspaces = "~nobody-here"\n')
     said = here.refuses("doctor")
     assert "nobody is called so" in said.out and "good  disk" in said.out
+    here.settle(f'[run]\nworker = "a\\n  hint: {FORGED}"\n')
+    assert "add a table [worker.a" in here.refuses("doctor").out
 
 
 def test_hostile_settings_do_not_keep_a_run_from_being_looked_at(here: Attacked) -> None:
