@@ -62,10 +62,10 @@ def test_a_call_of_git_that_comes_to_harm_is_made_good(scenario: Scenario, tmp_p
         template.expected = project.result(template.run)
     count = len(counting.calls)
     cases = [(number, harm) for number in range(1, count + 1) for harm in HARMS]
-    if FULL:
-        cases = cases[SEED % 3 :: 3]
+    # Every eighth of the table, so that each call meets some harm, and each harm many calls.
+    cases = cases[SEED % 8 :: 8]
     harmed = 0
-    for number, harm in spread(cases, 10, f"git calls, {template.name}"):
+    for number, harm in spread(cases, 6, f"git calls, {template.name}"):
         harmed += harms(template, BrokenGit(number, harm))
     print(f"{template.name}: {harmed} calls came to harm, of {count}")
     assert harmed
