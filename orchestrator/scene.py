@@ -186,16 +186,19 @@ class Scene:
         """Give everything back: workspaces, and the files of what was under way."""
         from worktree.landing import drop_candidates, result_follows
 
-        await self.git(drop_candidates, self.workplace.git, self.run)
-        await self.git(result_follows, self.workplace.git, self.run)
-        for pool in (self.workers, self.judge.pool):
-            await self.git(pool.remove_all)
-        self.sandboxes.sweep(everywhere=False)
-        shutil.rmtree(run_folder(self.workplace.place, self.run), ignore_errors=True)
-        with suppress(OSError):
-            self.workers.root.rmdir()
-            if self.settings.workspaces is None:
-                self.workers.root.parent.rmdir()
+        try:
+            await self.git(drop_candidates, self.workplace.git, self.run)
+            await self.git(result_follows, self.workplace.git, self.run)
+        finally:
+            # A git that fails at the end keeps nothing else from being given back.
+            for pool in (self.workers, self.judge.pool):
+                await self.git(pool.remove_all)
+            self.sandboxes.sweep(everywhere=False)
+            shutil.rmtree(run_folder(self.workplace.place, self.run), ignore_errors=True)
+            with suppress(OSError):
+                self.workers.root.rmdir()
+                if self.settings.workspaces is None:
+                    self.workers.root.parent.rmdir()
 
 
 def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None]) -> Scene:

@@ -68,7 +68,7 @@ def test_a_killed_engine_is_resumed_to_the_same_end(scenario: Scenario, tmp_path
     template = Template(scenario, tmp_path)
     every = boundaries(template)
     landing = [one for one in every if one.what in NARROW and one.number == NARROW[one.what]]
-    cases = spread(every, 5, f"kills, {template.name}", landing)
+    cases = spread(every, 4, f"kills, {template.name}", landing)
     killed = sum(survives(template, boundary) for boundary in cases)
     print(f"{template.name}: {killed} engines were killed")
     assert killed
@@ -87,7 +87,7 @@ def test_a_second_crash_while_resuming_changes_nothing(scenario: Scenario, tmp_p
         for when in ("before", "after")
     ]
     pairs = [(one, rng.choice(soon)) for one in rng.sample(first, min(80, len(first)))]
-    cases = spread(pairs, 4, f"second crashes, {template.name}")
+    cases = spread(pairs, 3, f"second crashes, {template.name}")
     killed = sum(survives(template, *pair) for pair in cases)
     print(f"{template.name}: {killed} engines were killed")
     assert killed > len(cases)
