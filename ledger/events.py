@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from ledger.model import (
+    Finding,
     Identity,
     Limits,
     Outcome,
@@ -241,6 +242,8 @@ class AttemptFinished(Fact):
     signature: str = ""
     held_paths: tuple[str, ...] = ()
     """What a person must allow first."""
+    findings: tuple[Finding, ...] = ()
+    """The first of what was found in them: weakened tests, added secrets."""
     trouble: bool = False
     """Lost by a trouble of its own; a stop, a deadline or an engine's end is none."""
     duration_s: float = 0.0

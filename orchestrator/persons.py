@@ -43,9 +43,14 @@ def refuse_cleaned(state: RunState) -> None:
         )
 
 
-def _open(store: Store, run: str) -> Journal:
+def _open(store: Store, run: str, workplace: Workplace | None = None) -> Journal:
+    """The run's journal; with the workplace, it knows which secrets nobody may write into it."""
+    from orchestrator.hiding import hiding_of
+
     journal = Journal.load(store, run)
     refuse_cleaned(journal.state)
+    if workplace is not None:
+        journal.hiding = hiding_of(workplace, journal.state.started.settings)
     return journal
 
 
@@ -89,9 +94,11 @@ def change_limits(store: Store, run: str, limits: Limits) -> None:
         _record(journal, e.LimitsChanged(limits=limits))
 
 
-def retry(store: Store, run: str, task_id: TaskId, note: str = "") -> Said:
+def retry(
+    store: Store, run: str, task_id: TaskId, note: str = "", workplace: Workplace | None = None
+) -> Said:
     """Let a task be tried again, with something to say to its worker."""
-    journal = _open(store, run)
+    journal = _open(store, run, workplace)
     task = find_task(journal.state, task_id)
     if task.status in ("working", "queued", "ready", "waiting"):
         raise OrchError(f"{task_id} is {task.status}: it goes on by itself", hint="orch resume")
@@ -128,11 +135,13 @@ def _waits_for(state: RunState, task_id: TaskId) -> tuple[str, str]:
     return words or "what has not landed", f"orch retry {roots[0]}" if roots else "orch status"
 
 
-def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
-    """Let a held task change a protected path."""
+def allow(
+    store: Store, run: str, task_id: TaskId, path: str, workplace: Workplace | None = None
+) -> Said:
+    """Let a held task change a path that a person must look at: all that was found in it."""
     from worktree.names import quoted
 
-    journal = _open(store, run)
+    journal = _open(store, run, workplace)
     task = find_task(journal.state, task_id)
     last = task.last
     held = last.finished.held_paths if last and last.finished else ()
@@ -140,7 +149,7 @@ def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
         raise OrchError(f"{task_id} is {task.status}: it waits for no path", hint="orch status")
     if path not in held:
         # Names that no ledger can hold as they are were recorded as they are shown.
-        path = quoted(path)
+        path = journal.hiding.text(quoted(path))
     if path not in held:
         raise OrchError(f"{task_id} did not change '{path}'", hint=f"it did: {', '.join(held)}")
     _record(journal, e.PathAllowed(task=task_id, path=path))

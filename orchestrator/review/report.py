@@ -143,7 +143,12 @@ def _waiting(state: RunState, task: TaskState) -> str:
     rows = [_line(task, why_so(state, task))]
     finished = task.last.finished if task.last else None
     if finished:
-        rows += [f"  - {code(path)}" for path in finished.held_paths[:LINES_SHOWN]]
+        found = {finding.path for finding in finished.findings}
+        others = [path for path in finished.held_paths if path not in found]
+        rows += [f"  - {code(path)}" for path in others[:LINES_SHOWN]]
+        rows += [f"  - {escaped(one.said, 240)}" for one in finished.findings[:LINES_SHOWN]]
+        if more := max(0, len(finished.findings) - LINES_SHOWN):
+            rows.append(f"  - and {more} more: orch show {task.task.id}")
     return "\n".join(rows)
 
 
