@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from ledger.model import (
+    Finding,
     Identity,
     Limits,
     Outcome,
@@ -243,6 +244,8 @@ class AttemptFinished(Fact):
     """What a person must allow first."""
     leave: tuple[str, ...] = ()
     """Protected paths that it changes by leave."""
+    findings: tuple[Finding, ...] = ()
+    """The first of what was found in them: weakened tests, added secrets."""
     trouble: bool = False
     """Lost by a trouble of its own; a stop, a deadline or an engine's end is none."""
     duration_s: float = 0.0

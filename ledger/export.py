@@ -138,6 +138,9 @@ def _end(state: RunState, attempt: AttemptState, lines: int) -> Entry | None:
             error = {"cause": finished.cause, "why": _short(finished.why)}
             if finished.held_paths:
                 error["paths"] = [_short(path) for path in finished.held_paths[:PATHS_AT_MOST]]
+            if finished.findings:
+                found = finished.findings[:PATHS_AT_MOST]
+                error["findings"] = [_short(finding.said) for finding in found]
             status = {"check": "failed", "could-not-run": "could-not-run"}
             judged = status.get(finished.cause or "", "not-judged")
             return _entry(attempt, finished.outcome, judged, error)

@@ -270,6 +270,23 @@ class Refusal(Value):
     why: str
 
 
+class Finding(Value):
+    """A place in a head that a person must look at before it goes on."""
+
+    path: str
+    line: int = 0
+    """0: the file as a whole, or its name."""
+    test: str = ""
+    """The test that is weaker; empty: it is no matter of tests."""
+    what: str
+
+    @property
+    def said(self) -> str:
+        """It as one line: `tests/test_a.py:12: test_total: it is skipped now`."""
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return ": ".join(filter(None, (place, self.test, self.what)))
+
+
 class Usage(Value):
     """What work cost."""
 

@@ -6,8 +6,8 @@
 3. A red check, a change outside the task's paths or content that may not be committed goes
    back into the same workspace as feedback, for at most `rounds` rounds.
 4. The worker's own time is counted against its limit; gates, git and sleep are not.
-5. A head that changes something protected is held, however green it is; so is one on which a
-   gate ran fewer tests than before, unless that is by leave.
+5. A head that changes something protected, weakens a test or adds a secret is held, however
+   green it is; so is one on which a gate ran fewer tests than before, unless that is by leave.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from orchestrator.policy.paths import matches
 from orchestrator.scene import Scene, advisory, gates_of
 from orchestrator.verification.boundaries import outside
 from orchestrator.verification.copies import copied_names, copied_secrets, copy_excludes
+from orchestrator.verification.integrity import Head, look_at_head
 from orchestrator.verification.preparation import prepare
-from orchestrator.verification.protected import held_paths, leave_given
+from orchestrator.verification.protected import leave_given
 from workers.base import Brief, Report, Surroundings
 from workers.command import run_command
 from workers.environment import build_environment, free_port, orch_variables
@@ -178,7 +179,7 @@ async def _prepare(progress: _Progress) -> None:
 def _feedback(progress: _Progress) -> str | None:
     """What the worker must know of this round's trouble and of earlier attempts."""
     state, task_id = progress.scene.state, progress.task.id
-    return render_feedback(
+    text = render_feedback(
         state,
         task_id,
         verdicts=tuple(v for v in progress.verdicts if v.outcome != "passed"),
@@ -190,6 +191,8 @@ def _feedback(progress: _Progress) -> str | None:
         note=state.tasks[task_id].asked,
         read_log=progress.scene.read_log,
     )
+    # The patch in it is what the worker wrote, whatever that was.
+    return progress.scene.journal.hiding.text(text) if text else text
 
 
 async def _rounds(progress: _Progress) -> e.AttemptFinished:
@@ -416,31 +419,29 @@ async def _is_advisory(scene: Scene, gate: Gate) -> bool:
 
 
 async def _green(progress: _Progress, short: Verdict | None = None) -> e.AttemptFinished:
-    """The checks passed: queued, or held where it changes something protected.
+    """The checks passed: queued, or held where a person must look at it first.
 
     `short`: a gate ran fewer tests than before, which nothing but a person's word makes good.
     """
     scene, task = progress.scene, progress.task
-    git, base, head = scene.workplace.git, progress.order.base, progress.head
-    assert head is not None
-
-    def look() -> tuple[str, ...]:
-        return held_paths(
-            progress.changes,
-            read_before=lambda path: git.show_file(base, path),
-            read_after=lambda path: git.show_file(head, path),
-            settings=scene.settings,
-            may_change=task.may_change,
-            allowed=scene.state.tasks[task.id].allowed,
-        )
-
-    held = tuple(map(quoted, await scene.git(look)))
-    why = [f"it changes what is protected: {', '.join(held[:3])}"] if held else []
+    assert progress.head is not None
+    held = await scene.git(
+        look_at_head,
+        Head(scene.workplace.git, progress.order.base, progress.head, progress.changes),
+        task=task,
+        settings=scene.settings,
+        allowed=scene.state.tasks[task.id].allowed,
+        hiding=scene.journal.hiding,
+    )
+    for what in held.unread:
+        scene.append(e.Noticed(what=what, hint=f"orch diff {task.id}", task=task.id))
+    paths, why = held.paths, [held.why] if held.paths else []
     if short:
-        held = (*held, FEWER_TESTS)
+        paths = (*paths, FEWER_TESTS)
         why.append(f"gate '{short.gate}': {short.why}")
-    if held:
-        return _finished(progress, "held", why="; ".join(why), held=held)
+    if paths:
+        ended = _finished(progress, "held", why="; ".join(why), held=paths)
+        return ended.model_copy(update={"findings": held.findings})
     return _finished(progress, "green")
 
 

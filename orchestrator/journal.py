@@ -4,13 +4,14 @@
 2. When somebody else wrote meanwhile (a person's command), what they wrote is folded first and
    ours is tried again on top.
 3. Observers are told after the ledger has it, and cannot stop it.
+4. What is folded, written and shown has its secrets hidden (see `hiding`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ledger.events import (
     AcceptGateJudged,
@@ -27,6 +28,9 @@ from ledger.snapshot import EVERY, restore_snapshot, take_snapshot
 from ledger.state import IllegalEvent, RunState, begin, evolve, fold
 from ledger.store import Moved, Store, VerdictRow
 from orchestrator.errors import OrchError
+
+if TYPE_CHECKING:
+    from orchestrator.hiding import Hiding
 
 TRIES = 20
 
@@ -49,19 +53,36 @@ class Journal:
         self.observers: list[Observer] = []
         self.foreign = 0
         """How many facts somebody else wrote meanwhile."""
+        self._hiding: Hiding | None = None
 
     @classmethod
     def load(cls, store: Store, run: RunId) -> Journal:
         """The journal of a recorded run."""
         return cls(store, run, load_state(store, run))
 
+    @property
+    def hiding(self) -> Hiding:
+        """What hides secrets; of keys of known kinds alone until it is told of more."""
+        if self._hiding is None:
+            from orchestrator.hiding import Hiding
+
+            self._hiding = Hiding()
+        return self._hiding
+
+    @hiding.setter
+    def hiding(self, hiding: Hiding) -> None:
+        self._hiding = hiding
+
     @classmethod
-    def begin(cls, store: Store, started: Event) -> Journal:
+    def begin(cls, store: Store, started: Event, hiding: Hiding) -> Journal:
         """Record the start of a new run; Moved when one of that id exists."""
+        started = hiding.fact(started)
         assert started.kind == "RunStarted"
         at = time.time()
         store.append(started.run, 0, [render_event(started)], at, goal=started.plan.goal)
-        return cls(store, started.run, begin(started, at))
+        journal = cls(store, started.run, begin(started, at))
+        journal.hiding = hiding
+        return journal
 
     def append(self, *facts: Event) -> None:
         """Fold and record facts that hold whatever somebody else wrote; all of them or none."""
@@ -80,6 +101,7 @@ class Journal:
         """
         if not facts:
             return True
+        facts = tuple(map(self.hiding.fact, facts))
         expected, at = self.state.seq, time.time()
         if self.store.newest(self.run) != expected:
             self.catch_up()

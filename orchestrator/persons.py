@@ -56,6 +56,16 @@ def find_task(state: RunState, task_id: TaskId) -> TaskState:
     return agreed(policy.named(state, task_id))
 
 
+def _open(store: Store, run: str, workplace: Workplace | None = None) -> Journal:
+    """The run's journal; with the workplace, it knows which secrets nobody may write into it."""
+    from orchestrator.hiding import hiding_of
+
+    journal = Journal.load(store, run)
+    if workplace is not None:
+        journal.hiding = hiding_of(workplace, journal.state.started.settings)
+    return journal
+
+
 def _say(journal: Journal, decide: Callable[[RunState], F | Refused]) -> F:
     """Record a person's word, decided on the run as it stands when it is written."""
     try:
@@ -87,9 +97,11 @@ def change_limits(store: Store, run: str, limits: Limits) -> None:
         _say(journal, lambda state: policy.change_limits(state, limits))
 
 
-def retry(store: Store, run: str, task_id: TaskId, note: str = "") -> Said:
+def retry(
+    store: Store, run: str, task_id: TaskId, note: str = "", workplace: Workplace | None = None
+) -> Said:
     """Let a task be tried again, with something to say to its worker."""
-    journal = Journal.load(store, run)
+    journal = _open(store, run, workplace)
     _say(journal, lambda state: policy.retry(state, task_id, note))
     if journal.state.tasks[task_id].status == "skipped":
         waits, hint = policy.waits_for(journal.state, task_id)
@@ -98,12 +110,15 @@ def retry(store: Store, run: str, task_id: TaskId, note: str = "") -> Said:
     return Said(f"{task_id} will be tried again", tasks=(task_id,))
 
 
-def allow(store: Store, run: str, task_id: TaskId, path: str) -> Said:
-    """Let a held task change a protected path, or lose tests."""
+def allow(
+    store: Store, run: str, task_id: TaskId, path: str, workplace: Workplace | None = None
+) -> Said:
+    """Let a held task change a path that holds it, or lose tests."""
     from worktree.names import quoted
 
-    journal = Journal.load(store, run)
-    fact = _say(journal, lambda state: policy.allow(state, task_id, path, quoted(path)))
+    journal = _open(store, run, workplace)
+    shown = journal.hiding.text(quoted(path))
+    fact = _say(journal, lambda state: policy.allow(state, task_id, path, shown))
     missing = policy.still_to_allow(journal.state, task_id)
     still = f"still to allow: {', '.join(missing)}"
     what = f"{fact.path} is allowed" + (f"; {still}" if missing else f": {task_id} is queued")

@@ -203,6 +203,7 @@ class Scene:
 
 def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None]) -> Scene:
     """The scene of a run; nothing is made until it is needed."""
+    from orchestrator.hiding import hiding_of
     from orchestrator.sandboxing import Sandboxes, require_sandbox
     from orchestrator.verification.gates import Judge
     from workers.alive import become_subreaper
@@ -212,6 +213,7 @@ def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None])
     become_subreaper()
     started = journal.state.started
     settings = started.settings
+    journal.hiding = hiding_of(workplace, settings)
     require_sandbox(settings.sandbox)
 
     def notice(what: str, hint: str) -> None:

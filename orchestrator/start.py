@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from ledger.events import RunStarted
+from ledger.events import Noticed, RunStarted
 from ledger.model import Identity, Limits, Plan, RunId, SandboxMode, Settings
 from ledger.store import Moved, Store
 from orchestrator.errors import OrchError
@@ -62,6 +62,7 @@ def start_run(
 ) -> RunId:
     """Record a new run; its engine is another matter. Raises OrchError, writes nothing then."""
     from orchestrator import __version__
+    from orchestrator.hiding import hidden_in_plan, hiding_of, refuse_secrets
     from orchestrator.sandboxing import require_sandbox
     from orchestrator.verification.tools import platform_key
     from worktree.landing import name_conflict
@@ -87,11 +88,13 @@ def start_run(
     rules = read_rules(workplace.checkout)
     settings = options.settings(settings)
     require_sandbox(settings.sandbox)
+    hiding = hiding_of(workplace, settings)
+    refuse_secrets(settings, hiding)
     # A ledger may have been moved away: what its runs made is still there, under their names.
     refs = git.list_refs("refs/orch/") | git.list_refs("refs/heads/orch/")
     kept = {re.sub(r"^refs/(heads/)?orch/", "", ref).split("/")[0] for ref in refs}
     taken = {stored.run for stored in store.runs()} | kept
-    run_words = name or plan.goal
+    run_words = hiding.text(name or plan.goal)
     tools = platform_key(workplace.environ, settings)
     for _ in range(50):
         run = new_run_id(run_words, date.today(), taken)
@@ -113,10 +116,15 @@ def start_run(
             orch_version=__version__,
         )
         try:
-            Journal.begin(store, started)
+            journal = Journal.begin(store, started, hiding)
         except Moved:
             taken.add(run)
             continue
+        if hidden := hidden_in_plan(plan, hiding):
+            what = f"a secret is hidden from the workers and the ledger: {', '.join(hidden[:5])}"
+            journal.append(
+                Noticed(what=what, hint="let workers have it by a variable: env = [...]")
+            )
         return run
     raise OrchError("no free name for the run was found", hint="try again")
 

@@ -5,7 +5,8 @@
    `[redacted NAME]`, as it is and as base64 (also within a longer text), in URLs, in JSON; each
    line of one that has several; and the password within an address. No secrets are names of
    places that exist, and a few plain words.
-2. Whatever looks like a key of a well-known kind is one, whoever gave it to the child.
+2. Whatever looks like a key of a well-known kind is one, whoever gave it to the child: private
+   keys, keys of clouds, forges, registries, models and payments, signed tokens (JWT).
 3. Output is redacted line by line, so a secret that came in pieces is found; of a line that does
    not end, all but what may be the beginning of a secret.
 4. A piece whose beginning is lost has its first line left out: it may be the rest of a secret.
@@ -18,13 +19,15 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 SECRET_CHARS = 8
 LINE_BYTES = 64 * 1024
 """A line longer than this is redacted in parts."""
 _KEY_BYTES = 32 * 1024
-_SHAPE_BYTES = 600
+_SHAPE_BYTES = 3100
+"""As long as a key of a known kind may be."""
 _TELLING = 4
 """So many bytes at the end of what was printed may be the beginning of a secret."""
 _PLAIN = frozenset(
@@ -44,21 +47,49 @@ _PRIVATE = b"[redacted private key]"
 _KEY = b"[redacted key]"
 # What each begins with is looked for first, which is far quicker than a search by all of them.
 _SHAPES = tuple(
-    (re.compile(begin), re.compile(begin + rest))
-    for begin, rest in (
-        (rb"sk-", rb"(?<![A-Za-z0-9]sk-)(?=[A-Za-z_-]{0,500}\d)[A-Za-z0-9_-]{20,500}"),
-        (rb"gh[pousr]_", rb"(?<![A-Za-z0-9]gh._)[A-Za-z0-9]{20,500}"),
-        (rb"github_pat_", rb"[A-Za-z0-9_]{20,500}"),
-        (rb"xox[abeprs]-", rb"[A-Za-z0-9-]{10,500}"),
-        (rb"AKIA", rb"[0-9A-Z]{16}"),
-        (rb"ASIA", rb"[0-9A-Z]{16}"),
-        (rb"AIza", rb"[0-9A-Za-z_-]{30,500}"),
-        (rb"glpat-", rb"[A-Za-z0-9_-]{16,500}"),
+    (re.compile(begin), re.compile(begin + rest), what)
+    for what, begin, rest in (
+        (
+            "a key of a model provider",
+            rb"sk-",
+            rb"(?<![A-Za-z0-9]sk-)(?=[A-Za-z_-]{0,500}\d)[A-Za-z0-9_-]{20,500}",
+        ),
+        ("a key of a model provider", rb"gsk_", rb"(?<![A-Za-z0-9]gsk_)[A-Za-z0-9]{30,500}"),
+        ("a key of a model provider", rb"hf_", rb"(?<![A-Za-z0-9_]hf_)[A-Za-z0-9]{30,500}"),
+        ("a token of a forge", rb"gh[pousr]_", rb"(?<![A-Za-z0-9]gh._)[A-Za-z0-9]{20,500}"),
+        ("a token of a forge", rb"github_pat_", rb"[A-Za-z0-9_]{20,500}"),
+        ("a token of a forge", rb"glpat-", rb"[A-Za-z0-9_-]{16,500}"),
+        ("a token of a chat", rb"xox[abeprs]-", rb"[A-Za-z0-9-]{10,500}"),
+        ("an access key of a cloud", rb"AKIA", rb"[0-9A-Z]{16}"),
+        ("an access key of a cloud", rb"ASIA", rb"[0-9A-Z]{16}"),
+        ("a key of a cloud", rb"AIza", rb"[0-9A-Za-z_-]{30,500}"),
+        ("a key for payments", rb"[rs]k_live_", rb"(?<![A-Za-z0-9].k_live_)[A-Za-z0-9]{16,500}"),
+        ("a token of a registry", rb"npm_", rb"(?<![A-Za-z0-9_]npm_)[A-Za-z0-9]{30,500}"),
+        ("a token of a registry", rb"pypi-AgE", rb"[A-Za-z0-9_-]{40,2000}"),
+        (
+            "a signed token",
+            rb"eyJ",
+            rb"(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{10,300}\.eyJ[A-Za-z0-9_-]{10,2000}"
+            rb"\.[A-Za-z0-9_-]{20,700}",
+        ),
     )
 )
+_ANY = re.compile(b"|".join(begin.pattern for begin, _, _ in _SHAPES))
 _BEGINNING = re.compile(
-    rb"(?:sk-|gh[pousr]_|github_pat_|xox[abeprs]-|A[KS]IA|AIza|glpat-)[\w-]{0,500}\Z"
+    rb"(?:(?:sk-|gsk_|hf_|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|A[KS]IA|AIza|[rs]k_live_"
+    rb"|npm_|pypi-AgE)[\w-]{0,2000}|eyJ[\w.-]{0,3000})\Z"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Where a secret stands in a text, and what it is; never the secret itself."""
+
+    start: int
+    end: int
+    what: str
+    known: bool
+    """A value that is known, not what only looks like a key."""
 
 
 class Redactor:
@@ -66,8 +97,10 @@ class Redactor:
 
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
         marks: dict[bytes, bytes] = {}
+        self._names: dict[bytes, str] = {}
         for name, value in (secrets or {}).items():
             mark = f"[redacted {name}]".encode("utf-8", "replace")
+            self._names[mark] = name
             for part in _parts(value):
                 for form in _forms(part):
                     marks.setdefault(form, mark)
@@ -81,10 +114,32 @@ class Redactor:
             data = _BLOCK.sub(_PRIVATE, data)
         for form, mark in self._marks:
             data = data.replace(form, mark)
-        for begin, shape in _SHAPES:
-            if begin.search(data):
-                data = shape.sub(_KEY, data)
+        if _ANY.search(data):
+            for begin, shape, _ in _SHAPES:
+                if begin.search(data):
+                    data = shape.sub(_KEY, data)
         return data
+
+    def redact_text(self, text: str) -> str:
+        """The same for a text."""
+        raw = text.encode("utf-8", "surrogateescape")
+        clean = self.redact(raw)
+        return text if clean == raw else clean.decode("utf-8", "surrogateescape")
+
+    def find(self, data: bytes) -> Iterator[Hit]:
+        """Every secret in a text; one that is known may be told in several forms."""
+        for form, mark in self._marks:
+            at = data.find(form)
+            while at >= 0:
+                yield Hit(at, at + len(form), f"the value of {self._names[mark]}", True)
+                at = data.find(form, at + len(form))
+        if b"PRIVATE KEY-----" in data:
+            for block in _BLOCK.finditer(data):
+                yield Hit(block.start(), block.end(), "a private key", False)
+        for begin, shape, what in _SHAPES:
+            if begin.search(data):
+                for match in shape.finditer(data):
+                    yield Hit(match.start(), match.end(), what, False)
 
     def redact_open(self, data: bytes, *, cut: bool) -> bytes:
         """What is there of a text that may go on, and whose beginning is lost where it was cut."""
@@ -112,7 +167,7 @@ class Redactor:
                 found = data.find(form, max(0, at - len(form) + 1), at + len(form) - 1)
                 if 0 <= found < at:
                     at = found
-            for _, shape in _SHAPES:
+            for _, shape, _ in _SHAPES:
                 for match in shape.finditer(data, max(0, at - _SHAPE_BYTES), at + _SHAPE_BYTES):
                     if match.start() < at < match.end():
                         at = match.start()

@@ -84,6 +84,10 @@ def render_why_back(
     if fact.worker_outcome != "done":
         return _worker_failed(last, read_log, lines_shown)
     wrong = render_wrong(state, last.verdicts, fact.outside, fact.refusals, lines_shown)
+    if finished.findings:
+        head = "It was held for a person, since it weakens tests or adds secrets. Put these back:"
+        found = [code(finding.said) for finding in finished.findings]
+        wrong.append(listed(head, found, len(found)))
     return wrong or [clean_line(finished.why) or "It failed, without a word about why."]
 
 

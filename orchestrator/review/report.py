@@ -186,7 +186,14 @@ def _line(task: TaskState, what: str) -> str:
 
 def _waiting(state: RunState, task: TaskState) -> str:
     rows = [_line(task, why_so(state, task))]
-    rows += [f"  - {code(path)}" for path in state.to_allow(task)[:LINES_SHOWN]]
+    finished = task.last.finished if task.last else None
+    findings = finished.findings if finished else ()
+    found = {finding.path for finding in findings}
+    others = [path for path in state.to_allow(task) if path not in found]
+    rows += [f"  - {code(path)}" for path in others[:LINES_SHOWN]]
+    rows += [f"  - {escaped(one.said, 240)}" for one in findings[:LINES_SHOWN]]
+    if more := max(0, len(findings) - LINES_SHOWN):
+        rows.append(f"  - and {more} more: orch show {task.task.id}")
     return "\n".join(rows)
 
 

@@ -29,6 +29,7 @@ from orchestrator.review.words import (
 ReadLog = Callable[[str], str]
 PATHS_SHOWN = 8
 LINES_SHOWN = 12
+FINDINGS_SHOWN = 40
 
 
 def render_task(
@@ -145,7 +146,11 @@ def _attempt(
     for round_state in attempt.rounds:
         lines += _round(round_state.finished, round_state.verdicts, paint, read_log)
     if finished and finished.why:
-        lines.append(f"  {paint(foreign(finished.why), 'bad')}")
+        lines.append(f"  {paint(foreign(finished.why, 400), 'bad')}")
+    if finished:
+        lines += [f"    {foreign(one.said, 240)}" for one in finished.findings[:FINDINGS_SHOWN]]
+        if more := len(finished.findings) - FINDINGS_SHOWN:
+            lines += [f"    and {more} more"] if more > 0 else []
     if attempt.sent_back:
         why = foreign(attempt.sent_back.why) or attempt.sent_back.cause
         lines.append(f"  {paint(f'sent back: {why}', 'bad')}")

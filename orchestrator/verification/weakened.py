@@ -16,7 +16,8 @@
    happens, is never reached, or whose failure is swallowed is none.
 6. Thresholds: bounds, tolerances, time limits, the number of cases, examples and rounds.
 7. A helper or fixture of tests that is still there is held to the same as a test.
-8. Hooks of runners (`load_tests`, `pytest_generate_tests` ...) that come or change are held.
+8. Hooks of runners (`load_tests`, `pytest_generate_tests` ...) that come or change in a file that
+   was there, or in a package's `__init__.py`, are held, and so is a new plugin with hooks.
 9. What cannot be told from the text of the change passes: expected values that mean nothing, code
    under test that a test replaces, data files with cases, helpers in files that did not change,
    runners' configuration by other names. Files that judge (conftest.py, pytest.ini ...) are
@@ -145,6 +146,7 @@ class _Compared:
 
     def result(self) -> Comparison:
         if not self.before.suites:
+            self._hooks()
             return Comparison(self._told(), tuple(self.unread))
         for key in [key for key, test in self.before.tests.items() if not test.collected]:
             self.before.helpers[key] = self.before.tests.pop(key)
@@ -406,9 +408,17 @@ class _Compared:
                 was = old.hooks.get(name) if old else None
                 if was is not None and was[1] == text:
                     continue
-                if old is not None or wide or name == "pytest_plugins":
+                if old is not None or wide or (name == "pytest_plugins" and self._has_plugin()):
                     what = "a hook that says what runs was " + ("changed" if was else "added")
                     self.found.append(Weakened(path, name, what, line))
+
+    def _has_plugin(self) -> bool:
+        """Whether some file of the change could be a plugin that says what runs."""
+        return any(
+            name.startswith("pytest_") and name != "pytest_plugins"
+            for suite in self.after.suites.values()
+            for name in suite.hooks
+        )
 
     # --- what is said -------------------------------------------------------------------------
 

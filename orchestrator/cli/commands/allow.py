@@ -23,7 +23,7 @@ def allow(
     later: LaterOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Let a held task change a protected path, or lose tests.
+    """Let a held task change a path that a person must look at, or lose tests.
 
     When all that holds it is allowed, its head is queued. `fewer-tests` stands for no path: fewer
     tests ran on its change than before, and may. See first: orch diff TASK.
@@ -33,7 +33,7 @@ def allow(
     from orchestrator.persons import allow as permit
 
     desk = sit_down(ctx, run)
-    said = [permit(desk.store, desk.run, task, path) for path in paths]
+    said = [permit(desk.store, desk.run, task, path, desk.workplace) for path in paths]
     for one in said[:-1]:
         answer_said(desk, one, as_json)
     return go_on(desk, said[-1], later=later, as_json=as_json)

@@ -30,5 +30,5 @@ def retry(
     from orchestrator.persons import retry as ask
 
     desk = sit_down(ctx, run)
-    said = ask(desk.store, desk.run, task, note)
+    said = ask(desk.store, desk.run, task, note, desk.workplace)
     return go_on(desk, said, later=later, as_json=as_json)
