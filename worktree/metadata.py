@@ -156,10 +156,13 @@ def _is_ours(entry: Path, root: Path) -> bool:
     if not entry.name.startswith(PREFIX):
         return False
     try:
-        pointed = Path(os.fsdecode((entry / "gitdir").read_bytes()).strip())
+        said = os.fsdecode((entry / "gitdir").read_bytes()).strip("\0\n ")
     except OSError:
-        # Without the file that says where it belongs, it belongs to no worktree of anybody's.
+        said = ""
+    if not said:
+        # Nothing says where it belongs, as after the power failed: to no worktree of anybody's.
         return True
+    pointed = Path(said)
     return pointed.parent.parent == root or not pointed.parent.exists()
 
 

@@ -173,15 +173,13 @@ def things(project: Project) -> Things:
 
 
 def _left(project: Project, state: RunState) -> Iterator[str]:
-    """What is left of orch's and is named by no fact."""
+    """What is left of orch's and is named by no fact; half-written objects are for git's own gc."""
     git, run = project.root / ".git", state.run
     yield from (f"worktree {one.name}" for one in git.glob("worktrees/*"))
     for path in git.rglob("*"):
         ours = path.is_relative_to(git / "orch")
         if path.suffix == ".lock" and not ours:
             yield f"lock {path}"
-        if path.name.startswith("tmp_obj_"):
-            yield f"object {path}"
         if ours and (path.name.startswith("removed-") or ".new-" in path.name):
             yield f"temporary {path}"
     yield from (f"of a run: {one}" for one in git.glob("orch/runs/*"))

@@ -641,6 +641,22 @@ def test_a_pool_works_on_after_its_leftovers_were_swept(scene: Scene):
     assert tree_files(pool.take(scene.base).path) == expected(scene, scene.base)
 
 
+@pytest.mark.parametrize("said", [b"", b"\0" * 40, None], ids=["empty", "zeros", "nothing"])
+def test_an_entry_that_the_power_left_half_written_is_ours_and_made_anew(
+    scene: Scene, said: bytes | None
+):
+    scene.pool().take(scene.base)
+    entry = scene.git.repository.common_dir / "worktrees" / f"orch-{RUN}-worker-0"
+    (entry / "gitdir").unlink()
+    if said is not None:
+        (entry / "gitdir").write_bytes(said)
+    assert tree_files(scene.pool().take(scene.base).path) == expected(scene, scene.base)
+    if said is not None:
+        (entry / "gitdir").write_bytes(said)
+    assert sweep(scene.git, scene.pools, prefix=f"orch-{RUN}-") == (f"orch-{RUN}-worker-0",)
+    assert not entry.exists()
+
+
 def test_a_sweep_takes_ours_and_leaves_everything_else(scene: Scene):
     scene.plain("worktree", "add", "-q", "../orch-mine-worker-0", "-b", "a")
     scene.plain("worktree", "add", "-q", "../plain", "-b", "b")
