@@ -32,8 +32,9 @@ from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
 from orchestrator.mirror import Mirror
 from orchestrator.persons import refuse_cleaned
-from orchestrator.policy.decide import Now, decide
+from orchestrator.policy.decide import decide
 from orchestrator.policy.lost import lost_attempt
+from orchestrator.policy.now import Now
 from orchestrator.policy.orders import (
     BuildCandidate,
     EndAll,

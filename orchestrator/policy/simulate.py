@@ -15,8 +15,9 @@ from ledger import events as e
 from ledger.events import HeadRef
 from ledger.model import Outcome, TaskId, Verdict
 from ledger.state import RunState, begin, evolve
-from orchestrator.policy.decide import Now, decide
+from orchestrator.policy.decide import decide
 from orchestrator.policy.lost import lost_facts
+from orchestrator.policy.now import Now
 from orchestrator.policy.orders import (
     BuildCandidate,
     EndAll,

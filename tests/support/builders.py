@@ -22,7 +22,7 @@ from ledger.model import (
     Verdict,
 )
 from ledger.state import RunState, begin, evolve
-from orchestrator.policy.decide import Now
+from orchestrator.policy.now import Now
 from orchestrator.policy.paths import PathIndex
 from orchestrator.policy.readiness import Guide
 from orchestrator.policy.simulate import AttemptOutcome, Heads

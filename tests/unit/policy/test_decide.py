@@ -6,7 +6,9 @@ import pytest
 
 from ledger import events as e
 from ledger.model import Limits
-from orchestrator.policy.decide import Now, decide, under_way
+from orchestrator.policy.decide import decide
+from orchestrator.policy.ending import under_way
+from orchestrator.policy.now import Now
 from orchestrator.policy.orders import (
     BuildCandidate,
     EndAll,
