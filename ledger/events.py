@@ -224,6 +224,7 @@ Cause = Literal[
     "conflict",  # its head does not merge with what landed
     "could-not-run",  # a gate could not run on its head, but can on the tip
     "need",  # what it needs was taken out of the result
+    "base",  # what it was made on was taken out of the result
 ]
 
 
@@ -324,6 +325,8 @@ class CandidateStale(Fact):
     candidate: int
     tip: Sha
     tip_tree: Sha
+    without: tuple[Sha, ...] = ()
+    """Commits that the tip was moved to before, and does not hold any more."""
 
 
 class HeadSentBack(Fact):
@@ -349,6 +352,44 @@ class FlakeSeen(Fact):
     tree: Sha
     candidate: int | None = None
     lines: tuple[str, ...] = ()
+
+
+# --- a tip that somebody else moved -----------------------------------------------------------
+
+
+class TipMoved(Fact):
+    """Somebody else had moved the tip: found by an engine that looked."""
+
+    kind: Literal["TipMoved"] = "TipMoved"
+    tip: Sha
+    tip_tree: Sha
+    without: tuple[Sha, ...] = ()
+    """Commits that the tip was moved to before, and does not hold any more."""
+
+
+class TipJudgingStarted(Fact):
+    """A gate is about to judge a tip that somebody else moved, before it blames anybody there."""
+
+    kind: Literal["TipJudgingStarted"] = "TipJudgingStarted"
+    tip: Sha
+    gate: str
+    confirms: bool = False
+    """It runs once more, whatever is known of the tree."""
+
+
+class TipGateJudged(Fact):
+    """What the gate said of that tip."""
+
+    kind: Literal["TipGateJudged"] = "TipGateJudged"
+    tip: Sha
+    verdict: Verdict
+
+
+class TipJudgingLost(Fact):
+    """The judging of the tip did not end; it is to be done again, if it is needed still."""
+
+    kind: Literal["TipJudgingLost"] = "TipJudgingLost"
+    why: str
 
 
 # --- tasks and people -------------------------------------------------------------------------
@@ -490,6 +531,10 @@ Event = Annotated[
     | CandidateStale
     | HeadSentBack
     | FlakeSeen
+    | TipMoved
+    | TipJudgingStarted
+    | TipGateJudged
+    | TipJudgingLost
     | TaskGivenUp
     | TaskHeld
     | PathAllowed

@@ -154,7 +154,7 @@ class Scene:
         from worktree.landing import drop_candidates, result_follows
 
         await self.git(drop_candidates, self.workplace.git, self.run)
-        await self.git(result_follows, self.workplace.git, self.run)
+        await self.git(result_follows, self.workplace.git, self.run, self.state.result)
         for pool in (self.workers, self.judge.pool):
             await self.git(pool.remove_all)
         shutil.rmtree(run_folder(self.workplace.place, self.run), ignore_errors=True)

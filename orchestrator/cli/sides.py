@@ -9,6 +9,7 @@ from ledger.model import Sha, Verdict
 from ledger.state import AttemptState, RunState
 from orchestrator.errors import OrchError
 from orchestrator.persons import find_task
+from orchestrator.review.words import short
 
 
 def sides_of(state: RunState, task_id: str | None, attempt: int | None) -> tuple[Sha, Sha]:
@@ -97,6 +98,9 @@ def _verdicts(
     if task_id is None:
         for verdict in state.baseline_verdicts.values():
             yield "the base", verdict
+        for move in state.moves:
+            for verdict in move.verdicts:
+                yield f"the tip {short(move.tip)} that somebody else moved", verdict
         return
     task = find_task(state, task_id)
     for attempt in task.attempts:

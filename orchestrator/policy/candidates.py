@@ -15,6 +15,7 @@ def still_open(state: RunState) -> list[CandidateState]:
 def free_slots(state: RunState) -> int:
     """Free gate slots; a baseline that is not known has one or is about to take one."""
     judging = sum(c.status == "judging" for c in still_open(state))
+    judging += state.tip_judging is not None
     return state.limits.gates_parallel - judging - (state.baseline in ("unknown", "running"))
 
 
@@ -26,4 +27,4 @@ def build_prefix(state: RunState, heads: tuple[HeadRef, ...]) -> BuildCandidate:
 def is_confirmed(state: RunState, candidate: CandidateState) -> bool:
     """Whether what was not green on its tree was so twice."""
     record = state.trees.get(candidate.built.tree)
-    return bool(record and (record.reds >= 2 or record.unable >= 2))
+    return bool(record and record.confirmed)

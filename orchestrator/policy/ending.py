@@ -2,7 +2,9 @@
 
 1. A stop, a passed deadline or a red base ends all that is under way, in order; then the run
    is finished. Nothing new starts meanwhile.
-2. A run in which nothing is under way, queued or to be taken out is finished. It is `no-space`
+2. The same for a tip that somebody else moved and that is not green, twice (`tip`), when
+   nothing is left to land: a person is needed.
+3. A run in which nothing is under way, queued or to be taken out is finished. It is `no-space`
    where a ready task has no room to start, `person-needed` where a task is held, `complete`
    else: 0 when all is well, 1 when some work failed.
 """
@@ -13,6 +15,7 @@ from ledger import events as e
 from ledger.state import RunState
 from orchestrator.policy.now import Now
 from orchestrator.policy.orders import EndAll, Order, Record
+from orchestrator.policy.tip import red_tip
 
 
 def under_way(state: RunState) -> bool:
@@ -20,6 +23,7 @@ def under_way(state: RunState) -> bool:
     return (
         bool(state.by_status.get("working"))
         or state.baseline == "running"
+        or state.tip_judging is not None
         or any(state.candidates[n].status == "judging" for n in state.open_candidates)
     )
 
@@ -42,6 +46,20 @@ def in_order(state: RunState, outcome: str, exit_code: int, why: str) -> tuple[O
     if under_way(state):
         return (EndAll("the run is ending"),)
     return _finished(outcome, exit_code, why)
+
+
+def end_for_person(state: RunState) -> tuple[Order, ...]:
+    """What ends a run that only a person can help on."""
+    found = red_tip(state)
+    if found:
+        move, gate = found
+        said = "is red" if move.said[gate].reds >= 2 else "could not run"
+        why = (
+            f"gate '{gate}' {said} on {move.tip[:10]}, which somebody put on"
+            f" refs/orch/{state.run}/tip"
+        )
+        return in_order(state, "person-needed", 5, why)
+    return ()
 
 
 def _finished(outcome: str, exit_code: int, why: str = "") -> tuple[Order, ...]:

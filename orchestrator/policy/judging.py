@@ -58,7 +58,8 @@ def advance_queue(state: RunState) -> list[Order]:
             record = state.trees.get(candidate.built.tree)
             if record and record.passed and candidate.status == "built":
                 return [JudgeCandidate(candidate.built.candidate)]  # known: it costs no run
-    busy = [*judging, -1] if state.baseline in ("unknown", "running") else judging
+    others = [state.baseline in ("unknown", "running"), state.tip_judging is not None]
+    busy = [*judging, *(-1 for other in others if other)]
     rate = failure_rate(
         state.started.estimates.failure_rate,
         state.blamed,

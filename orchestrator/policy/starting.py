@@ -9,16 +9,22 @@
 from __future__ import annotations
 
 from ledger.state import RunState
+from orchestrator.policy.candidates import free_slots
 from orchestrator.policy.now import Now
 from orchestrator.policy.orders import Order, RunBaseline, StartAttempt
 from orchestrator.policy.readiness import Guide, startable, under_way_at_most
 
 
+def start_baseline(state: RunState) -> list[Order]:
+    """The order to start the baseline, where it is not known."""
+    if state.baseline != "unknown" or free_slots(state) < 0:
+        return []  # its slot is kept, unless there are fewer than there were
+    return [RunBaseline()]
+
+
 def start(state: RunState, guide: Guide, now: Now) -> list[Order]:
     """The orders to start the baseline and attempts."""
-    orders: list[Order] = []
-    if state.baseline == "unknown":
-        orders.append(RunBaseline())
+    orders = start_baseline(state)
     if now.free_gb < state.limits.min_free_gb:
         return orders
     slots = under_way_at_most(state) - len(state.by_status.get("working", ()))

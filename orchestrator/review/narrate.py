@@ -53,6 +53,8 @@ def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line |
             | e.FlakeSeen()
         ):
             return _queue(event, state, told)
+        case e.TipMoved() | e.TipJudgingStarted() | e.TipGateJudged() | e.TipJudgingLost():
+            return _tip(event, state, told)
         case (
             e.RunStarted()
             | e.EngineStarted()
@@ -206,6 +208,24 @@ def _queue(event: e.Event, state: RunState, told: Told) -> Line | None:
             return f"{event.task}  sent back{why}", "bad"
         case e.FlakeSeen():
             return f"queue gate '{event.gate}' is flaky: red, then green, on one tree", "ask"
+        case _:
+            return None
+
+
+def _tip(event: e.Event, state: RunState, told: Told) -> Line | None:
+    match event:
+        case e.TipMoved() if event.tip == state.result:
+            return f"result was put back to {short(event.tip)}, which landed last", "ask"
+        case e.TipMoved():
+            return f"result was moved to {short(event.tip)} by somebody else; going on there", "ask"
+        case e.TipJudgingStarted():
+            again = " again, to be sure" if event.confirms else ""
+            what = f"{short(event.tip)}, which somebody else put there"
+            return f"result asking gate '{event.gate}' about {what}{again}", "plain"
+        case e.TipGateJudged() if event.verdict.outcome == "passed":
+            return f"result {said_of(event.verdict)}: it is not to blame", "good"
+        case e.TipGateJudged():
+            return f"result {_red(event.verdict, told)}", "bad"
         case _:
             return None
 

@@ -2,7 +2,8 @@
 
 1. What failed or waits is told before what went well: nobody reads past good news.
 2. All text that somebody else wrote is escaped: a task's title cannot make a heading or a link.
-3. A base that was not green, a flaky gate and lost time are said each time.
+3. A base that was not green, a flaky gate, commits of somebody else's and lost time are said each
+   time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ledger.state import RunState, TaskState
 from orchestrator.driven import Driven
 from orchestrator.policy.accepted import unaccepted
 from orchestrator.review.advice import next_steps
+from orchestrator.review.moved import said_of_moves
 from orchestrator.review.narrate import said_of
 from orchestrator.review.status import why_so
 from orchestrator.review.words import (
@@ -148,6 +150,7 @@ def _warnings(state: RunState) -> str:
     rows += [f"- {escaped(said_of(verdict), 300)}" for verdict in red]
     for flake in {flake.gate: flake for flake in state.flakes}.values():
         rows.append(f"- Gate {code(flake.gate)} is flaky: red, then green, on one tree")
+    rows += [f"- {escaped(said, 300)}" for said in said_of_moves(state)]
     rows += [f"- {escaped(notice.what, 300)}" for notice in state.notices]
     return "## Read this first\n\n" + "\n".join(rows) if rows else ""
 
@@ -231,6 +234,8 @@ def _verdicts(state: RunState) -> list[Verdict]:
                 found += round_state.verdicts
     for candidate in state.candidates.values():
         found += candidate.verdicts
+    for move in state.moves:
+        found += move.verdicts
     return found
 
 

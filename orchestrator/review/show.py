@@ -94,6 +94,13 @@ def render_run(
             + (listed(r.task for r in la.heads) if la.heads else f"without {listed(la.removes)}")
             for la in state.landings
         ]
+    if state.moves:
+        lines += ["", "moved by somebody else"]
+    for move in state.moves:
+        back = ", back to what has landed" if move.tip == state.result else ""
+        step = f"{short(move.tip)}, from {short(move.before)}{back}"
+        lines.append(f"  {clock(move.at)}  {step}")
+        lines += [line for v in move.verdicts for line in _verdict(v, paint, read_log)]
     lines += ["", "tasks"]
     width = max(len(task_id) for task_id in state.tasks)
     for task in state.tasks.values():

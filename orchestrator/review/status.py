@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from orchestrator.review.moved import said_of_moves
 from orchestrator.review.words import (
     STATUS_STYLE,
     Paint,
@@ -91,6 +92,8 @@ class StatusView:
     """Landed tasks whose work no branch of the user's has."""
     cleaned: bool
     flaky_gates: tuple[str, ...]
+    moved: tuple[str, ...]
+    """What is to be said of steps of the tip that somebody else made."""
     notices: tuple[str, ...]
     tasks: tuple[TaskLine, ...]
     next: tuple[tuple[str, str], ...]
@@ -143,6 +146,7 @@ def status_of(
         unaccepted=unaccepted(state),
         cleaned=state.cleaned is not None,
         flaky_gates=tuple(dict.fromkeys(flake.gate for flake in state.flakes)),
+        moved=said_of_moves(state),
         notices=tuple(foreign(notice.what) for notice in state.notices[-5:]),
         tasks=tuple(_task_line(state, task) for task in tasks),
         next=tuple((s.command, s.why) for s in next_steps(state, alive, named)),
@@ -273,6 +277,7 @@ def _warnings(status: StatusView, paint: Paint) -> list[str]:
         lines.append(
             paint(f"flaky: {listed(status.flaky_gates)} (red, then green, on one tree)", "ask")
         )
+    lines += [paint(said, "ask") for said in status.moved[-3:]]
     if status.accepted_into:
         rest = f"; not accepted yet: {listed(status.unaccepted)}" if status.unaccepted else ""
         lines.append(f"accepted into {listed(status.accepted_into)}{rest}")
