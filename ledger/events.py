@@ -81,6 +81,8 @@ class RunStarted(Fact):
     allow_red_base: bool = False
     accept: bool = False
     """Accept into the target when all landed."""
+    unattended: bool = False
+    """Nobody will answer while it goes on: what would need that ends it."""
     orch_version: str = ""
 
 
@@ -351,6 +353,8 @@ class FlakeSeen(Fact):
     gate: str
     tree: Sha
     candidate: int | None = None
+    tests: tuple[str, ...] = ()
+    """The tests that were red; where they have no names, what was said of them."""
     lines: tuple[str, ...] = ()
 
 

@@ -203,6 +203,8 @@ class RunState:
     tip_judging: e.TipJudgingStarted | None = None
     rejections: list[tuple[TaskId, ...]] = field(default_factory=list)
     flakes: list[e.FlakeSeen] = field(default_factory=list)
+    flakes_told: int = 0
+    """How many of them the run's end has told: who goes on knows of them."""
     notices: list[e.Noticed] = field(default_factory=list)
     accepted: list[e.Accepted] = field(default_factory=list)
     accepting: e.AcceptIntended | None = None

@@ -87,6 +87,8 @@ def begin(event: e.RunStarted, at: float) -> RunState:
 
 
 def _reopen(state: RunState) -> None:
+    if state.finished:
+        state.flakes_told = len(state.flakes)
     state.finished = state.finished_at = None
 
 

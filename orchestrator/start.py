@@ -28,6 +28,7 @@ class RunOptions:
     deadline: float | None = None
     allow_red_base: bool = False
     accept: bool = False
+    unattended: bool = False
     sandbox: SandboxMode | None = None
 
     def settings(self, settings: Settings) -> Settings:
@@ -107,6 +108,7 @@ def start_run(
             estimates=estimate(store, settings),
             allow_red_base=options.allow_red_base,
             accept=options.accept,
+            unattended=options.unattended,
             orch_version=__version__,
         )
         try:

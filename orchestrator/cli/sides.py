@@ -74,7 +74,7 @@ def log_of_worker(state: RunState, task_id: str, number: int | None, round_: int
 def log_of_gate(
     state: RunState, task_id: str | None, gate: str, number: int | None, round_: int | None
 ) -> LogAt:
-    """What a gate printed when it last judged a task's work; without a task, the base."""
+    """What a gate printed when it last judged a task's work; without a task, the base or tip."""
     known = sorted({g.name for g in state.started.settings.gates})
     if gate not in known:
         raise OrchError(

@@ -2,8 +2,9 @@
 
 1. A stop, a passed deadline or a red base ends all that is under way, in order; then the run
    is finished. Nothing new starts meanwhile.
-2. The same for a tip that somebody else moved and that is not green, twice (`tip`), when
-   nothing is left to land: a person is needed.
+2. A person is needed, and the run ends in order once what passed has landed, when a tip that
+   somebody else moved is not green, twice (`tip`), or when nobody attends a run in which too
+   many tests are flaky (`flaky`).
 3. A run in which nothing is under way, queued or to be taken out is finished. It is `no-space`
    where a ready task has no room to start, `person-needed` where a task is held, `complete`
    else: 0 when all is well, 1 when some work failed.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from ledger import events as e
 from ledger.state import RunState
+from orchestrator.policy.flaky import too_flaky
 from orchestrator.policy.now import Now
 from orchestrator.policy.orders import EndAll, Order, Record
 from orchestrator.policy.tip import red_tip
@@ -58,6 +60,9 @@ def end_for_person(state: RunState) -> tuple[Order, ...]:
             f"gate '{gate}' {said} on {move.tip[:10]}, which somebody put on"
             f" refs/orch/{state.run}/tip"
         )
+        return in_order(state, "person-needed", 5, why)
+    if flaky := too_flaky(state):
+        why = f"{len(flaky)} tests are flaky and nobody attends the run: {', '.join(flaky)}"
         return in_order(state, "person-needed", 5, why)
     return ()
 

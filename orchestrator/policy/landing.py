@@ -2,15 +2,15 @@
 
 1. What passed on the tip lands, once the baseline is known; the longest prefix first, a
    rejection by a person before any.
-2. Where a gate was red on that tree before, it is flaky: that is recorded first.
+2. Where a gate was red on that tree before, it is flaky: that is recorded first (`flaky`).
 3. What passed on an earlier tip and would be the same tree is built anew on this one.
 """
 
 from __future__ import annotations
 
-from ledger import events as e
 from ledger.state import RunState
 from orchestrator.policy.candidates import build_prefix, still_open
+from orchestrator.policy.flaky import flake_seen
 from orchestrator.policy.orders import LandCandidate, Order, Record
 
 
@@ -26,12 +26,8 @@ def land(state: RunState) -> tuple[Order, ...]:
         best = max(here, key=lambda c: (bool(c.built.removes), len(c.built.heads)))
         record = state.trees[best.built.tree]
         if record.reds:
-            flake = e.FlakeSeen(
-                gate=record.red_gate or "",
-                tree=best.built.tree,
-                candidate=best.built.candidate,
-            )
-            return (Record(flake),)
+            number = best.built.candidate
+            return (Record(flake_seen(state, record.red_gate or "", best.built.tree, number)),)
         return (LandCandidate(best.built.candidate),)
     lengths = [length for c in passed if (length := state.prefix_of(c))]
     if lengths:

@@ -282,7 +282,10 @@ class _Engine:
             if outcome != "could-not-run":
                 self.known[tree] = outcome
             gate = None if outcome == "passed" else "all"
-            verdict = Verdict(gate="all", tree=tree, key="", outcome=outcome, reused=reused)
+            why = f"red on {tree}" if outcome == "failed" else ""
+            verdict = Verdict(
+                gate="all", tree=tree, key="", outcome=outcome, why=why, reused=reused
+            )
             if self.append(e.CandidateGateJudged(candidate=number, verdict=verdict)):
                 self.append(e.CandidateJudged(candidate=number, outcome=outcome, gate=gate))
 

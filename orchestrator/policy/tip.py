@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ledger import events as e
 from ledger.state import RunState, TaskState, TipMove
 from orchestrator.policy.candidates import free_slots, still_open
+from orchestrator.policy.flaky import flake_seen
 from orchestrator.policy.orders import JudgeTip, Order, Record
 
 
@@ -71,7 +71,7 @@ def record_flake(state: RunState) -> tuple[Order, ...]:
     """Rule 4: what was red on the tip, then green."""
     for gate, said in state.moved.said.items() if state.moved else ():
         if said.passed and said.reds:
-            return (Record(e.FlakeSeen(gate=gate, tree=state.tip_tree)),)
+            return (Record(flake_seen(state, gate, state.tip_tree)),)
     return ()
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.policy.accepted import unaccepted, withdrawn
+from orchestrator.policy.flaky import too_flaky
 from orchestrator.policy.tip import red_tip
 from orchestrator.review.words import listed, short
 
@@ -83,6 +84,11 @@ def _ended(state: RunState, of_run: str, run: str) -> list[Step]:
                 Step(f"orch log --gate {gate}{run}", f"what it printed on {short(move.tip)}"),
                 Step(f"{back} {state.result} {move.tip}", "put the tip back to what landed last"),
                 Step(f"orch resume{of_run}", "go on from the tip as it is then"),
+            ]
+        case "person-needed" if too_flaky(state):
+            return [
+                Step(f"orch report{of_run}", "which tests are flaky, and what landed by them"),
+                Step(f"orch resume{of_run}", "go on; they are counted anew"),
             ]
         case _:
             return []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ledger import events as e
 from ledger.model import Verdict
+from orchestrator.review.flakes import said_of_flake
 from orchestrator.review.told import Told
 from orchestrator.review.words import Style, branch, count, duration, foreign, listed, short
 
@@ -207,7 +208,7 @@ def _queue(event: e.Event, state: RunState, told: Told) -> Line | None:
             why = _why(event.why or event.cause, told) or ", as before"
             return f"{event.task}  sent back{why}", "bad"
         case e.FlakeSeen():
-            return f"queue gate '{event.gate}' is flaky: red, then green, on one tree", "ask"
+            return f"queue {said_of_flake(event)} (red, then green, on one tree)", "ask"
         case _:
             return None
 

@@ -16,6 +16,7 @@ from ledger.state import RunState, TaskState
 from orchestrator.driven import Driven
 from orchestrator.policy.accepted import unaccepted
 from orchestrator.review.advice import next_steps
+from orchestrator.review.flakes import flaky_on, said_of_flake
 from orchestrator.review.moved import said_of_moves
 from orchestrator.review.narrate import said_of
 from orchestrator.review.status import why_so
@@ -111,6 +112,8 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
         f"- {count(len(state.tasks), 'task')}: {counts}",
         f"- From {base}, started {day(state.started_at)}, took {took}",
     ]
+    if state.started.unattended:
+        rows.append("- Unattended: nobody was asked anything")
     if state.landings:
         where = f"{code(result_branch(state.run))} at {code(short(state.tip))}"
         rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
@@ -148,8 +151,8 @@ def _warnings(state: RunState) -> str:
     elif red:
         rows.append("The base was not green: nothing landed.")
     rows += [f"- {escaped(said_of(verdict), 300)}" for verdict in red]
-    for flake in {flake.gate: flake for flake in state.flakes}.values():
-        rows.append(f"- Gate {code(flake.gate)} is flaky: red, then green, on one tree")
+    for said in dict.fromkeys(said_of_flake(flake) for flake in state.flakes):
+        rows.append(f"- {escaped(said[0].upper() + said[1:], 300)} (red, then green, on one tree)")
     rows += [f"- {escaped(said, 300)}" for said in said_of_moves(state)]
     rows += [f"- {escaped(notice.what, 300)}" for notice in state.notices]
     return "## Read this first\n\n" + "\n".join(rows) if rows else ""
@@ -197,6 +200,7 @@ def _landed(state: RunState) -> list[str]:
         landing = next((la for la in state.landings if la.candidate == task.landed_by), None)
         what = f"{code(short(landing.commit))}" if landing else ""
         what += f", {count(tries, 'attempt')}" if tries > 1 else ""
+        what += f", {escaped(flaky)}" if (flaky := flaky_on(state, task)) else ""
         rows.append(_line(task, "") + (f": {what}" if what else ""))
     return rows
 

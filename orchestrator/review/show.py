@@ -76,6 +76,7 @@ def render_run(
             ("started", day(state.started_at)),
             ("base", short(state.started.base)),
             ("target", state.started.target or ""),
+            ("asks", "nobody: it is unattended" if state.started.unattended else ""),
             ("gates", listed((f"{g.name} ({g.stage})" for g in settings.gates), 10)),
             (
                 "limits",

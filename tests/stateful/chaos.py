@@ -22,7 +22,7 @@ class Chaos:
         self.bad_rate = rng.choice((0.0, 0.1, 0.4, 0.9))
         self.failed_rate = rng.choice((0.0, 0.1, 0.4))
         self.odd_rate = rng.choice((0.0, 0.05, 0.2))
-        self.flaky_rate = 0.0 if self.deterministic else rng.choice((0.05, 0.3))
+        self.flaky_rate = 0.0 if self.deterministic else rng.choice((0.05, 0.3, 0.6))
         self.unable_rate = rng.choice((0.0, 0.0, 0.1, 0.4))
         self.careless_rate = rng.choice((0.0, 0.3, 0.9))
         self.attempt_s = rng.choice((0.0, 1.0, 20.0))
@@ -209,4 +209,5 @@ def random_run(rng: random.Random) -> e.RunStarted:
         parallel=rng.randint(1, 4),
         gates_parallel=rng.randint(1, 4),
         attempts=rng.randint(1, 3),
+        unattended=rng.random() < 0.5,
     )

@@ -14,7 +14,8 @@
 7. What stands in the result, and what of it is accepted, is told by heads.
 8. A tip that somebody else moved is judged only when something on it was not green, and ends the
    run only when it was not green itself, twice. No head brings back what was taken out.
-9. A run that ends leaves nothing under way and every task in a final state.
+9. A run that nobody attends ends when more than three tests were flaky, and only then.
+10. A run that ends leaves nothing under way and every task in a final state.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Watcher:
         self.blamed_checks: dict[TaskId, list[str]] = {}
         self.gone: set[str] = set()
         self.ours: set[str] = set()
+        self.flaky: set[str] = set()
         self.base_known = False
         self.base_running = False
         self.built: dict[int, e.CandidateBuilt] = {}
@@ -151,6 +153,7 @@ class Watcher:
                     assert attempt.submitted or attempt.started.base not in self.gone
                 self.built[fact.candidate] = fact
             case e.JudgingStarted():
+                assert not self.too_flaky(state), "who would look at that many flakes?"
                 self.judging.add(fact.candidate)
                 self.check_slots(state)
             case e.CandidateGateJudged():
@@ -162,7 +165,9 @@ class Watcher:
                 self.judging.discard(fact.candidate)
             case e.FlakeSeen():
                 assert self.red_runs[fact.tree], "a flake that was never red"
+                assert fact.tests, "a flake without a name"
                 self.red_runs[fact.tree] = 0
+                self.flaky |= set(fact.tests)
             case e.LandingIntended():
                 assert fact.candidate in self.passed_candidates, "landing what nobody judged"
                 assert self.base_known, "landing before the base is known"
@@ -178,6 +183,11 @@ class Watcher:
                 self.accepted |= set(fact.heads)
             case e.RunFinished():
                 self.check_end(fact, state)
+                self.flaky.clear()
+
+    def too_flaky(self, state: RunState) -> bool:
+        """Rule 9."""
+        return state.started.unattended and len(self.flaky) > 3
 
     def check_start(self, fact: e.AttemptStarted, state: RunState) -> None:
         """Rule 2."""
@@ -298,7 +308,7 @@ class Watcher:
         assert set(state.open_candidates) == still_open
 
     def check_end(self, fact: e.RunFinished, state: RunState) -> None:
-        """Rule 8."""
+        """Rules 8 to 10."""
         assert not self.working
         assert not self.judging
         assert not self.base_running
@@ -308,8 +318,10 @@ class Watcher:
             assert twice or state.with_status("held"), "a tip was not green twice, nobody said"
             if twice:
                 return
-        if fact.outcome not in ("complete", "person-needed"):
+        assert ("nobody attends" in fact.why) <= self.too_flaky(state)
+        if fact.outcome not in ("complete", "person-needed") or "nobody attends" in fact.why:
             return
+        assert not self.too_flaky(state)
         held = set(state.with_status("held"))
         for task_id, task in state.tasks.items():
             if task.status == "waiting":

@@ -208,7 +208,7 @@ def test_what_passed_on_a_red_tip_lands_before_the_run_would_end():
 
 def test_a_tip_that_was_red_then_green_is_flaky_and_said_so_once():
     story = says(says(suspected(), "failed"), "passed")
-    assert recorded(story) == [e.FlakeSeen(gate="unit", tree="pushed-tree")]
+    assert recorded(story) == [e.FlakeSeen(gate="unit", tree="pushed-tree", tests=("unit",))]
     story.tell(*recorded(story))
     assert orders(story) == (JudgeCandidate(1, confirms=True),)
 

@@ -1,0 +1,51 @@
+"""Gates that were red, then green, on one tree. Pure.
+
+1. A flake is told by the names of the tests that were red; where they are not known, by the line
+   that says most of the failure, else by the gate alone.
+2. It is nobody's fault, and what it was seen on lands.
+3. A run that nobody attends ends in order when more than `FLAKY_AT_MOST` different tests were
+   flaky since a person last saw it end.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ledger import events as e
+from ledger.model import Sha, Verdict
+from ledger.state import RunState
+
+FLAKY_AT_MOST = 3
+"""A suite that works has a test or two that hang on the clock or on their order, each told in the
+morning at the cost of one more run. A fourth in one night says that something under all of them
+is broken (the machine, a service, what has just landed), and then green means as little as red."""
+
+_NAMED = re.compile(r"(?:FAILED|ERROR) (\S+::\S+)|(?:FAIL|ERROR): (\w+ \(\S+\))")
+
+
+def flaky_names(verdict: Verdict) -> tuple[str, ...]:
+    """What to call the tests that a red verdict tells of."""
+    found = (match for line in verdict.lines if (match := _NAMED.match(line.strip())))
+    names = tuple(dict.fromkeys(match[1] or match[2] for match in found))
+    return names or ((f"{verdict.gate}: {verdict.why}",) if verdict.why else (verdict.gate,))
+
+
+def flake_seen(state: RunState, gate: str, tree: Sha, candidate: int | None = None) -> e.FlakeSeen:
+    """The fact that the gate was red on that tree and is green now."""
+    verdicts = [v for c in state.candidates.values() if c.built.tree == tree for v in c.verdicts]
+    verdicts += [v for move in state.moves if move.tree == tree for v in move.verdicts]
+    red = [v for v in verdicts if v.gate == gate and v.outcome == "failed"]
+    names = dict.fromkeys(name for verdict in red for name in flaky_names(verdict))
+    return e.FlakeSeen(gate=gate, tree=tree, candidate=candidate, tests=tuple(names))
+
+
+def flaky_since(state: RunState, told: int = 0) -> tuple[str, ...]:
+    """The names of all that was flaky, but for the first `told` flakes."""
+    flakes = state.flakes[told:]
+    return tuple(dict.fromkeys(n for flake in flakes for n in flake.tests or (flake.gate,)))
+
+
+def too_flaky(state: RunState) -> tuple[str, ...]:
+    """Rule 3: what was flaky, where that ends the run."""
+    names = flaky_since(state, state.flakes_told) if state.started.unattended else ()
+    return names if len(names) > FLAKY_AT_MOST else ()
