@@ -15,7 +15,7 @@ from orchestrator.review.words import short
 def sides_of(state: RunState, task_id: str | None, attempt: int | None) -> tuple[Sha, Sha]:
     """The base and the head of a task's attempt, or of the run."""
     if task_id is None:
-        return state.started.base, state.tip
+        return state.started.base, state.result
     tried = attempt_of(state, task_id, attempt, with_head=attempt is None)
     if tried.head is None:
         last = tried.rounds[-1].finished.commit if tried.rounds else None

@@ -115,7 +115,7 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
     if state.started.unattended:
         rows.append("- Unattended: nobody was asked anything")
     if state.landings:
-        where = f"{code(result_branch(state.run))} at {code(short(state.tip))}"
+        where = f"{code(result_branch(state.run))} at {code(short(state.result))}"
         rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
     rows += [
         f"- {'Found in' if fact.before == fact.commit else 'Accepted into'}"

@@ -81,6 +81,8 @@ class StatusView:
     target: str | None
     result: str
     tip: str
+    result_at: str
+    """What landed last; the tip, unless somebody else moved that."""
     counts: dict[str, int]
     landings: int
     sandbox: str
@@ -139,6 +141,7 @@ def status_of(
         target=state.started.target,
         result=result_branch(state.run),
         tip=state.tip,
+        result_at=state.result,
         counts={name: len(ids) for name in ORDER if (ids := state.by_status.get(name))},
         landings=len(state.landings),
         sandbox=state.started.settings.sandbox.mode,
@@ -221,7 +224,7 @@ def render_status(
         _phase(status, now, paint),
         f"base {short(status.base)}"
         + (f" of {status.target}" if status.target else "")
-        + (f"  ->  {status.result} {short(status.tip)}" if status.landings else ""),
+        + (f"  ->  {status.result} {short(status.result_at)}" if status.landings else ""),
         "  ".join(paint(f"{n} {name}", STATUS_STYLE[name]) for name, n in status.counts.items()),
         *_warnings(status, paint),
         "",

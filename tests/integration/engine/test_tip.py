@@ -9,6 +9,7 @@ from ledger.events import Event
 from ledger.model import Gate, TaskId
 from ledger.state import RunState
 from orchestrator import persons
+from orchestrator.cleaning import clean
 from orchestrator.cli.sides import log_of_gate
 from orchestrator.review.advice import next_steps
 from orchestrator.review.report import render_report
@@ -250,6 +251,18 @@ def test_a_tip_that_lacks_what_landed_is_said_at_the_start(gated: Project) -> No
     assert state.finished and state.finished.exit_code == 5
     assert "lacks what has landed" in state.finished.why
     assert len(state.tasks["bad"].attempts) == 1
+
+
+def test_what_somebody_put_on_the_tip_is_theirs_and_not_cleaned_away_unasked(
+    gated: Project,
+) -> None:
+    run = gated.start(task("bad"), attempts=1)
+    theirs = push_first(gated, run, {"theirs.txt": "x"})
+    gated.drive(run)
+    with gated.store() as store:
+        done = clean(gated.workplace(), store, run)
+    assert not done.runs and f"committed by hand: refs/orch/{run}/tip" in done.left[0].why
+    assert gated.git("rev-parse", f"refs/orch/{run}/tip") == theirs
 
 
 @pytest.mark.parametrize("at", ["TipJudgingStarted", "TipGateJudged", "CandidateStale"])
