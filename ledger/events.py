@@ -82,6 +82,8 @@ class RunStarted(Fact):
     allow_red_base: bool = False
     accept: bool = False
     """Accept into the target when all landed."""
+    unattended: bool = False
+    """Nobody will answer while it goes on: what would need that ends it."""
     orch_version: str = ""
 
 
@@ -225,6 +227,7 @@ Cause = Literal[
     "conflict",  # its head does not merge with what landed
     "could-not-run",  # a gate could not run on its head, but can on the tip
     "need",  # what it needs was taken out of the result
+    "base",  # what it was made on was taken out of the result
 ]
 
 
@@ -329,6 +332,8 @@ class CandidateStale(Fact):
     candidate: int
     tip: Sha
     tip_tree: Sha
+    without: tuple[Sha, ...] = ()
+    """Commits that the tip was moved to before, and does not hold any more."""
 
 
 class HeadSentBack(Fact):
@@ -353,7 +358,47 @@ class FlakeSeen(Fact):
     gate: str
     tree: Sha
     candidate: int | None = None
+    tests: tuple[str, ...] = ()
+    """The tests that were red; where they have no names, what was said of them."""
     lines: tuple[str, ...] = ()
+
+
+# --- a tip that somebody else moved -----------------------------------------------------------
+
+
+class TipMoved(Fact):
+    """Somebody else had moved the tip: found by an engine that looked."""
+
+    kind: Literal["TipMoved"] = "TipMoved"
+    tip: Sha
+    tip_tree: Sha
+    without: tuple[Sha, ...] = ()
+    """Commits that the tip was moved to before, and does not hold any more."""
+
+
+class TipJudgingStarted(Fact):
+    """A gate is about to judge a tip that somebody else moved, before it blames anybody there."""
+
+    kind: Literal["TipJudgingStarted"] = "TipJudgingStarted"
+    tip: Sha
+    gate: str
+    confirms: bool = False
+    """It runs once more, whatever is known of the tree."""
+
+
+class TipGateJudged(Fact):
+    """What the gate said of that tip."""
+
+    kind: Literal["TipGateJudged"] = "TipGateJudged"
+    tip: Sha
+    verdict: Verdict
+
+
+class TipJudgingLost(Fact):
+    """The judging of the tip did not end; it is to be done again, if it is needed still."""
+
+    kind: Literal["TipJudgingLost"] = "TipJudgingLost"
+    why: str
 
 
 # --- tasks and people -------------------------------------------------------------------------
@@ -495,6 +540,10 @@ Event = Annotated[
     | CandidateStale
     | HeadSentBack
     | FlakeSeen
+    | TipMoved
+    | TipJudgingStarted
+    | TipGateJudged
+    | TipJudgingLost
     | TaskGivenUp
     | TaskHeld
     | PathAllowed

@@ -11,6 +11,7 @@ from ledger.standing import (
     Landing,
     RunState,
     TaskState,
+    TipMove,
     TreeRecord,
     require,
 )
@@ -112,9 +113,16 @@ def evolve_candidate(
             _landed(state, find_candidate(state, event.candidate, "landing"), at)
         case e.CandidateStale():
             _close(state, find_candidate(state, event.candidate, "landing", "passed", "built"))
-            state.tip, state.tip_tree = event.tip, event.tip_tree
-            state.suspects = state.cut = 0
-            prune(state)
+            move_tip(state, event, at)
+
+
+def move_tip(state: RunState, event: e.CandidateStale | e.TipMoved, at: float) -> None:
+    """The tip is where somebody else put it: nothing is known of what would be built on it."""
+    if event.tip != state.tip:
+        state.moves.append(TipMove(state.tip, event.tip, event.tip_tree, at, event.without))
+    state.tip, state.tip_tree = event.tip, event.tip_tree
+    state.suspects = state.cut = 0
+    prune(state)
 
 
 def _judged(state: RunState, candidate: CandidateState, event: e.CandidateJudged) -> None:

@@ -60,6 +60,8 @@ class AttemptState:
     """A person's head, not a worker's."""
     taken_out: bool = False
     """Its head had landed, and was taken out of the result again."""
+    acquitted: bool = False
+    """The gate that it failed by was not green where it began either."""
 
     @property
     def number(self) -> int:
@@ -68,6 +70,14 @@ class AttemptState:
     @property
     def head(self) -> Sha | None:
         return self.finished.head if self.finished else None
+
+    @property
+    def not_green(self) -> tuple[str, ...]:
+        """The check gates that were not green when they last judged a round of it."""
+        for round_state in reversed(self.rounds):
+            if round_state.verdicts:
+                return tuple(v.gate for v in round_state.verdicts if v.outcome != "passed")
+        return ()
 
 
 @dataclass(slots=True)
@@ -136,6 +146,11 @@ class TreeRecord:
     unable: int = 0
     red_gate: str | None = None
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether what was not green was so twice."""
+        return self.reds >= 2 or self.unable >= 2
+
 
 @dataclass(slots=True)
 class Landing:
@@ -148,6 +163,21 @@ class Landing:
     heads: tuple[HeadRef, ...]
     removes: tuple[TaskId, ...]
     at: float
+
+
+@dataclass(slots=True)
+class TipMove:
+    """A step of the tip that somebody else made."""
+
+    before: Sha
+    tip: Sha
+    tree: Sha
+    at: float
+    without: tuple[Sha, ...] = ()
+    """Where it had been moved to before, and what it does not hold any more."""
+    said: dict[str, TreeRecord] = field(default_factory=dict)
+    """What counts of what each gate said of it."""
+    verdicts: list[Verdict] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -169,8 +199,12 @@ class RunState:
     candidates: dict[int, CandidateState] = field(default_factory=dict)
     trees: dict[Sha, TreeRecord] = field(default_factory=dict)
     landings: list[Landing] = field(default_factory=list)
+    moves: list[TipMove] = field(default_factory=list)
+    tip_judging: e.TipJudgingStarted | None = None
     rejections: list[tuple[TaskId, ...]] = field(default_factory=list)
     flakes: list[e.FlakeSeen] = field(default_factory=list)
+    flakes_told: int = 0
+    """How many of them the run's end has told: who goes on knows of them."""
     notices: list[e.Noticed] = field(default_factory=list)
     accepted: list[e.Accepted] = field(default_factory=list)
     accepting: e.AcceptIntended | None = None
@@ -201,6 +235,16 @@ class RunState:
     @property
     def plan(self) -> Plan:
         return self.started.plan
+
+    @property
+    def result(self) -> Sha:
+        """What landed last; the base where nothing has."""
+        return self.landings[-1].commit if self.landings else self.started.base
+
+    @property
+    def moved(self) -> TipMove | None:
+        """How the tip came to where it is; None where orch landed that, or started from it."""
+        return self.moves[-1] if self.moves and self.tip != self.result else None
 
     def with_status(self, status: Status) -> tuple[TaskId, ...]:
         """The ids of the tasks in that state, in the order in which they came into it."""

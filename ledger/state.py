@@ -9,7 +9,9 @@
    length beyond which the queue does not merge (0: not known of any).
 4. What is known of a tree (`TreeRecord`) outlives the candidate that carried it.
 5. An engine's start reopens a run; a person's fact does too.
-6. An illegal fact raises `IllegalEvent` and changes nothing; so does any fact of a cleaned run
+6. What a gate says of a tip that somebody else moved counts while the tip is there. Red twice,
+   it was never the fault of the attempts that began there: none of them is charged for it.
+7. An illegal fact raises `IllegalEvent` and changes nothing; so does any fact of a cleaned run
    but another clean or a notice.
 
 The fold works in place: `evolve` changes the state it is given. At 10,000 tasks a fact
@@ -36,14 +38,16 @@ from ledger.standing import RoundState as RoundState
 from ledger.standing import RunState as RunState
 from ledger.standing import Status as Status
 from ledger.standing import TaskState as TaskState
+from ledger.standing import TipMove as TipMove
 from ledger.standing import TreeRecord as TreeRecord
 from ledger.standing import head_commits as head_commits
 from ledger.standing import require
 from ledger.task_fold import evolve_attempt, find_task, renew, settle, spread
 from ledger.task_fold import longest_paths as longest_paths
 from ledger.task_fold import reindex as reindex
+from ledger.tip_fold import evolve_tip, start_over
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Raised when the fold changes, so that snapshots of an older fold are not used."""
 
 
@@ -83,6 +87,8 @@ def begin(event: e.RunStarted, at: float) -> RunState:
 
 
 def _reopen(state: RunState) -> None:
+    if state.finished:
+        state.flakes_told = len(state.flakes)
     state.finished = state.finished_at = None
 
 
@@ -95,6 +101,7 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
         case e.EngineStarted():
             state.engines += 1
             state.stop = None
+            start_over(state)
             _reopen(state)
             if state.baseline == "red":
                 state.baseline = "unknown"
@@ -139,6 +146,10 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             record = state.trees.get(event.tree)
             if record:
                 record.reds = 0
+            if state.moved and state.moved.tree == event.tree and event.gate in state.moved.said:
+                state.moved.said[event.gate].reds = 0
+        case e.TipMoved() | e.TipJudgingStarted() | e.TipGateJudged() | e.TipJudgingLost():
+            evolve_tip(state, event, at)
         case e.TaskGivenUp() | e.TaskHeld():
             task = find_task(state, event.task)
             require(task.status in ("ready", "waiting", "held"), f"{event.task} is {task.status}")

@@ -1,7 +1,8 @@
 """Accept: bring the result, or a selection of it, into a branch of the user's.
 
 1. The whole result onto a target that has not moved is a fast-forward where every step from the
-   base to it is a landing: each tree on the way was judged. Nothing runs.
+   base to it is a landing: each tree on the way was judged. Nothing runs. What somebody else put
+   on the run's tip since the last landing is no part of it.
 2. Anything else is one commit whose first parent is the target as it is now: see `offer`. Its
    tree is judged by the run's gates, once; a tree that passed already is not judged again.
 3. `policy.selection` says what a selection comes to, and what of it the target lacks.
@@ -173,8 +174,9 @@ async def _offer(scene: Scene, asked: _Asked) -> Offer | AcceptResult:
     state, git, target = scene.state, scene.workplace.git, asked.target
     whole, squash = asked.selection.whole, asked.squash
     straight = whole and not squash and is_chain(state)
-    if straight and await scene.git(git.is_ancestor, asked.branch.commit, state.tip):
-        return Offer(state.tip, state.tip_tree, judged=False)
+    if straight and await scene.git(git.is_ancestor, asked.branch.commit, state.result):
+        tree = await scene.git(git.tree_of, state.result)
+        return Offer(state.result, tree, judged=False)
     made = await scene.git(
         make_offer, scene, asked.branch, asked.change, whole=whole, squash=squash
     )

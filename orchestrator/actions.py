@@ -13,17 +13,13 @@ from orchestrator.messages import title_of
 from orchestrator.policy.measure import measure_of_candidate
 from orchestrator.policy.orders import BuildCandidate, JudgeCandidate, LandCandidate
 from orchestrator.scene import Scene, gates_of
+from orchestrator.tip import after_a_moved_tip
 from orchestrator.verification.gates import order_by_cost
 from worktree.candidate import Candidate, Conflict, Head, build_candidate
 from worktree.changes import apply_changes
 from worktree.git import GitError
-from worktree.landing import land, open_result
-from worktree.names import candidate_ref, quoted, tip_ref
-
-
-class TipRewound(Exception):
-    """Somebody moved the run's tip to a commit that lacks what has landed."""
-
+from worktree.landing import land
+from worktree.names import candidate_ref, quoted
 
 # --- the baseline -----------------------------------------------------------------------------
 
@@ -234,16 +230,3 @@ async def land_candidate(scene: Scene, order: LandCandidate) -> None:
         scene.append(e.Landed(candidate=order.candidate))
         return
     scene.append(await scene.git(after_a_moved_tip, scene, order.candidate))
-
-
-def after_a_moved_tip(scene: Scene, candidate: int) -> e.Landed | e.CandidateStale:
-    """What became of an intended landing, told from the repository. Blocking."""
-    git, state = scene.workplace.git, scene.state
-    built = state.candidates[candidate].built
-    tip = open_result(git, scene.run, state.tip)
-    # Equal is not the question: somebody may have built on it since.
-    if git.exists(built.commit) and git.is_ancestor(built.commit, tip):
-        return e.Landed(candidate=candidate)
-    if not git.is_ancestor(state.tip, tip):
-        raise TipRewound(tip_ref(scene.run))
-    return e.CandidateStale(candidate=candidate, tip=tip, tip_tree=git.tree_of(tip))

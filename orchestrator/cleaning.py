@@ -33,7 +33,7 @@ from orchestrator.workplace import Workplace
 from workers.tree import end_marked
 from worktree.git import Git, RefUpdate
 from worktree.landing import checked_out, clear_locks
-from worktree.names import discarded_ref, quoted, run_branches, run_refs
+from worktree.names import discarded_ref, quoted, run_branches, run_refs, tip_ref
 from worktree.workspace import sweep
 
 KEPT_S = 30 * 24 * 3600.0
@@ -115,15 +115,16 @@ def work_of(git: Git, journal: Journal) -> tuple[str, ...]:
 
 
 def _by_hand(git: Git, journal: Journal) -> list[str]:
-    """The run's branches that hold what nobody but a person made, and no other branch has."""
+    """The run's branches that hold what nobody but a person made, and no other branch has.
+
+    So may the run's tip, where somebody moved it.
+    """
     state = journal.state
-    ours = {state.started.base, state.tip, *(landing.commit for landing in state.landings)}
+    ours = {state.started.base, *(landing.commit for landing in state.landings)}
     ours |= {a.head for task in state.tasks.values() for a in task.attempts if a.head}
-    strange = {
-        ref: commit
-        for ref, commit in git.list_refs(run_branches(state.run)).items()
-        if commit not in ours
-    }
+    refs = git.list_refs(run_branches(state.run))
+    refs |= git.list_refs(tip_ref(state.run))
+    strange = {ref: commit for ref, commit in refs.items() if commit not in ours}
     if not strange:
         return []
     facts = read_facts(journal.store, state.run)

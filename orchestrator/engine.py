@@ -32,13 +32,15 @@ from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
 from orchestrator.mirror import Mirror
 from orchestrator.persons import refuse_cleaned
-from orchestrator.policy.decide import Now, decide
+from orchestrator.policy.decide import decide
 from orchestrator.policy.lost import lost_attempt
+from orchestrator.policy.now import Now
 from orchestrator.policy.orders import (
     BuildCandidate,
     EndAll,
     EndJudging,
     JudgeCandidate,
+    JudgeTip,
     LandCandidate,
     Order,
     Record,
@@ -47,6 +49,7 @@ from orchestrator.policy.orders import (
 )
 from orchestrator.reconcile import reconcile
 from orchestrator.scene import open_scene
+from orchestrator.tip import TipRewound, find_move, judge_tip
 from orchestrator.workplace import Workplace
 
 ROOM_GB = 0.008
@@ -178,8 +181,11 @@ class Engine:
                 self.journal.append_decided(event, *more)
             case BuildCandidate():
                 await actions.build(scene, order)
-            case LandCandidate():
-                await self._land(order)
+            case LandCandidate() | JudgeTip():
+                try:
+                    return await self._act_on_tip(order, group)
+                except TipRewound as error:
+                    self.scene.append(*error.facts)
             case RunBaseline():
                 if not self.journal.append_decided(e.BaselineStarted()):
                     return True
@@ -203,16 +209,20 @@ class Engine:
                 return any(ended)
         return True
 
-    async def _land(self, order: LandCandidate) -> None:
-        try:
-            await actions.land_candidate(self.scene, order)
-        except actions.TipRewound as error:
-            hint = f"see `git reflog {error}`; put it back with `git update-ref`, then orch resume"
-            what = f"{error} was moved to a commit that lacks what has landed"
-            self.scene.append(
-                e.Noticed(what=what, hint=hint),
-                e.RunFinished(outcome="person-needed", exit_code=5, why=what),
-            )
+    async def _act_on_tip(
+        self, order: LandCandidate | JudgeTip, group: anyio.abc.TaskGroup
+    ) -> bool:
+        scene = self.scene
+        if isinstance(order, LandCandidate):
+            await actions.land_candidate(scene, order)
+            return True
+        if moved := await scene.git(find_move, self.workplace.git, self.state):
+            scene.append(moved)  # whoever moved it may have put it right again
+            return True
+        started = e.TipJudgingStarted(tip=order.tip, gate=order.gate, confirms=order.confirms)
+        if self.journal.append_decided(started):
+            self._start(group, "tip", lambda: judge_tip(scene, order), self._tip_lost)
+        return True
 
     # --- jobs ---------------------------------------------------------------------------------
 
@@ -267,6 +277,9 @@ class Engine:
 
     def _base_lost(self, why: str, trouble: bool) -> Sequence[e.Event]:
         return (e.BaselineLost(why=why),) if self.state.baseline == "running" else ()
+
+    def _tip_lost(self, why: str, trouble: bool) -> Sequence[e.Event]:
+        return (e.TipJudgingLost(why=why),) if self.state.tip_judging else ()
 
     def _attempt_lost(self, order: StartAttempt) -> Lost:
         def lost(why: str, trouble: bool) -> Sequence[e.Event]:

@@ -20,6 +20,7 @@ from ledger.events import (
     Event,
     NewerFact,
     RoundGateJudged,
+    TipGateJudged,
     parse_event,
     render_event,
 )
@@ -185,7 +186,10 @@ def load_state(store: Store, run: RunId) -> RunState:
 
 
 def _verdict_row(fact: Event) -> VerdictRow | None:
-    judged = (BaselineGateJudged, RoundGateJudged, CandidateGateJudged, AcceptGateJudged)
+    judged = (
+        *(BaselineGateJudged, RoundGateJudged, CandidateGateJudged),
+        *(TipGateJudged, AcceptGateJudged),
+    )
     if not isinstance(fact, judged):
         return None
     verdict = fact.verdict

@@ -67,7 +67,7 @@ def look_at(git: Git, state: RunState, commit: Sha) -> Branch:
         landing,
         landed,
         has_base=git.is_ancestor(base, commit),
-        has_tip=git.is_ancestor(state.tip, commit),
+        has_tip=git.is_ancestor(state.result, commit),
     )
 
 
@@ -80,7 +80,7 @@ def make_offer(
     if isinstance(tree, Conflict):
         return tree
     with_history = whole and not squash and branch.has_base and not branch.has_tip
-    parents = (branch.commit, state.tip) if with_history else (branch.commit,)
+    parents = (branch.commit, state.result) if with_history else (branch.commit,)
     message = _message(state, change)
     made = git.commit_tree(tree, parents, message, scene.author, signing=scene.signing)
     return Candidate(made, tree)
@@ -89,9 +89,9 @@ def make_offer(
 def _whole(git: Git, state: RunState, branch: Branch) -> Sha | Conflict:
     before = _held_tree(git, state, branch) if branch.holds != branch.landed else None
     if before is None:
-        merged = merge_heads(git, branch.commit, (Head(state.tip),), attributes=branch.commit)
+        merged = merge_heads(git, branch.commit, (Head(state.result),), attributes=branch.commit)
         return merged if isinstance(merged, Conflict) else merged.tree
-    trees = before, git.tree_of(branch.commit), git.tree_of(state.tip)
+    trees = before, git.tree_of(branch.commit), git.tree_of(state.result)
     return three_way(git, *trees, attributes=branch.commit)
 
 

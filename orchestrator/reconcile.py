@@ -4,9 +4,10 @@
    control groups go.
 2. A landing that was intended has happened if the tip has the candidate among its ancestors.
 3. Attempts, judgings and the baseline that were under way are lost: nobody's fault.
-4. The workspaces of the run are swept; heads are kept by their refs. So are those of other
+4. A tip that somebody else moved meanwhile is where the run goes on, if it holds what has landed.
+5. The workspaces of the run are swept; heads are kept by their refs. So are those of other
    runs whose engine is dead: a run that is resumed makes its own anew.
-5. The run's refs exist: they are made where the engine died before it could.
+6. The run's refs exist: they are made where the engine died before it could.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from dataclasses import replace
 from functools import partial
 
 from ledger.lock import EngineLock, EngineRunning
-from orchestrator.actions import after_a_moved_tip
 from orchestrator.policy.lost import lost_facts
 from orchestrator.runs import engine_alive, mark_of_run
 from orchestrator.scene import Scene
+from orchestrator.tip import TipRewound, after_a_moved_tip, find_move
 from workers.tree import end_marked
-from worktree.landing import clear_locks, open_result
+from worktree.landing import clear_locks
 from worktree.workspace import sweep
 
 
@@ -34,11 +35,15 @@ async def reconcile(scene: Scene) -> None:
         await scene.git(clear_locks, scene.workplace.git, scene.run)
         await scene.git(sweep, scene.workplace.git, scene.workers.root, prefix=f"orch-{scene.run}-")
     await scene.git(give_back_old_pools, scene)
-    await scene.git(open_result, scene.workplace.git, scene.run, state.tip)
-    for number in list(state.open_candidates):
-        if state.candidates[number].status == "landing":
-            scene.append(await scene.git(after_a_moved_tip, scene, number))
     scene.append(*lost_facts(state, "the engine ended while it was under way"))
+    candidates = state.candidates
+    try:
+        for number in [n for n in state.open_candidates if candidates[n].status == "landing"]:
+            scene.append(await scene.git(after_a_moved_tip, scene, number))
+        if moved := await scene.git(find_move, scene.workplace.git, scene.state):
+            scene.append(moved)
+    except TipRewound as error:
+        scene.append(*error.facts)
 
 
 def give_back_old_pools(scene: Scene) -> None:

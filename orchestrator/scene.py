@@ -188,7 +188,7 @@ class Scene:
 
         try:
             await self.git(drop_candidates, self.workplace.git, self.run)
-            await self.git(result_follows, self.workplace.git, self.run)
+            await self.git(result_follows, self.workplace.git, self.run, self.state.result)
         finally:
             # A git that fails at the end keeps nothing else from being given back.
             for pool in (self.workers, self.judge.pool):

@@ -31,6 +31,7 @@ class RunOptions:
     deadline: float | None = None
     allow_red_base: bool = False
     accept: bool = False
+    unattended: bool = False
     sandbox: SandboxMode | None = None
 
     def settings(self, settings: Settings) -> Settings:
@@ -113,6 +114,7 @@ def start_run(
             estimates=estimate(store, settings),
             allow_red_base=options.allow_red_base,
             accept=options.accept,
+            unattended=options.unattended,
             orch_version=__version__,
         )
         try:

@@ -119,10 +119,14 @@ def drop_candidates(git: Git, run: str) -> None:
     git.update_refs(RefUpdate(ref, None, commit) for ref, commit in refs.items())
 
 
-def result_follows(git: Git, run: str) -> bool:
-    """Brings a result branch that stayed behind up to the tip; whether it is there now."""
+def result_follows(git: Git, run: str, landed: str | None = None) -> bool:
+    """Brings a result branch that stayed behind up to what landed; whether it is there now.
+
+    Absent, that is the tip. Where somebody else moved the tip, what is there was not judged.
+    """
     refs = git.list_refs(run_refs(run)) | git.list_refs(run_branches(run))
     tip, branch = refs.get(tip_ref(run)), refs.get(result_branch(run))
+    tip = tip and (landed or tip)
     if tip is None or tip == branch:
         return tip is not None
     if checked_out(git, result_branch(run)) is not None:

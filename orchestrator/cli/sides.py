@@ -9,12 +9,13 @@ from ledger.model import Sha, Verdict
 from ledger.state import AttemptState, RunState
 from orchestrator.errors import OrchError
 from orchestrator.persons import find_task
+from orchestrator.review.words import short
 
 
 def sides_of(state: RunState, task_id: str | None, attempt: int | None) -> tuple[Sha, Sha]:
     """The base and the head of a task's attempt, or of the run."""
     if task_id is None:
-        return state.started.base, state.tip
+        return state.started.base, state.result
     tried = attempt_of(state, task_id, attempt, with_head=attempt is None)
     if tried.head is None:
         last = tried.rounds[-1].finished.commit if tried.rounds else None
@@ -73,7 +74,7 @@ def log_of_worker(state: RunState, task_id: str, number: int | None, round_: int
 def log_of_gate(
     state: RunState, task_id: str | None, gate: str, number: int | None, round_: int | None
 ) -> LogAt:
-    """What a gate printed when it last judged a task's work; without a task, the base."""
+    """What a gate printed when it last judged a task's work; without a task, the base or tip."""
     known = sorted({g.name for g in state.started.settings.gates})
     if gate not in known:
         raise OrchError(
@@ -97,6 +98,9 @@ def _verdicts(
     if task_id is None:
         for verdict in state.baseline_verdicts.values():
             yield "the base", verdict
+        for move in state.moves:
+            for verdict in move.verdicts:
+                yield f"the tip {short(move.tip)} that somebody else moved", verdict
         return
     task = find_task(state, task_id)
     for attempt in task.attempts:

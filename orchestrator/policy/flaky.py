@@ -1,27 +1,70 @@
-"""Which tests are flaky, by what a run has seen. Pure.
+"""Gates that were red, then green, on one tree. Pure.
 
-A flake is a gate that was red, then green, on one tree: the tests that failed in the red run are
-flaky. Where the gate names none, only the gate is known.
+1. A flake is told by the names of the tests that were red; where they are not known, by the line
+   that says most of the failure, else by the gate alone.
+2. It is nobody's fault, and what it was seen on lands.
+3. A run that nobody attends ends in order when more than `FLAKY_AT_MOST` different tests were
+   flaky since a person last saw it end.
 """
 
 from __future__ import annotations
 
-from ledger.events import FlakeSeen
+import re
+
+from ledger import events as e
+from ledger.model import Sha, Verdict
 from ledger.state import RunState
 
+FLAKY_AT_MOST = 3
+"""A suite that works has a test or two that hang on the clock or on their order, each told in the
+morning at the cost of one more run. A fourth in one night says that something under all of them
+is broken (the machine, a service, what has just landed), and then green means as little as red."""
 
-def flaky_tests(state: RunState, flake: FlakeSeen) -> tuple[str, ...]:
-    """The tests that failed once and not again on that tree."""
-    found: dict[str, None] = {}
-    for candidate in state.candidates.values():
-        if candidate.built.tree == flake.tree:
-            for verdict in candidate.verdicts:
-                if verdict.gate == flake.gate and verdict.outcome == "failed":
-                    found |= dict.fromkeys(verdict.new_failures or verdict.failed_tests)
-    return tuple(found)
+_NAMED = re.compile(r"(?:FAILED|ERROR) (\S+::\S+)|(?:FAIL|ERROR): (\w+ \(\S+\))")
+
+
+def flaky_names(verdict: Verdict) -> tuple[str, ...]:
+    """What to call the tests that a red verdict tells of."""
+    if known := verdict.new_failures or verdict.failed_tests:
+        return tuple(known)
+    found = (match for line in verdict.lines if (match := _NAMED.match(line.strip())))
+    names = tuple(dict.fromkeys(match[1] or match[2] for match in found))
+    return names or ((f"{verdict.gate}: {verdict.why}",) if verdict.why else (verdict.gate,))
+
+
+def flake_seen(state: RunState, gate: str, tree: Sha, candidate: int | None = None) -> e.FlakeSeen:
+    """The fact that the gate was red on that tree and is green now."""
+    red = [v for v in _verdicts(state, tree) if v.gate == gate and v.outcome == "failed"]
+    names = dict.fromkeys(name for verdict in red for name in flaky_names(verdict))
+    return e.FlakeSeen(gate=gate, tree=tree, candidate=candidate, tests=tuple(names))
+
+
+def flaky_since(state: RunState, told: int = 0) -> tuple[str, ...]:
+    """The names of all that was flaky, but for the first `told` flakes."""
+    flakes = state.flakes[told:]
+    return tuple(dict.fromkeys(n for flake in flakes for n in flake.tests or (flake.gate,)))
+
+
+def too_flaky(state: RunState) -> tuple[str, ...]:
+    """Rule 3: what was flaky, where that ends the run."""
+    names = flaky_since(state, state.flakes_told) if state.started.unattended else ()
+    return names if len(names) > FLAKY_AT_MOST else ()
+
+
+def flaky_tests(state: RunState, flake: e.FlakeSeen) -> tuple[str, ...]:
+    """The tests that failed once and not again on that tree, where their names are known."""
+    red = [v for v in _verdicts(state, flake.tree) if v.gate == flake.gate]
+    named = (v.new_failures or v.failed_tests for v in red if v.outcome == "failed")
+    return tuple(dict.fromkeys(name for names in named for name in names))
 
 
 def known_flaky(state: RunState, gate: str) -> frozenset[str]:
     """All tests of a gate that were seen to be flaky in this run."""
     flakes = (flake for flake in state.flakes if flake.gate == gate)
     return frozenset(name for flake in flakes for name in flaky_tests(state, flake))
+
+
+def _verdicts(state: RunState, tree: Sha) -> list[Verdict]:
+    """All that was said of a tree, as a candidate's or as a moved tip's."""
+    said = [v for c in state.candidates.values() if c.built.tree == tree for v in c.verdicts]
+    return said + [v for move in state.moves if move.tree == tree for v in move.verdicts]

@@ -22,6 +22,8 @@ def lost_facts(state: RunState, why: str) -> list[e.Event]:
     ]
     if state.baseline == "running":
         facts.append(e.BaselineLost(why=why))
+    if state.tip_judging:
+        facts.append(e.TipJudgingLost(why=why))
     return facts
 
 

@@ -65,6 +65,11 @@ def measure_of_accept(state: RunState, gate: str, heads: Iterable[HeadRef], targ
     return Measure(base, tests, any(may_lose_tests(state, head) for head in heads))
 
 
+def measure_of_moved_tip(state: RunState, gate: str) -> Measure:
+    """For a tip that somebody else made: how many tests it has is theirs to say."""
+    return Measure(state.baseline_verdicts.get(gate))
+
+
 # --- 1 and 3. how many ------------------------------------------------------------------------
 
 

@@ -54,6 +54,16 @@ class JudgeCandidate:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeTip:
+    """Ask a gate what it says of a tip that somebody else moved."""
+
+    tip: Sha
+    gate: str
+    confirms: bool = False
+    """Run it once more, whatever is known of the tree."""
+
+
+@dataclass(frozen=True, slots=True)
 class EndJudging:
     """Stop judging a candidate whose answer nobody needs any more."""
 
@@ -81,6 +91,7 @@ Order = (
     | StartAttempt
     | BuildCandidate
     | JudgeCandidate
+    | JudgeTip
     | EndJudging
     | LandCandidate
     | EndAll

@@ -98,10 +98,10 @@ def difference(
 
 
 def is_chain(state: RunState) -> bool:
-    """Whether the tip is the run's base, or landings lead from there to it without a gap."""
+    """Whether landings lead from the run's base to the result without a gap."""
     at = state.started.base
     for landing in state.landings:
         if landing.before != at:
             return False
         at = landing.commit
-    return at == state.tip
+    return True

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from ledger import events as e
 from ledger.events import HeadRef
-from ledger.model import Outcome, TaskId, Verdict
+from ledger.model import Outcome, Verdict
 from ledger.state import RunState, begin, evolve
-from orchestrator.policy.decide import Now, decide
+from orchestrator.policy.decide import decide
 from orchestrator.policy.lost import lost_facts
+from orchestrator.policy.now import Now
 from orchestrator.policy.orders import (
     BuildCandidate,
     EndAll,
     EndJudging,
     JudgeCandidate,
+    JudgeTip,
     LandCandidate,
     Order,
     Record,
@@ -29,48 +30,14 @@ from orchestrator.policy.orders import (
     StartAttempt,
 )
 from orchestrator.policy.readiness import Guide
+from orchestrator.policy.world import OUTSIDER as OUTSIDER
+from orchestrator.policy.world import AttemptOutcome as AttemptOutcome
+from orchestrator.policy.world import Happening as Happening
+from orchestrator.policy.world import Heads as Heads
+from orchestrator.policy.world import Simulation as Simulation
+from orchestrator.policy.world import World as World
 
-Heads = frozenset[HeadRef]
-"""A tree, in a simulation: what it is made of."""
-OUTSIDER = "outsider"
-"""The task that commits which somebody else pushed count as."""
-AttemptOutcome = Literal["green", "unchanged", "failed", "held", "lost"]
-
-
-class World(Protocol):
-    """What would happen."""
-
-    def attempt(self, task: TaskId, attempt: int, base: Heads) -> tuple[float, AttemptOutcome]:
-        """Seconds and outcome of one attempt from that tree, its check gates included."""
-
-    def judge(self, heads: Heads) -> tuple[float, Outcome]:
-        """Seconds and outcome of all gates on a tree."""
-
-    def merges(self, tip: Heads, head: HeadRef) -> bool:
-        """Whether a head merges with that tree."""
-
-
-@dataclass(slots=True)
-class Simulation:
-    """What came of it."""
-
-    state: RunState
-    facts: list[tuple[e.Event, float]] = field(default_factory=list)
-    judgings: int = 0
-    """Full gate runs, the baseline's and the confirming ones included."""
-    confirmations: int = 0
-    makespan_s: float = 0.0
-    crashes: int = 0
-    trees: dict[str, Heads] = field(default_factory=dict)
-    """What each commit and each tree is made of."""
-
-
-Happening = (
-    Literal["nothing", "crash", "crash-after-landing", "push", "touch"] | tuple[e.Event, ...]
-)
-"""What else happens: the engine dies (just before or just after the tip moved, where it was about
-to); somebody moves the tip, to other or to equal content; facts that somebody else appends."""
-
+CAUSES: dict[AttemptOutcome, e.Cause] = {"check": "check", "failed": "worker"}
 Interruption = Callable[[Simulation], Happening]
 """Asked after each fact what else happens."""
 
@@ -99,13 +66,13 @@ class _Engine:
         self.waiting: list[StartAttempt] = []
         self.disturbed = False
         self.known: dict[str, Outcome] = {}
-        self.names: dict[Heads, str] = {}
-        self.pushed: list[Literal["push", "touch"]] = []
+        self.pushed: list[Literal["push", "touch", "take-back"]] = []
         self.pushes = 0
         self.result = Simulation(begin(started, 0.0), [(started, 0.0)])
         self.state = self.result.state
         self.trees = self.result.trees
-        self.trees[started.base] = frozenset()
+        self.trees[started.base] = self.trees[started.base_tree] = frozenset()
+        self.result.names[frozenset()] = started.base_tree
 
     def drive(self, facts_at_most: int) -> Simulation:
         while not self.state.finished:
@@ -149,7 +116,7 @@ class _Engine:
                 case "crash-after-landing":
                     self.crash(landed=True)
                     return False
-                case "push" | "touch" as pushed:
+                case "push" | "touch" | "take-back" as pushed:
                     self.pushed.append(pushed)
                 case others:
                     self.disturbed = True
@@ -173,6 +140,8 @@ class _Engine:
                     self.fold(e.Landed(candidate=number))
         for fact in (*reconcile_facts(self.state), e.EngineStarted(pid=1, host="simulated")):
             self.fold(fact)
+        if moved := self.moved():
+            self.fold(moved)
 
     def act(self, order: Order) -> None:
         match order:
@@ -186,6 +155,8 @@ class _Engine:
                 self.build(order)
             case JudgeCandidate(candidate, confirms):
                 self.judge(candidate, confirms)
+            case JudgeTip():
+                self.judge_tip(order)
             case LandCandidate(candidate):
                 self.land(candidate)
             case EndJudging(candidate, why):
@@ -231,15 +202,17 @@ class _Engine:
         def end() -> None:
             self.at_work -= 1
             epoch = self.epoch
+            if outcome == "check" and not self.check(order):
+                return
             self.append(
                 e.AttemptFinished(
                     task=order.task,
                     attempt=order.attempt,
-                    outcome=outcome,
+                    outcome="failed" if outcome == "check" else outcome,
                     head=head,
                     tree=head,
                     held_paths=("protected",) if outcome == "held" else (),
-                    cause="worker" if outcome == "failed" else None,
+                    cause=CAUSES.get(outcome),
                     trouble=outcome == "lost",
                     duration_s=seconds,
                 )
@@ -248,6 +221,16 @@ class _Engine:
                 self.work(self.waiting.pop(0))
 
         self.later(seconds, end)
+
+    def check(self, order: StartAttempt) -> bool:
+        """A round, and the gate that is red on it; False when the engine died meanwhile."""
+        whose = {"task": order.task, "attempt": order.attempt, "round": 1}
+        commit = f"r:{order.task}:{order.attempt}"
+        verdict = Verdict(gate="all", tree=commit, key="", outcome="failed")
+        return self.append(
+            e.RoundFinished.model_validate({**whose, "commit": commit, "tree": commit}),
+            e.RoundGateJudged.model_validate({**whose, "verdict": verdict}),
+        )
 
     def build(self, order: BuildCandidate) -> None:
         parts = set(self.trees[order.base])
@@ -265,9 +248,10 @@ class _Engine:
                 )
             return
         parts = {head for head in parts if head.task not in order.removes}
-        tree = self.name(frozenset(parts))
+        tree = self.result.name(frozenset(parts))
         commit = f"c{order.candidate}:{tree}"
         self.trees[commit] = self.trees[tree]
+        self.result.parents[commit] = order.base
         self.append(
             e.CandidateBuilt(
                 candidate=order.candidate,
@@ -278,12 +262,6 @@ class _Engine:
                 tree=tree,
             )
         )
-
-    def name(self, heads: Heads) -> str:
-        """The tree's id: equal for equal content."""
-        tree = self.names.setdefault(heads, f"t{len(self.names)}")
-        self.trees[tree] = heads
-        return tree
 
     def judge(self, number: int, confirms: bool) -> None:
         if not self.append(e.JudgingStarted(candidate=number, confirms=confirms)):
@@ -304,24 +282,57 @@ class _Engine:
             if outcome != "could-not-run":
                 self.known[tree] = outcome
             gate = None if outcome == "passed" else "all"
-            verdict = Verdict(gate="all", tree=tree, key="", outcome=outcome, reused=reused)
+            why = f"red on {tree}" if outcome == "failed" else ""
+            verdict = Verdict(
+                gate="all", tree=tree, key="", outcome=outcome, why=why, reused=reused
+            )
             if self.append(e.CandidateGateJudged(candidate=number, verdict=verdict)):
                 self.append(e.CandidateJudged(candidate=number, outcome=outcome, gate=gate))
 
         self.later(seconds, end)
 
+    def judge_tip(self, order: JudgeTip) -> None:
+        if moved := self.moved():
+            self.append(moved)
+            return
+        started = e.TipJudgingStarted(tip=order.tip, gate=order.gate, confirms=order.confirms)
+        if not self.append(started):
+            return
+        tree = self.state.tip_tree
+        known = None if order.confirms else self.known.get(tree)
+        seconds, outcome = (0.0, known) if known else self.world.judge(self.trees[tree])
+        self.result.tip_judgings += known is None
+
+        def end() -> None:
+            if outcome != "could-not-run":
+                self.known[tree] = outcome
+            verdict = Verdict(
+                gate=order.gate, tree=tree, key="", outcome=outcome, reused=known is not None
+            )
+            self.append(e.TipGateJudged(tip=order.tip, verdict=verdict))
+
+        self.later(seconds, end)
+
+    def moved(self) -> e.TipMoved | None:
+        """The tip as those left it who pushed to it, or took back what had been pushed."""
+        tip, known = self.state.tip, self.result
+        for what in self.pushed:
+            if what == "take-back":
+                tip = self.state.result
+                continue
+            self.pushes += 1
+            before, tip = tip, f"pushed{self.pushes}"
+            new = {HeadRef(task=OUTSIDER, attempt=self.pushes)} if what == "push" else ()
+            known.trees[tip], known.parents[tip] = known.trees[before].union(new), before
+        self.pushed.clear()
+        return known.step_to(tip) if tip != self.state.tip else None
+
     def land(self, number: int) -> None:
         if not self.append(e.LandingIntended(candidate=number)):
             return
-        if self.pushed:
-            self.pushes += 1
-            heads = self.trees[self.state.tip]
-            if "push" in self.pushed:
-                heads |= {HeadRef(task=OUTSIDER, attempt=self.pushes)}
-            self.pushed.clear()
-            commit = f"pushed{self.pushes}"
-            self.trees[commit] = heads
-            self.append(e.CandidateStale(candidate=number, tip=commit, tip_tree=self.name(heads)))
+        if moved := self.moved():
+            fields = moved.model_dump(exclude={"kind"})
+            self.append(e.CandidateStale(candidate=number, **fields))
         else:
             self.append(e.Landed(candidate=number))
 

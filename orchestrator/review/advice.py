@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from ledger.model import FEWER_TESTS
 from orchestrator.policy.accepted import unaccepted, withdrawn
-from orchestrator.review.words import listed
+from orchestrator.policy.flaky import too_flaky
+from orchestrator.policy.tip import red_tip
+from orchestrator.review.words import listed, short
 
 if TYPE_CHECKING:
     from ledger.state import RunState
@@ -75,6 +77,19 @@ def _ended(state: RunState, of_run: str, run: str) -> list[Step]:
                 Step(f"orch log --gate {red}{run}", "what the gate printed on the base"),
                 Step(f"orch resume{of_run}", "judge the base once more"),
                 Step("orch run --allow-red-base", "go on without that gate's word"),
+            ]
+        case "person-needed" if found := red_tip(state):
+            move, gate = found
+            back = f"git update-ref refs/orch/{state.run}/tip"
+            return [
+                Step(f"orch log --gate {gate}{run}", f"what it printed on {short(move.tip)}"),
+                Step(f"{back} {state.result} {move.tip}", "put the tip back to what landed last"),
+                Step(f"orch resume{of_run}", "go on from the tip as it is then"),
+            ]
+        case "person-needed" if too_flaky(state):
+            return [
+                Step(f"orch report{of_run}", "which tests are flaky, and what landed by them"),
+                Step(f"orch resume{of_run}", "go on; they are counted anew"),
             ]
         case _:
             return []

@@ -15,7 +15,7 @@ from itertools import islice
 
 from ledger.state import RunState, Status, TaskState
 from orchestrator.review.status import why_so
-from orchestrator.review.words import count, duration, foreign, listed
+from orchestrator.review.words import count, duration, foreign, listed, short
 
 INDENT_AT_MOST = 6
 URGENT: tuple[Status, ...] = ("working", "held", "failed", "queued")
@@ -150,6 +150,9 @@ def _queue(state: RunState, said: Mapping[str, str], now: float) -> str:
         parts.append(
             f"judging the base ({count(done, 'gate')} done) {said.get('base', '')}".rstrip()
         )
+    if asked := state.tip_judging:
+        what = f"asking gate '{asked.gate}' about {short(asked.tip)}, which somebody put there"
+        parts.append(f"{what}  {said.get('tip', '')}".rstrip())
     for number in state.open_candidates:
         candidate = state.candidates[number]
         if candidate.status != "judging":

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ledger import events as e
 from ledger.model import FEWER_TESTS, Verdict
-from orchestrator.policy.flaky import flaky_tests
-from orchestrator.review.tested import counts_of, names_of
+from orchestrator.review.flakes import said_of_flake
+from orchestrator.review.tested import counts_of
 from orchestrator.review.told import Told
 from orchestrator.review.words import Style, branch, count, duration, foreign, listed, short
 
@@ -55,6 +55,8 @@ def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line |
             | e.FlakeSeen()
         ):
             return _queue(event, state, told)
+        case e.TipMoved() | e.TipJudgingStarted() | e.TipGateJudged() | e.TipJudgingLost():
+            return _tip(event, state, told)
         case (
             e.RunStarted()
             | e.EngineStarted()
@@ -208,9 +210,25 @@ def _queue(event: e.Event, state: RunState, told: Told) -> Line | None:
             why = _why(event.why or event.cause, told) or ", as before"
             return f"{event.task}  sent back{why}", "bad"
         case e.FlakeSeen():
-            tests = flaky_tests(state, event)
-            named = f": {names_of(tests)}" if tests else ""
-            return f"queue gate '{event.gate}' is flaky: red, then green, on one tree{named}", "ask"
+            return f"queue {said_of_flake(event)} (red, then green, on one tree)", "ask"
+        case _:
+            return None
+
+
+def _tip(event: e.Event, state: RunState, told: Told) -> Line | None:
+    match event:
+        case e.TipMoved() if event.tip == state.result:
+            return f"result was put back to {short(event.tip)}, which landed last", "ask"
+        case e.TipMoved():
+            return f"result was moved to {short(event.tip)} by somebody else; going on there", "ask"
+        case e.TipJudgingStarted():
+            again = " again, to be sure" if event.confirms else ""
+            what = f"{short(event.tip)}, which somebody else put there"
+            return f"result asking gate '{event.gate}' about {what}{again}", "plain"
+        case e.TipGateJudged() if event.verdict.outcome == "passed":
+            return f"result {said_of(event.verdict)}: it is not to blame", "good"
+        case e.TipGateJudged():
+            return f"result {_red(event.verdict, told)}", "bad"
         case _:
             return None
 

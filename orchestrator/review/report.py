@@ -2,7 +2,8 @@
 
 1. What failed or waits is told before what went well: nobody reads past good news.
 2. All text that somebody else wrote is escaped: a task's title cannot make a heading or a link.
-3. A base that was not green, a flaky gate and lost time are said each time.
+3. A base that was not green, a flaky gate, commits of somebody else's and lost time are said each
+   time.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from ledger.model import Verdict
 from ledger.state import RunState, TaskState
 from orchestrator.driven import Driven
 from orchestrator.policy.accepted import unaccepted
-from orchestrator.policy.flaky import flaky_tests
 from orchestrator.review.advice import next_steps
+from orchestrator.review.flakes import flaky_on, said_of_flake
+from orchestrator.review.moved import said_of_moves
 from orchestrator.review.narrate import said_of
 from orchestrator.review.status import why_so
 from orchestrator.review.tested import tests_on_result
@@ -112,8 +114,10 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
         f"- {count(len(state.tasks), 'task')}: {counts}",
         f"- From {base}, started {day(state.started_at)}, took {took}",
     ]
+    if state.started.unattended:
+        rows.append("- Unattended: nobody was asked anything")
     if state.landings:
-        where = f"{code(result_branch(state.run))} at {code(short(state.tip))}"
+        where = f"{code(result_branch(state.run))} at {code(short(state.result))}"
         rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
     rows += [f"- Gate {code(gate)} on the result: {said}" for gate, said in tests_on_result(state)]
     rows += [
@@ -150,16 +154,10 @@ def _warnings(state: RunState) -> str:
     elif red:
         rows.append("The base was not green: nothing landed.")
     rows += [f"- {escaped(said_of(verdict), 300)}" for verdict in red]
-    for flake in {flake.gate: flake for flake in state.flakes}.values():
-        tests = dict.fromkeys(
-            name
-            for one in state.flakes
-            if one.gate == flake.gate
-            for name in flaky_tests(state, one)
-        )
-        named = ": " + ", ".join(code(name) for name in list(tests)[:LINES_SHOWN]) if tests else ""
-        rows.append(f"- Gate {code(flake.gate)} is flaky: red, then green, on one tree{named}")
+    for said in dict.fromkeys(said_of_flake(flake) for flake in state.flakes):
+        rows.append(f"- {escaped(said[0].upper() + said[1:], 300)} (red, then green, on one tree)")
     rows += _known_failures(state)
+    rows += [f"- {escaped(said, 300)}" for said in said_of_moves(state)]
     rows += [f"- {escaped(notice.what, 300)}" for notice in state.notices]
     return "## Read this first\n\n" + "\n".join(rows) if rows else ""
 
@@ -226,6 +224,7 @@ def _landed(state: RunState) -> list[str]:
         landing = next((la for la in state.landings if la.candidate == task.landed_by), None)
         what = f"{code(short(landing.commit))}" if landing else ""
         what += f", {count(tries, 'attempt')}" if tries > 1 else ""
+        what += f", {escaped(flaky)}" if (flaky := flaky_on(state, task)) else ""
         rows.append(_line(task, "") + (f": {what}" if what else ""))
     return rows
 
@@ -263,6 +262,8 @@ def _verdicts(state: RunState) -> list[Verdict]:
                 found += round_state.verdicts
     for candidate in state.candidates.values():
         found += candidate.verdicts
+    for move in state.moves:
+        found += move.verdicts
     return found
 
 

@@ -78,6 +78,7 @@ def render_run(
             ("started", day(state.started_at)),
             ("base", short(state.started.base)),
             ("target", state.started.target or ""),
+            ("asks", "nobody: it is unattended" if state.started.unattended else ""),
             ("gates", listed((f"{g.name} ({g.stage})" for g in settings.gates), 10)),
             (
                 "limits",
@@ -96,6 +97,13 @@ def render_run(
             + (listed(r.task for r in la.heads) if la.heads else f"without {listed(la.removes)}")
             for la in state.landings
         ]
+    if state.moves:
+        lines += ["", "moved by somebody else"]
+    for move in state.moves:
+        back = ", back to what has landed" if move.tip == state.result else ""
+        step = f"{short(move.tip)}, from {short(move.before)}{back}"
+        lines.append(f"  {clock(move.at)}  {step}")
+        lines += [line for v in move.verdicts for line in _verdict(v, paint, read_log)]
     lines += ["", "tasks"]
     width = max(len(task_id) for task_id in state.tasks)
     for task in state.tasks.values():

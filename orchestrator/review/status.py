@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from orchestrator.review.flakes import flaky_on, flaky_tests
+from orchestrator.review.moved import said_of_moves
 from orchestrator.review.words import (
     STATUS_STYLE,
     Paint,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from ledger.state import RunState, Status, TaskState
     from orchestrator.driven import Driven
 
-VIEW_VERSION = 3
+VIEW_VERSION = 5
 """Raised when the value's shape or wording changes, so that a kept one is made anew."""
 
 RunPhase = Literal["going-on", "interrupted", "finished", "cleaned"]
@@ -79,6 +81,8 @@ class StatusView:
     target: str | None
     result: str
     tip: str
+    result_at: str
+    """What landed last; the tip, unless somebody else moved that."""
     counts: dict[str, int]
     landings: int
     sandbox: str
@@ -92,7 +96,12 @@ class StatusView:
     unaccepted: tuple[str, ...]
     """Landed tasks whose work no branch of the user's has."""
     cleaned: bool
+    unattended: bool
     flaky_gates: tuple[str, ...]
+    flaky_tests: tuple[str, ...]
+    """Their names, or what was said of them."""
+    moved: tuple[str, ...]
+    """What is to be said of steps of the tip that somebody else made."""
     notices: tuple[str, ...]
     tasks: tuple[TaskLine, ...]
     next: tuple[tuple[str, str], ...]
@@ -135,6 +144,7 @@ def status_of(
         target=state.started.target,
         result=result_branch(state.run),
         tip=state.tip,
+        result_at=state.result,
         counts={name: len(ids) for name in ORDER if (ids := state.by_status.get(name))},
         landings=len(state.landings),
         sandbox=state.started.settings.sandbox.mode,
@@ -147,6 +157,9 @@ def status_of(
         unaccepted=unaccepted(state),
         cleaned=state.cleaned is not None,
         flaky_gates=tuple(dict.fromkeys(flake.gate for flake in state.flakes)),
+        unattended=state.started.unattended,
+        flaky_tests=flaky_tests(state),
+        moved=said_of_moves(state),
         notices=tuple(foreign(notice.what) for notice in state.notices[-5:]),
         tasks=tuple(_task_line(state, task) for task in tasks),
         next=tuple((s.command, s.why) for s in next_steps(state, alive, named)),
@@ -179,7 +192,7 @@ def why_so(state: RunState, task: TaskState) -> str:
             open_needs = [n for n in task.task.needs if state.tasks[n].status not in done]
             return f"needs {listed(open_needs, 3)}"
         case "landed" | "unchanged":
-            return ""
+            return flaky_on(state, task)
         case "held" if FEWER_TESTS in state.to_allow(task) and "tests ran" not in task.note:
             return f"{noted(task.note)}: fewer tests ran than before"
         case _:
@@ -220,7 +233,7 @@ def render_status(
         _phase(status, now, paint),
         f"base {short(status.base)}"
         + (f" of {status.target}" if status.target else "")
-        + (f"  ->  {status.result} {short(status.tip)}" if status.landings else ""),
+        + (f"  ->  {status.result} {short(status.result_at)}" if status.landings else ""),
         "  ".join(paint(f"{n} {name}", STATUS_STYLE[name]) for name, n in status.counts.items()),
         *(f"gate {gate}: {said}" for gate, said in status.tests),
         *_warnings(status, paint),
@@ -257,7 +270,8 @@ def _phase(status: StatusView, now: float, paint: Paint) -> str:
     match status.phase:
         case "going-on":
             judging = f", judging {listed(status.judging, 3)}" if status.judging else ""
-            return f"{paint('going on', 'busy')} for {took}{judging}"
+            alone = ", unattended" if status.unattended else ""
+            return f"{paint('going on', 'busy')} for {took}{alone}{judging}"
         case "interrupted":
             began = day(status.started_at)
             return f"{paint('interrupted', 'bad')}: no engine drives it; started {began}"
@@ -279,10 +293,11 @@ def _warnings(status: StatusView, paint: Paint) -> list[str]:
     if status.baseline == "advisory":
         said = f"the base was not green: {listed(status.red_gates)} did not judge this run"
         lines.append(paint(said, "ask"))
-    if status.flaky_gates:
+    if status.flaky_tests:
         lines.append(
-            paint(f"flaky: {listed(status.flaky_gates)} (red, then green, on one tree)", "ask")
+            paint(f"flaky: {listed(status.flaky_tests)} (red, then green, on one tree)", "ask")
         )
+    lines += [paint(said, "ask") for said in status.moved[-3:]]
     if status.accepted_into:
         rest = f"; not accepted yet: {listed(status.unaccepted)}" if status.unaccepted else ""
         lines.append(f"accepted into {listed(status.accepted_into)}{rest}")

@@ -6,7 +6,8 @@
    the same chain (it waits while somebody has it checked out).
 3. From the tip along first parents down to the base, each commit is a landing that the ledger
    recorded: the same tree, on the commit before, with exactly its heads as further parents, and
-   trailers that name the run, the tasks and the gates as they were defined.
+   trailers that name the run, the tasks and the gates as they were defined. Commits with which
+   somebody else moved the tip, as recorded, are told as not orch's; any other disagrees.
 4. The tree of each landing, and of each commit that an accept moved a branch to, passed every
    gate that judges what it holds, as recorded of that very tree; gates that were red on the base
    by the person's leave are left out.
@@ -27,6 +28,7 @@ from ledger.model import Gate, Outcome, Sha, TaskId, Verdict
 from ledger.state import IllegalEvent, Landing, RunState, evolve, fold
 from ledger.store import Store
 from orchestrator.errors import OrchError
+from orchestrator.review.moved import kept_moves
 from orchestrator.review.words import count, listed, result_branch, short
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ def verify_run(git: Git, store: Store, blobs: Blobs, run: str) -> Verification:
         )
     else:
         wrong += _refs(git, state, notes)
-        wrong += _chain(git, state)
+        wrong += _chain(git, state, notes)
     lost = sorted({v.gate for v in recorded.verdicts if v.log and v.log not in blobs})
     if lost:
         notes.append(f"logs of {listed(lost)} are lost")
@@ -125,6 +127,7 @@ def _replay(store: Store, run: str) -> _Recorded:
                 e.BaselineGateJudged()
                 | e.RoundGateJudged()
                 | e.CandidateGateJudged()
+                | e.TipGateJudged()
                 | e.AcceptGateJudged()
             ):
                 verdicts.append(fact.verdict)
@@ -199,7 +202,7 @@ def _refs(git: Git, state: RunState, notes: list[str]) -> Iterator[Disagreement]
     if result is not None and result not in known | landing_now:
         name = result_branch(state.run)
         yield Disagreement(name, f"is at {short(result)}, which no landing made")
-    elif result is not None and result != state.tip and result not in landing_now:
+    elif result is not None and result != state.result and result not in landing_now:
         notes.append(f"{result_branch(state.run)} is behind; is it checked out somewhere?")
     for task_id, task in state.tasks.items():
         for attempt in task.attempts:
@@ -215,11 +218,17 @@ def _refs(git: Git, state: RunState, notes: list[str]) -> Iterator[Disagreement]
 # --- 3. the chain -----------------------------------------------------------------------------
 
 
-def _chain(git: Git, state: RunState) -> Iterator[Disagreement]:
+def _chain(git: Git, state: RunState, notes: list[str]) -> Iterator[Disagreement]:
     landings = {landing.commit: landing for landing in state.landings}
-    chain = git.first_parents(state.tip, state.started.base)
-    for commit, tree in chain:
+    moves = [m.tip for m in kept_moves(state) if git.is_ancestor(m.tip, state.tip)]
+    strangers = {c for tip in moves for c, _ in git.first_parents(tip, state.started.base)}
+    strangers -= landings.keys()
+    found: list[str] = []
+    for commit, tree in git.first_parents(state.tip, state.started.base):
         landing = landings.pop(commit, None)
+        if landing is None and commit in strangers:
+            found.append(short(commit))
+            continue
         if landing is None:
             why = "no landing made it, and no gate judged it"
             yield Disagreement(f"commit {short(commit)} on the result", why)
@@ -228,8 +237,14 @@ def _chain(git: Git, state: RunState) -> Iterator[Disagreement]:
         if tree != landing.tree:
             yield Disagreement(what, f"its tree is {short(tree)}, judged was {short(landing.tree)}")
         yield from _commit(git, state, landing, what)
+    if found:
+        notes.append(f"not made by orch, somebody else moved the tip there: {listed(found)}")
     for landing in landings.values():
         what = f"landing {short(landing.commit)} ({_carried(landing)})"
+        if any(git.is_ancestor(landing.commit, tip) for tip in moves):
+            notes.append(f"{what}: somebody else merged it into a history of their own")
+            yield from _commit(git, state, landing, what)
+            continue
         yield Disagreement(what, "is not on the result's chain of first parents")
 
 

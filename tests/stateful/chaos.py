@@ -22,8 +22,9 @@ class Chaos:
         self.bad_rate = rng.choice((0.0, 0.1, 0.4, 0.9))
         self.failed_rate = rng.choice((0.0, 0.1, 0.4))
         self.odd_rate = rng.choice((0.0, 0.05, 0.2))
-        self.flaky_rate = 0.0 if self.deterministic else rng.choice((0.05, 0.3))
+        self.flaky_rate = 0.0 if self.deterministic else rng.choice((0.05, 0.3, 0.6))
         self.unable_rate = rng.choice((0.0, 0.0, 0.1, 0.4))
+        self.careless_rate = rng.choice((0.0, 0.3, 0.9))
         self.attempt_s = rng.choice((0.0, 1.0, 20.0))
         self.gate_s = rng.choice((0.0, 1.0, 50.0))
         everybody = (*tasks, OUTSIDER)
@@ -37,20 +38,22 @@ class Chaos:
         return {frozenset(self.rng.sample(tasks, 2)) for _ in range(count if tasks[1:] else 0)}
 
     def attempt(self, task: TaskId, attempt: int, base: Heads) -> tuple[float, AttemptOutcome]:
-        """Mostly green; repairs are bad half as often."""
+        """Mostly green; repairs are bad half as often, and on a red tree most checks are red."""
         self.bases[HeadRef(task=task, attempt=attempt)] = base
         seconds = self.rng.uniform(0.5, 1.5) * self.attempt_s
+        if self.truth(base) == "failed" and self.rng.random() < 0.8:
+            return seconds, "check"
         if self.rng.random() < self.failed_rate:
-            return seconds, "failed"
+            return seconds, self.rng.choice(("failed", "check"))
         if self.rng.random() < self.odd_rate:
             return seconds, self.rng.choice(("unchanged", "held", "lost"))
         return seconds, "green"
 
     def is_bad(self, head: HeadRef) -> bool:
-        """Whether a head is red wherever it is; an outsider's commits are not."""
-        if head.task == OUTSIDER:
-            return False
+        """Whether a head is red wherever it is; so is what a careless outsider pushed."""
         rate = self.bad_rate / (1 if head.attempt == 1 else 2)
+        if head.task == OUTSIDER:
+            rate = self.careless_rate
         return random.Random(f"{self.salt} {head.task} {head.attempt}").random() < rate
 
     def knows(self, one: HeadRef, other: HeadRef) -> bool:
@@ -101,26 +104,32 @@ class Meddlers:
         """What happens after the newest fact."""
         state = simulation.state
         if state.finished:
-            return self.reopen(state)
+            return self.reopen(simulation)
         newest = simulation.facts[-1][0].kind
         # the narrowest window of all deserves more than its share
         rate = max(self.rate, 0.1) if newest == "LandingIntended" and self.rate else self.rate
         if not self.left or self.rng.random() >= rate:
             return "nothing"
         self.left -= 1
-        choices: list[Happening] = ["crash", "crash-after-landing", "push", "touch"]
+        choices: list[Happening] = ["crash", "crash-after-landing", "push", "push", "touch"]
+        choices.append("take-back")
         if self.people:
             choices += [facts for facts in self.words(state) if facts]
         return self.rng.choice(choices)
 
-    def reopen(self, state: RunState) -> Happening:
+    def reopen(self, simulation: Simulation) -> Happening:
         """A person sees the end and is not content; another engine goes on."""
+        state = simulation.state
         if not self.people or not self.left:
             return "nothing"
         self.left -= 1
         words = [facts for facts in self.words(state) if facts]
         word = self.rng.choice(words) if words else ()
-        return (*self.acceptance(state), *word, e.EngineStarted(pid=2, host="simulated"))
+        back: tuple[e.Event, ...] = ()
+        if state.moved and self.rng.random() < 0.7:
+            back = (simulation.step_to(state.result),)
+        engine = e.EngineStarted(pid=2, host="simulated")
+        return (*self.acceptance(state), *word, engine, *back)
 
     def acceptance(self, state: RunState) -> tuple[e.Event, ...]:
         """Some of what stands in the result is accepted; at times the fact is swallowed."""
@@ -200,4 +209,5 @@ def random_run(rng: random.Random) -> e.RunStarted:
         parallel=rng.randint(1, 4),
         gates_parallel=rng.randint(1, 4),
         attempts=rng.randint(1, 3),
+        unattended=rng.random() < 0.5,
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass, field
 
 import pytest
 
 from ledger import events as e
-from orchestrator.policy.simulate import Happening, Simulation, simulate
+from ledger.model import Outcome
+from orchestrator.policy.simulate import Happening, Heads, Simulation, simulate
 from tests.support.builders import FREE, CalmWorld, guide_for, head, started, task_ids
 
 
@@ -71,6 +73,30 @@ def test_a_hopeless_task_is_given_up_and_only_what_needs_it_is_skipped():
     assert statuses(done) == {"failed": ["a"], "skipped": ["b", "c"], "landed": ["d", "e"]}
     assert done.state.finished is not None
     assert done.state.finished.exit_code == 1
+
+
+@dataclass
+class FirstRed(CalmWorld):
+    """The first run of all gates on a tree with work in it is red, and none after it."""
+
+    seen: set[Heads] = field(default_factory=set)
+
+    def judge(self, heads: Heads) -> tuple[float, Outcome]:
+        """Red once for each tree."""
+        first = bool(heads) and heads not in self.seen
+        self.seen.add(heads)
+        return self.gate_s, "failed" if first else "passed"
+
+
+def test_gates_that_change_their_mind_all_night_end_a_run_that_nobody_attends():
+    chain = {f"t{n}": [f"t{n - 1}"] if n > 1 else [] for n in range(1, 9)}
+    attended = simulate(started(chain), FirstRed(), FREE)
+    assert statuses(attended) == {"landed": list(chain)}
+    assert len(kinds(attended, e.FlakeSeen)) == 8
+    alone = simulate(started(chain, unattended=True), FirstRed(), FREE)
+    assert len(kinds(alone, e.FlakeSeen)) == len(alone.state.with_status("landed")) == 4
+    assert alone.state.finished and alone.state.finished.exit_code == 5
+    assert not kinds(alone, e.HeadSentBack)
 
 
 def crash_at(*numbers: int):

@@ -6,11 +6,16 @@
    they are brisk (`policy.readiness`, rule 4), and exactly `parallel` where they are not; that no
    more than `parallel` workers work, the engine sees to, and a test of the engine.
 3. Judgings, the baseline's included, stay within `gates_parallel`.
-4. A head is blamed only for a tree that is the tip plus itself, red in two real runs.
+4. A head is blamed only for a tree that is the tip plus itself, red in two real runs, and only
+   on a tip that orch landed or that a gate of this run passed. No attempt is given up for a check
+   that was red where it began.
 5. What is known of a prefix is true: `suspects` is red, `cut` does not merge.
 6. No more attempts are charged than the limits allow; no index differs from what it indexes.
 7. What stands in the result, and what of it is accepted, is told by heads.
-8. A run that ends leaves nothing under way and every task in a final state.
+8. A tip that somebody else moved is judged only when something on it was not green, and ends the
+   run only when it was not green itself, twice. No head brings back what was taken out.
+9. A run that nobody attends ends when more than three tests were flaky, and only then.
+10. A run that ends leaves nothing under way and every task in a final state.
 """
 
 from __future__ import annotations
@@ -51,6 +56,15 @@ class Watcher:
         self.world, self.guide = world, guide
         self.seen = 0
         self.tip = ""
+        self.stray = False
+        self.doubtful: set[str] = set()
+        """Commits that something was made on which was not green, and trees that were not."""
+        self.tip_said: Counter[str] = Counter()
+        self.tip_judging = False
+        self.blamed_checks: dict[TaskId, list[str]] = {}
+        self.gone: set[str] = set()
+        self.ours: set[str] = set()
+        self.flaky: set[str] = set()
         self.base_known = False
         self.base_running = False
         self.built: dict[int, e.CandidateBuilt] = {}
@@ -82,6 +96,7 @@ class Watcher:
         match fact:
             case e.RunStarted():
                 self.tip = fact.base
+                self.ours.add(fact.base)
             case e.BaselineStarted():
                 self.base_running = True
                 self.check_slots(state)
@@ -91,12 +106,20 @@ class Watcher:
                 self.base_running = False
             case e.LimitsChanged():
                 self.limits_changed = True
+            case e.EngineStarted():
+                if not self.tip_said["passed"]:
+                    self.tip_said.clear()
             case e.AttemptStarted():
                 self.check_start(fact, state)
+            case e.RoundGateJudged() if fact.verdict.outcome != "passed":
+                self.doubtful.add(state.tasks[fact.task].attempts[fact.attempt - 1].started.base)
             case e.AttemptFinished():
                 self.working.remove(fact.task)
                 if fact.outcome != "lost":
                     self.attempt_s = fact.duration_s
+                if fact.cause == "check":
+                    base = state.tasks[fact.task].attempts[fact.attempt - 1].started.base
+                    self.blamed_checks.setdefault(fact.task, []).append(base)
                 if fact.outcome == "unchanged":
                     self.done.add(fact.task)
             case e.HeadSubmitted():
@@ -104,10 +127,33 @@ class Watcher:
                 self.done.discard(fact.task)
             case e.RetryRequested():
                 self.done.discard(fact.task)
+                self.blamed_checks.pop(fact.task, None)
+            case e.TaskGivenUp():
+                self.check_given_up(fact, simulation)
+            case e.TipMoved():
+                self.move(fact)
+            case e.TipJudgingStarted():
+                assert self.stray and fact.tip == self.tip, "a tip that orch put there is judged"
+                here = {c.tree for c in self.built.values() if c.base == self.tip}
+                assert {self.tip, *here} & self.doubtful, "a tip is judged that nothing was red on"
+                self.tip_judging = True
+                self.check_slots(state)
+            case e.TipGateJudged():
+                self.tip_judging = False
+                if fact.verdict.outcome == "failed" and not fact.verdict.reused:
+                    self.red_runs[fact.verdict.tree] += 1
+                if fact.tip == self.tip:
+                    self.tip_said[fact.verdict.outcome] += 1
+            case e.TipJudgingLost():
+                self.tip_judging = False
             case e.CandidateBuilt():
                 assert fact.base == self.tip
+                for ref in fact.heads:
+                    attempt = state.attempt(ref)
+                    assert attempt.submitted or attempt.started.base not in self.gone
                 self.built[fact.candidate] = fact
             case e.JudgingStarted():
+                assert not self.too_flaky(state), "who would look at that many flakes?"
                 self.judging.add(fact.candidate)
                 self.check_slots(state)
             case e.CandidateGateJudged():
@@ -119,20 +165,29 @@ class Watcher:
                 self.judging.discard(fact.candidate)
             case e.FlakeSeen():
                 assert self.red_runs[fact.tree], "a flake that was never red"
+                assert fact.tests, "a flake without a name"
                 self.red_runs[fact.tree] = 0
+                self.flaky |= set(fact.tests)
             case e.LandingIntended():
                 assert fact.candidate in self.passed_candidates, "landing what nobody judged"
                 assert self.base_known, "landing before the base is known"
             case e.Landed():
                 self.check_landing(self.built[fact.candidate], simulation)
             case e.CandidateStale():
-                self.tip = fact.tip
+                self.move(fact)
+            case e.HeadSentBack(cause="could-not-run"):
+                assert not self.stray or self.tip_said["passed"], "held on a tip nobody judged"
             case e.HeadSentBack(cause="red"):
                 self.check_blame(fact, simulation)
             case e.Accepted():
                 self.accepted |= set(fact.heads)
             case e.RunFinished():
                 self.check_end(fact, state)
+                self.flaky.clear()
+
+    def too_flaky(self, state: RunState) -> bool:
+        """Rule 9."""
+        return state.started.unattended and len(self.flaky) > 3
 
     def check_start(self, fact: e.AttemptStarted, state: RunState) -> None:
         """Rule 2."""
@@ -153,14 +208,25 @@ class Watcher:
 
     def check_slots(self, state: RunState) -> None:
         """Rule 3."""
-        assert len(self.judging) + self.base_running <= state.limits.gates_parallel
+        judging = len(self.judging) + self.base_running + self.tip_judging
+        assert judging <= state.limits.gates_parallel
 
     def note_judged(self, fact: e.CandidateJudged) -> None:
         """What a judging said of a tree."""
         self.judging.remove(fact.candidate)
+        built = self.built[fact.candidate]
         if fact.outcome == "passed":
-            self.passed.add(self.built[fact.candidate].tree)
+            self.passed.add(built.tree)
             self.passed_candidates.add(fact.candidate)
+        else:
+            self.doubtful |= {built.base, built.tree}
+
+    def move(self, fact: e.TipMoved | e.CandidateStale) -> None:
+        """Somebody else moved the tip, or the same tip is looked at again."""
+        if fact.tip != self.tip:
+            self.tip_said.clear()
+            self.gone = set(fact.without)
+        self.tip, self.stray = fact.tip, fact.tip not in self.ours
 
     def check_landing(self, built: e.CandidateBuilt, simulation: Simulation) -> None:
         """Rule 1."""
@@ -168,7 +234,8 @@ class Watcher:
         assert built.tree in self.passed, "a tree landed that was not judged passed"
         if self.world.deterministic:
             assert self.world.truth(simulation.trees[built.commit]) == "passed"
-        self.tip = built.commit
+        self.tip, self.stray = built.commit, False
+        self.ours.add(built.commit)
         self.done |= {ref.task for ref in built.heads}
         self.done -= set(built.removes)
         self.standing |= {ref.task: ref for ref in built.heads}
@@ -182,9 +249,17 @@ class Watcher:
         assert built.heads == (HeadRef(task=fact.task, attempt=fact.attempt),), "not alone"
         assert built.base == self.tip, "not on the tip"
         assert self.red_runs[built.tree] >= 2, "blamed without a confirming run"
+        assert not self.stray or self.tip_said["passed"], "blamed on a tip that nobody judged"
         if self.world.deterministic:
             tip = simulation.trees[self.tip]
+            assert self.world.truth(tip) == "passed", "blamed on a red tip"
             assert self.world.truth(tip | set(built.heads)) == "failed", "a good head was blamed"
+
+    def check_given_up(self, fact: e.TaskGivenUp, simulation: Simulation) -> None:
+        """Rule 4, for what check gates said."""
+        bases = self.blamed_checks.get(fact.task, [])
+        if self.world.deterministic and self.tip in bases:
+            assert self.world.truth(simulation.trees[self.tip]) == "passed", "given up on a red tip"
 
     def check_state(self, simulation: Simulation) -> None:
         """Rules 5 to 7."""
@@ -233,12 +308,20 @@ class Watcher:
         assert set(state.open_candidates) == still_open
 
     def check_end(self, fact: e.RunFinished, state: RunState) -> None:
-        """Rule 8."""
+        """Rules 8 to 10."""
         assert not self.working
         assert not self.judging
         assert not self.base_running
-        if fact.outcome not in ("complete", "person-needed"):
+        assert not self.tip_judging
+        if fact.outcome == "person-needed" and self.stray and not self.tip_said["passed"]:
+            twice = max(self.tip_said["failed"], self.tip_said["could-not-run"]) >= 2
+            assert twice or state.with_status("held"), "a tip was not green twice, nobody said"
+            if twice:
+                return
+        assert ("nobody attends" in fact.why) <= self.too_flaky(state)
+        if fact.outcome not in ("complete", "person-needed") or "nobody attends" in fact.why:
             return
+        assert not self.too_flaky(state)
         held = set(state.with_status("held"))
         for task_id, task in state.tasks.items():
             if task.status == "waiting":

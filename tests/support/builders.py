@@ -22,7 +22,7 @@ from ledger.model import (
     Verdict,
 )
 from ledger.state import RunState, begin, evolve
-from orchestrator.policy.decide import Now
+from orchestrator.policy.now import Now
 from orchestrator.policy.paths import PathIndex
 from orchestrator.policy.readiness import Guide
 from orchestrator.policy.simulate import AttemptOutcome, Heads
@@ -63,6 +63,7 @@ def started(
     failure_rate: float = 0.1,
     attempt_s: float = 60.0,
     allow_red_base: bool = False,
+    unattended: bool = False,
     **limits: Any,
 ) -> e.RunStarted:
     """The first fact of a run of these tasks; keywords are limits."""
@@ -80,6 +81,7 @@ def started(
         identity=Identity(name="A Person", email="person@example.org"),
         estimates=e.Estimates(failure_rate=failure_rate, attempt_s=attempt_s),
         allow_red_base=allow_red_base,
+        unattended=unattended,
     )
 
 

@@ -116,8 +116,13 @@ def _check_chain(project: Project, state: RunState, facts: list[e.Event], tip: s
     lines = project.git("log", "--first-parent", form, f"{base}..{tip}").splitlines()
     landed = {landing.commit for landing in state.landings}
     assert landed <= {line.split()[0] for line in lines}, "L1: what has landed is in the result"
+    strangers = {move.tip for move in state.moves}
+    branch = _refs(project, f"refs/heads/orch/{state.run}/result").values()
+    assert {base, *landed, *built}.issuperset(branch), "L1: the result is at what nobody judged"
     for line in lines:
         commit, tree, *parents = line.split()
+        if commit in strangers:
+            continue
         assert commit in built, f"L1: {commit} is no candidate of the run"
         assert built[commit].tree == tree, f"L1: {commit} has another tree than was judged"
         assert wanted <= passed.get(tree, set()), f"L1: not every gate passed {commit}"

@@ -47,6 +47,7 @@ PURE = (
     "ledger.accept_fold",
     "ledger.task_fold",
     "ledger.queue_fold",
+    "ledger.tip_fold",
     "ledger.export",
     "worktree.names",
     "orchestrator.policy",

@@ -32,7 +32,7 @@ def log(
     """Show what a worker or a gate printed.
 
     While a worker is at work: what it has printed so far. With --gate and without a task: what
-    that gate printed on the base.
+    that gate printed on the base, or later on a tip that somebody else moved.
     """
     from ledger.blobs import Lost
     from orchestrator.cli import output

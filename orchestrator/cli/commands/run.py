@@ -38,6 +38,10 @@ def run(
     accept: Annotated[
         bool, typer.Option("--accept", help="Accept the result when all of it landed.")
     ] = False,
+    unattended: Annotated[
+        bool,
+        typer.Option("--unattended", help="Nobody will answer: ask nothing, end when unsure."),
+    ] = False,
     allow_red_base: Annotated[
         bool,
         typer.Option("--allow-red-base", help="Go on without the gates that fail on the base."),
@@ -54,6 +58,9 @@ def run(
     branch. Your checkout and your branches stay as they are until: orch accept. With --json one
     event a line. Commands in the settings that have changed since you trusted them are shown
     first, and run only with your yes: orch trust.
+
+    With --unattended nobody is ever asked: what would need an answer is refused at
+    the start, or ends the run with exit code 5. --detach alone does not mean that.
     """
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
@@ -74,6 +81,7 @@ def run(
         deadline=deadline_at(deadline),
         allow_red_base=allow_red_base,
         accept=accept,
+        unattended=unattended,
         sandbox=sandbox_mode(sandbox),
     )
     workplace = open_here(environ)

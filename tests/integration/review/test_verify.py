@@ -30,6 +30,7 @@ print = "at work"
 def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A run of which two tasks landed, one after the other, and one failed with a head."""
     project = Project(tmp_path_factory.mktemp("template"))
+    project.commit({"readme": "more\n"}, "second")
     project.gates = (
         project.gates[0].model_copy(update={"command": "echo tested; sh test.sh"}),
         project.gates[0].model_copy(update={"name": "second", "command": "test ! -e never"}),
@@ -94,6 +95,20 @@ def test_a_commit_that_no_gate_judged_is_found(done: tuple[Project, str]) -> Non
     project.git("update-ref", f"refs/orch/{run}/tip", evil)
     found = verify(project, run)
     assert not found.agrees and any(one.what == "the tip" for one in found.disagreements)
+
+
+def test_a_commit_on_the_result_that_nobody_recorded_is_found(
+    done: tuple[Project, str], tmp_path: Path
+) -> None:
+    project, run = done
+    base, older = project.git("rev-parse", "main", "main~1").split()
+
+    def from_older(kind: str, body: str) -> str:
+        moved = kind in ("RunStarted", "CandidateBuilt")
+        return body.replace(f'"base":"{base}"', f'"base":"{older}"') if moved else body
+
+    found = verify(project, run, rewritten(project, run, tmp_path, from_older)).disagreements
+    assert any(f"commit {base[:10]}" in one.what and "no landing" in one.why for one in found)
 
 
 def test_a_result_branch_that_waits_behind_is_only_noted(done: tuple[Project, str]) -> None:

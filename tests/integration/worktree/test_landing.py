@@ -88,6 +88,17 @@ def test_a_result_branch_that_a_person_deleted_comes_back(scene: Scene):
     assert scene.git.read_ref(result_branch(RUN)) == made
 
 
+def test_a_result_branch_follows_what_landed_not_what_somebody_else_put_on_the_tip(scene: Scene):
+    open_result(scene.git, RUN, scene.base)
+    made = candidate(scene, scene.base, "a.py")
+    assert land(scene.git, RUN, made, scene.base)
+    theirs = candidate(scene, made, "theirs.py")
+    scene.plain("update-ref", tip_ref(RUN), theirs, made)
+    scene.plain("update-ref", result_branch(RUN), scene.base)
+    assert result_follows(scene.git, RUN, made)
+    assert scene.git.read_ref(result_branch(RUN)) == made
+
+
 RACER = """
 import sys, time
 from pathlib import Path

@@ -109,6 +109,10 @@ def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
         "CandidateStale": e.CandidateStale(candidate=number, tip=sha, tip_tree=sha),
         "HeadSentBack": e.HeadSentBack(task="t", attempt=1, cause="conflict"),
         "FlakeSeen": e.FlakeSeen(gate="unit", tree="t"),
+        "TipMoved": e.TipMoved(tip=sha, tip_tree=sha),
+        "TipJudgingStarted": e.TipJudgingStarted(tip=sha, gate="unit"),
+        "TipGateJudged": e.TipGateJudged(tip=sha, verdict=red),
+        "TipJudgingLost": e.TipJudgingLost(why="w"),
         "TaskGivenUp": e.TaskGivenUp(task="t", why="given up"),
         "TaskHeld": e.TaskHeld(task="t", why="w"),
         "PathAllowed": e.PathAllowed(task="t", path="p"),
@@ -126,5 +130,5 @@ def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
     }
     line = narrate(facts[kind], story.state)
     quiet = {*SILENT, "EngineStarted", "BaselineFinished", "CandidateJudged", "CandidateDropped"}
-    assert (line is None) == (kind in quiet | {"AcceptIntended"})
+    assert (line is None) == (kind in quiet | {"AcceptIntended", "TipJudgingLost"})
     assert line is None or ("\x1b" not in line[0] and "\n" not in line[0])

@@ -89,6 +89,16 @@ def accepts(*heads: HeadRef) -> e.Accepted:
     return e.Accepted(target="main", before="b", commit="c", tree="t", heads=heads)
 
 
+def pushed() -> Story:
+    """somebody else moved the tip."""
+    return fresh().baseline().tell(e.TipMoved(tip="pushed", tip_tree="pushed-tree"))
+
+
+def asked() -> Story:
+    """a gate judges the tip that somebody else moved."""
+    return pushed().tell(e.TipJudgingStarted(tip="pushed", gate="unit"))
+
+
 def built(candidate: int = 1, base: str = "base", **keywords) -> e.CandidateBuilt:
     keywords.setdefault("heads", (head("a"),))
     return e.CandidateBuilt(candidate=candidate, base=base, commit="c", tree="t", **keywords)
@@ -166,6 +176,17 @@ CASES: list[tuple[Callable[[], Story], e.Event]] = [
     (judging, e.CandidateStale(candidate=1, tip="t", tip_tree="t")),
     (queued, e.CandidateStale(candidate=1, tip="t", tip_tree="t")),
     (lambda: landing().tell(sends_back("b")), e.Landed(candidate=1)),
+    # a tip that somebody else moved
+    (fresh, e.TipMoved(tip="base", tip_tree="base-tree")),
+    (landing, e.TipMoved(tip="t", tip_tree="t")),
+    (fresh, e.TipJudgingStarted(tip="base", gate="unit")),
+    (landed, e.TipJudgingStarted(tip="c1", gate="unit")),
+    (pushed, e.TipJudgingStarted(tip="base", gate="unit")),
+    (asked, e.TipJudgingStarted(tip="pushed", gate="unit")),
+    (pushed, e.TipGateJudged(tip="pushed", verdict=verdict())),
+    (asked, e.TipGateJudged(tip="base", verdict=verdict())),
+    (asked, e.TipGateJudged(tip="pushed", verdict=verdict(gate="lint"))),
+    (pushed, e.TipJudgingLost(why="killed")),
     # heads that go back
     (fresh, sends_back("a")),
     (queued, sends_back("a", 2)),

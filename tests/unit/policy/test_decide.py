@@ -6,7 +6,9 @@ import pytest
 
 from ledger import events as e
 from ledger.model import Limits
-from orchestrator.policy.decide import Now, decide, under_way
+from orchestrator.policy.decide import decide
+from orchestrator.policy.ending import under_way
+from orchestrator.policy.now import Now
 from orchestrator.policy.orders import (
     BuildCandidate,
     EndAll,
@@ -286,7 +288,7 @@ def test_a_verdict_that_is_only_repeated_does_not_confirm_another():
 def test_a_red_that_vanishes_is_flaky_said_so_and_lands():
     story = Story.of(1).baseline().queues("t1")
     story.judges(story.builds(1, "tree"), "failed").judges(1, "passed", confirms=True)
-    assert facts(story) == [e.FlakeSeen(gate="unit", tree="tree", candidate=1)]
+    assert facts(story) == [e.FlakeSeen(gate="unit", tree="tree", candidate=1, tests=("unit",))]
     story.tell(*facts(story))
     assert orders(story) == (LandCandidate(1),)
     assert story.state.tasks["t1"].charged == 0

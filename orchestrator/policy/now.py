@@ -1,0 +1,14 @@
+"""What policy needs to know of the world, as a value. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """A moment: what time it is, and how much room there is."""
+
+    at: float
+    """Seconds since the epoch."""
+    free_gb: float = float("inf")

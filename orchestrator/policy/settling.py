@@ -1,0 +1,58 @@
+"""Tasks that cannot go on. Pure.
+
+1. A task whose attempts are used up is given up, unless it is in question whether the last one
+   failed by its own fault (`tip`).
+2. A task whose worker was lost five times by trouble of its own is held for a person: it is
+   not its fault, nor can it go on.
+3. A queued head whose need, or whose base, was taken out of the result goes back, and uses up no
+   attempt: it would bring along what was taken out. What a person submitted stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ledger import events as e
+from ledger.state import STUCK, RunState
+from orchestrator.policy.orders import Order, Record
+from orchestrator.policy.tip import accused_by
+
+LOST_AT_MOST = 5
+"""Attempts lost one after the other before a person is asked."""
+
+
+def settle_tasks(state: RunState) -> tuple[Order, ...]:
+    """What is to be recorded of tasks that cannot go on."""
+    orders: list[Order] = []
+    for task_id in state.again:
+        task = state.tasks[task_id]
+        if accused_by(state, task):
+            continue
+        if task.charged >= state.limits.attempts:
+            tries = "1 attempt" if task.charged == 1 else f"{task.charged} attempts"
+            why = f"given up after {tries}: {task.note}" if task.note else f"gave up after {tries}"
+            orders.append(Record(e.TaskGivenUp(task=task_id, why=why)))
+        elif task.lost >= LOST_AT_MOST:
+            why = f"its worker was lost {task.lost} times: {task.note}"
+            orders.append(Record(e.TaskHeld(task=task_id, why=why)))
+    return (*orders, *_send_back(state))
+
+
+def _send_back(state: RunState) -> Iterator[Order]:
+    """Rule 3."""
+    taken_out = any(landing.removes for landing in state.landings)
+    lost = state.moves[-1].without if state.moves else ()
+    for head in state.queue if taken_out or lost else ():
+        needs, attempt = state.tasks[head.task].task.needs, state.attempt(head)
+        cause: e.Cause
+        if taken_out and (gone := [n for n in needs if state.tasks[n].status in STUCK]):
+            cause, what = "need", f"what it needs was taken out of the result: {', '.join(gone)}"
+        elif attempt.started.base in lost and not attempt.submitted:
+            base = attempt.started.base[:10]
+            cause, what = "base", f"it was made on {base}, which was taken out of the result"
+        else:
+            continue
+        fact = e.HeadSentBack(
+            task=head.task, attempt=head.attempt, cause=cause, why=what, charged=False
+        )
+        yield Record(fact)

@@ -1,0 +1,44 @@
+"""What starts next. Pure.
+
+1. The baseline starts at once, beside the first workers.
+2. Ready tasks start as `readiness` says, from the tip as it stands, unless there is too little
+   room.
+3. A head that was sent back is re-applied first; a failed attempt is followed by a clean one.
+"""
+
+from __future__ import annotations
+
+from ledger.state import RunState
+from orchestrator.policy.candidates import free_slots
+from orchestrator.policy.now import Now
+from orchestrator.policy.orders import Order, RunBaseline, StartAttempt
+from orchestrator.policy.readiness import Guide, startable, under_way_at_most
+
+
+def start_baseline(state: RunState) -> list[Order]:
+    """The order to start the baseline, where it is not known."""
+    if state.baseline != "unknown" or free_slots(state) < 0:
+        return []  # its slot is kept, unless there are fewer than there were
+    return [RunBaseline()]
+
+
+def start(state: RunState, guide: Guide, now: Now) -> list[Order]:
+    """The orders to start the baseline and attempts."""
+    orders = start_baseline(state)
+    if now.free_gb < state.limits.min_free_gb:
+        return orders
+    slots = under_way_at_most(state) - len(state.by_status.get("working", ()))
+    for task_id in startable(state, guide, slots):
+        task = state.tasks[task_id]
+        last = task.last_telling
+        change = (last.started.base, last.head) if last and last.sent_back and last.head else None
+        orders.append(
+            StartAttempt(
+                task=task_id,
+                attempt=len(task.attempts) + 1,
+                base=state.tip,
+                worker=task.task.worker or state.started.settings.worker or "",
+                reapply=change,
+            )
+        )
+    return orders
