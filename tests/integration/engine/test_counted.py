@@ -200,7 +200,7 @@ def test_what_lost_tests_by_leave_is_accepted_onto_a_branch_that_moved(project: 
     lost = task("a", paths=("t_1",), may_change=("t_1",))
     run = project.run(lost, task("b")).run
     part = accepted(project, run, selection=Selection(only=("a",)), to="part", squash=True)
-    assert (part.outcome, part.judged) == ("accepted", True), part
+    assert part.outcome == "accepted", part  # judged, or known where it landed before the other
     project.git("rm", "-q", "t_2")
     project.git("commit", "-qm", "fewer by my own hand")
     whole = accepted(project, run)

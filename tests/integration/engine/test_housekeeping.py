@@ -1,14 +1,13 @@
 """What a run keeps beside its ledger: snapshots, the view for agents, pools, disk space."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 from ledger.snapshot import restore_snapshot
 from ledger.state import fold
 from orchestrator.journal import load_state, read_facts
 from orchestrator.runs import run_folder
+from tests.support.faults import Boundary
+from tests.support.killed import killed_at
 from tests.support.project import Project, task
 
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
@@ -69,21 +68,7 @@ def test_what_a_dead_engine_left_of_its_pools_is_given_back_by_another_run(
 ) -> None:
     project.does("[[step]]\nsleep_s = 0.5\n" + WRITE.removeprefix("[[step]]\n"))
     dead = project.start(task("a"))
-    done = subprocess.run(
-        (
-            sys.executable,
-            "-m",
-            "tests.support.killed",
-            str(project.root.parent),
-            dead,
-            "8",
-            "after",
-        ),
-        cwd=Path(__file__).parents[3],
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode < 0
+    assert killed_at(project.root.parent, dead, Boundary("ledger", 8, "after"))
     left = project.git("worktree", "list").splitlines()
     assert any(dead in line for line in left)
     project.run(task("b"))
