@@ -30,6 +30,7 @@ class Cell:
 
     def __init__(self, folder: Path, kind: Kind = "worker", **settings: object) -> None:
         self.project = Project(folder, {"a.txt": "one\n", "src/b.py": "b = 1\n", "x.sh": "exit 0"})
+        self.run_mark = f"r-{os.urandom(4).hex()}"
         self.home = folder / "home"
         self.home.mkdir()
         self.environ = {**self.project.environ, "HOME": str(self.home)}
@@ -65,7 +66,7 @@ class Cell:
                 command,
                 tree=self.workspace.path,
                 env=env,
-                mark="r/a/1/x",
+                mark=f"{self.run_mark}/a/1/x",
                 timeout_s=timeout_s,
                 log=log,
                 confinement=replace(self.confinement, **changes),  # type: ignore[arg-type]

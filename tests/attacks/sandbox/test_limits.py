@@ -166,7 +166,7 @@ def test_it_cannot_raise_its_limits(cell: Cell, command: str) -> None:
 def test_nothing_of_its_groups_is_left(cell: Cell) -> None:
     cell.run("true")
     cell.run("sleep 30", timeout_s=0.3)
-    assert _groups("orch.r.") == []
+    assert _groups(f"orch.{cell.run_mark}.") == []
 
 
 @pytest.mark.skipif(not group_homes(), reason="no control groups can be made here")

@@ -38,9 +38,10 @@ def leave(project: Project, run: str) -> Path:
     return sandboxes.sockets
 
 
-def groups_of(run: str) -> list[Path]:
+def groups_of(project: Project, run: str) -> list[Path]:
     homes = [home.folder for home in group_homes()]
-    return [path for folder in homes for path in folder.glob(f"orch.{run}@*")]
+    name = sandboxes_of(project, run).name
+    return [path for folder in homes for path in folder.glob(f"orch.{name}.*")]
 
 
 def test_groups_are_found_where_an_earlier_engine_ran(tmp_path: Path) -> None:
@@ -65,9 +66,9 @@ def test_the_next_engine_takes_away_what_a_killed_one_left(tmp_path: Path) -> No
     project = Project(tmp_path)
     run = project.start(task("one"))
     sockets = leave(project, run)
-    assert bool(groups_of(run)) == bool(group_homes())
+    assert bool(groups_of(project, run)) == bool(group_homes())
     project.drive(run)
-    assert not sockets.exists() and groups_of(run) == []
+    assert not sockets.exists() and groups_of(project, run) == []
 
 
 def test_another_runs_engine_does_so_too(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_another_runs_engine_does_so_too(tmp_path: Path) -> None:
     (workplace.workspaces() / dead).mkdir(parents=True)
     workplace.place.lock(dead).touch()
     project.drive(alive)
-    assert not sockets.exists() and groups_of(dead) == []
+    assert not sockets.exists() and groups_of(project, dead) == []
 
 
 def test_so_does_clean(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_so_does_clean(tmp_path: Path) -> None:
     sockets = leave(project, run)
     with project.store() as store:
         clean(project.workplace(), store, run)
-    assert not sockets.exists() and groups_of(run) == []
+    assert not sockets.exists() and groups_of(project, run) == []
 
 
 @needs_sandbox
@@ -98,4 +99,4 @@ def test_a_run_that_ends_leaves_neither(tmp_path: Path) -> None:
     project.more_settings = {"worker": "w", "workers": {"w": worker}}
     state = project.run(task("one"), task("two"))
     assert not sandboxes_of(project, state.run).sockets.exists()
-    assert groups_of(state.run) == []
+    assert groups_of(project, state.run) == []
