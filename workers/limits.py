@@ -61,15 +61,12 @@ class Guard:
         """Hold a process to the limits, with all that will come from it. OSError."""
         if self.groups is not None:
             self.groups.enter(pid)
-        if sys.platform == "linux":
-            if self._limits.file_bytes is not None:
-                most = self._limits.file_bytes
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
-            if self._processes is not None:
-                # In its own namespace, where its processes are counted and not all of the user's.
-                # A little above what orch ends it for, so that it is seen to be over.
-                most = self._processes + SLACK_PROCESSES
-                resource.prlimit(pid, resource.RLIMIT_NPROC, (most, most))
+        if self._limits.file_bytes is not None:
+            _lower(pid, resource.RLIMIT_FSIZE, self._limits.file_bytes)
+        if self._processes is not None:
+            # In its own namespace, where its processes are counted and not all of the user's.
+            # A little above what orch ends it for, so that it is seen to be over.
+            _lower(pid, resource.RLIMIT_NPROC, self._processes + SLACK_PROCESSES)
 
     def over(self) -> str:
         """Which limit the kernel saw it run into, for a person; empty: none."""
@@ -112,6 +109,14 @@ class Guard:
                     found[key] = (state.f_blocks - state.f_bfree) * state.f_frsize
                 return sum(found.values())
         return 0
+
+
+def _lower(pid: int, kind: int, most: int) -> None:
+    """Lower a limit of a process for good; one that is lower already stays."""
+    if sys.platform == "linux":
+        _, hard = resource.prlimit(pid, kind)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.prlimit(pid, kind, (most, most))
 
 
 def make_guard(limits: ChildLimits, mark: str, places: Iterable[str]) -> Guard:
