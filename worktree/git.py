@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from worktree.door import CLOSED, FSYNC, OVERRIDES, TIMEOUT_S, call, checked, overrides
 from worktree.door import strip_environment as strip_environment
+from worktree.incoming import WRITERS, Incoming
 from worktree.names import check_ref, quoted
 from worktree.sealed import Sealed
 from worktree.values import Answer as Answer
@@ -49,7 +51,10 @@ class Git:
             base["ORCH_MARK"] = mark
         # History that a shallow clone does not have ends where the user's git says it ends.
         shallow = {"GIT_SHALLOW_FILE": str(repository.common_dir / "shallow")}
-        objects = {"GIT_OBJECT_DIRECTORY": str(repository.common_dir / "objects")}
+        store = repository.common_dir / "objects"
+        objects = {"GIT_OBJECT_DIRECTORY": str(store)}
+        self.incoming = Incoming(store)
+        """The way of what we write into the store."""
         shared = (("core.sharedRepository", repository.shared),) if repository.shared else ()
         self._pairs = (*OVERRIDES, *shared)
         durable = overrides((*self._pairs, FSYNC))
@@ -105,18 +110,21 @@ class Git:
             env["GIT_INDEX_FILE"] = str(index)
         if extra:
             env.update(extra)
-        return checked(
+        run = partial(
+            self._call,
             args,
-            self._call(
-                args,
-                folder=folder or self.repository.common_dir,
-                env=env,
-                stdin=stdin,
-                timeout_s=timeout_s,
-                limit_bytes=limit_bytes,
-            ),
-            ok,
+            folder=folder or self.repository.common_dir,
+            stdin=stdin,
+            timeout_s=timeout_s,
+            limit_bytes=limit_bytes,
         )
+        if args[0] not in WRITERS:
+            return checked(args, run(env=env), ok)
+        with self.incoming.folder() as objects:
+            said = checked(args, run(env={**env, **objects.environment}), ok)
+            if said.exit_code == 0:
+                objects.move_out()
+            return said
 
     def run_refs(
         self,

@@ -332,10 +332,12 @@ def seal_kept(git: Git, workspace: Workspace, keep: tuple[str, ...]) -> tuple[st
 def sweep(
     git: Git, root: Path, keep_names: tuple[str, ...] = (), prefix: str = PREFIX
 ) -> tuple[str, ...]:
-    """Removes what ended processes left: worktrees in this folder whose name begins with the
-    prefix, except those whose name begins with one of `keep_names`; returns what it removed."""
+    """Removes what ended processes left: half-written objects, and worktrees in this folder whose
+    name begins with the prefix, except those whose name begins with one of `keep_names`; returns
+    the worktrees."""
     if not prefix.startswith(PREFIX):
         raise ValueError(f"only what begins with {PREFIX} is ours to remove: {quoted(prefix)}")
+    git.incoming.clear()
     root = Path(os.path.abspath(root))  # noqa: PTH100
     names = {*our_entries(git, root), *_leftovers(root, "")}
     gone = tuple(

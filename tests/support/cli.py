@@ -288,6 +288,7 @@ class User:
         found += [f"lock {one}" for one in locks]
         found += [f"held {one}" for one in common.glob("orch/locks/*.lock") if is_held(one)]
         found += [f"object {one}" for one in common.rglob("tmp_obj_*")]
+        found += [f"objects {one}" for one in common.glob("objects/orch-*")]
         found += [f"file {one}" for one in self.state.rglob("*") if one.is_file()]
         found += [f"of a run: {one}" for one in common.glob("orch/runs/*/*")]
         found += [f"process {pid}: {what}" for pid, what in self.processes().items()]
