@@ -82,7 +82,7 @@ class Blobs:
 
         beside = self.folder / UNFINISHED
         beside.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=beside)
+        descriptor, name = tempfile.mkstemp(dir=beside, prefix=f"{os.getpid()}-")
         temporary = Path(name)
         try:
             with open(descriptor, "wb") as file:
@@ -172,12 +172,13 @@ class Blobs:
     # --- the folder -----------------------------------------------------------------------
 
     def sweep(self, now: float, older_than_s: float = 3600.0) -> int:
-        """Remove files that a crash left unfinished; how many."""
+        """Remove files whose process is gone, or that are old: nobody ends them; how many."""
         removed = 0
         with suppress(FileNotFoundError):
             for path in (self.folder / UNFINISHED).iterdir():
                 with suppress(FileNotFoundError):
-                    if now - path.stat().st_mtime >= older_than_s:
+                    old = now - path.stat().st_mtime >= older_than_s
+                    if old or not _is_alive(path.name.partition("-")[0]):
                         path.unlink()
                         removed += 1
         return removed
@@ -250,3 +251,16 @@ def _explained(error: OSError, folder: Path) -> LedgerError:
         f"a blob cannot be written to {folder} ({error.strerror})",
         f"see who owns it: `ls -la {folder.parent}`",
     )
+
+
+def _is_alive(pid: str) -> bool:
+    """Whether a process of that number lives; what is no number may be anybody's."""
+    if not pid.isdecimal():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

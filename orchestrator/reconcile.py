@@ -1,7 +1,7 @@
 """What a crash swallowed: bring ledger and repository into step before an engine goes on.
 
 1. What a killed engine left running is ended, by its mark and by nothing else; its sockets and
-   control groups go.
+   control groups go, and what it was writing beside the ledger.
 2. A landing that was intended has happened if the tip has the candidate among its ancestors.
 3. Attempts, judgings and the baseline that were under way are lost: nobody's fault.
 4. A tip that somebody else moved meanwhile is where the run goes on, if it holds what has landed.
@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -29,6 +30,7 @@ from worktree.workspace import sweep
 async def reconcile(scene: Scene) -> None:
     """Make good what the last engine of the run could not."""
     state = scene.state
+    scene.workplace.blobs.sweep(time.time())
     if state.engines > 1:
         await end_marked(f"{scene.mark_of_run}/")
         await scene.git(partial(scene.sandboxes.sweep, everywhere=True))

@@ -164,8 +164,14 @@ def test_a_kill_leaves_whole_blobs_and_what_is_unfinished_can_be_swept(blobs: Bl
             name = path.parent.name + path.name.removesuffix(".gz")
             assert not isinstance(blobs.read(name, 1), Lost)
     (blobs.folder / UNFINISHED / "left").write_bytes(b"x")
-    assert blobs.sweep(time.time()) == 0  # somebody may be at it
-    assert blobs.sweep(time.time() + 3601) >= 1
+    (blobs.folder / UNFINISHED / f"{os.getpid()}-mine").write_bytes(b"x")
+    (blobs.folder / UNFINISHED / f"{child.pid}-gone").write_bytes(b"x")
+    assert blobs.sweep(time.time()) >= 1  # of those who are gone; somebody may be at the others
+    assert {path.name for path in (blobs.folder / UNFINISHED).iterdir()} == {
+        "left",
+        f"{os.getpid()}-mine",
+    }
+    assert blobs.sweep(time.time() + 3601) == 2
     assert not list((blobs.folder / UNFINISHED).iterdir())
     assert Blobs(blobs.folder / "nowhere").sweep(0.0) == 0
 
