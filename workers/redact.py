@@ -99,8 +99,10 @@ class Redactor:
         marks: dict[bytes, bytes] = {}
         self._names: dict[bytes, str] = {}
         for name, value in (secrets or {}).items():
-            mark = f"[redacted {name}]".encode("utf-8", "replace")
-            self._names[mark] = name
+            # What stands in brackets behind a name says only in which way it is written.
+            own = name.partition(" (")[0]
+            mark = f"[redacted {own}]".encode("utf-8", "replace")
+            self._names[mark] = own
             for part in _parts(value):
                 for form in _forms(part):
                     marks.setdefault(form, mark)

@@ -1,6 +1,7 @@
 """The contents of many files at once, as commits have them.
 
-1. One call of git says how large they are, others give what is in them: no process for each file.
+1. Few files are asked for in one call of git. Where that is too much, one call says how large
+   they are, and others give what is in them: there is no process for each file.
 2. What is larger than the limit is cut there, and no call gives more than some megabytes.
 """
 
@@ -12,6 +13,8 @@ from worktree.git import Git
 from worktree.values import check_id
 
 CHUNK_BYTES = 16 << 20
+AT_ONCE = 1000
+"""So many files are asked for without a look at their sizes."""
 
 
 def read_files(
@@ -21,47 +24,77 @@ def read_files(
     check_id(commit)
     wanted = list(paths)
     names = [path for path in wanted if "\n" not in path]
-    sizes = _sizes(git, [f"{commit}:{path}" for path in names])
+    at_once = _contents(git, commit, names, CHUNK_BYTES) if len(names) <= AT_ONCE else None
+    if at_once is not None:
+        for path, content in at_once:
+            yield path, content if content is None else content[:limit_bytes]
+    else:
+        yield from _in_chunks(git, commit, names, limit_bytes)
+    for path in wanted:
+        if "\n" in path:  # a line of its own cannot be asked for
+            yield path, git.show_file(commit, path, limit_bytes)
+
+
+def _in_chunks(
+    git: Git, commit: str, names: list[str], limit_bytes: int
+) -> Iterator[tuple[str, bytes | None]]:
+    """The same for what is too much for one answer."""
     chunk: list[str] = []
     pending = 0
-    for path, size in zip(names, sizes, strict=True):
+    for path, size in zip(names, _sizes(git, commit, names), strict=True):
         if size is None:
             yield path, None
         elif size > limit_bytes:
             yield path, git.show_file(commit, path, limit_bytes)
         else:
             if pending + size > CHUNK_BYTES and chunk:
-                yield from _contents(git, commit, chunk)
+                yield from _contents(git, commit, chunk) or ()
                 chunk, pending = [], 0
             chunk.append(path)
             pending += size
-    yield from _contents(git, commit, chunk)
-    for path in wanted:
-        if "\n" in path:  # a line of its own cannot be asked for
-            yield path, git.show_file(commit, path, limit_bytes)
+    yield from _contents(git, commit, chunk) or ()
 
 
-def _sizes(git: Git, names: list[str]) -> list[int | None]:
-    """How large each object is; None where it is no file."""
+def _sizes(git: Git, commit: str, names: list[str]) -> list[int | None]:
+    """How large each file is; None where it is none."""
     if not names:
         return []
     found: list[int | None] = []
-    asked = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
-    out = git.run("cat-file", "--batch-check=%(objecttype) %(objectsize)", stdin=asked)
+    out = git.run("cat-file", f"--batch-check={_HEAD}", stdin=_asked(commit, names))
     for line in out.split(b"\n")[: len(names)]:
         kind, _, size = line.rpartition(b" ")
         found.append(int(size) if kind == b"blob" else None)
     return found
 
 
-def _contents(git: Git, commit: str, paths: list[str]) -> Iterator[tuple[str, bytes | None]]:
-    if not paths:
-        return
-    asked = "".join(f"{commit}:{path}\n" for path in paths).encode("utf-8", "surrogateescape")
-    out = git.run("cat-file", "--batch=%(objectsize)", stdin=asked)
+def _contents(
+    git: Git, commit: str, names: list[str], limit_bytes: int | None = None
+) -> list[tuple[str, bytes | None]] | None:
+    """What is in each file; nothing where all of it together is more than the limit."""
+    if not names:
+        return []
+    said = git.answer(
+        "cat-file", f"--batch={_HEAD}", stdin=_asked(commit, names), limit_bytes=limit_bytes
+    )
+    if said.truncated:
+        return None
+    found: list[tuple[str, bytes | None]] = []
     at = 0
-    for path in paths:
-        end = out.index(b"\n", at)
-        size = int(out[at:end])
-        yield path, out[end + 1 : end + 1 + size]
-        at = end + size + 2
+    for path in names:
+        end = said.out.index(b"\n", at)
+        kind, _, size = said.out[at:end].rpartition(b" ")
+        at = end + 1
+        if not size.isdigit():  # `... missing`
+            found.append((path, None))
+            continue
+        content = said.out[at : at + int(size)]
+        at += int(size) + 1
+        found.append((path, content if kind == b"blob" else None))
+    return found
+
+
+_HEAD = "%(objecttype) %(objectsize)"
+
+
+def _asked(commit: str, names: list[str]) -> bytes:
+    return "".join(f"{commit}:{name}\n" for name in names).encode("utf-8", "surrogateescape")

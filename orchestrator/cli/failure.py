@@ -3,7 +3,7 @@
 1. What a person can put right has a one-line face and a hint: no traceback.
 2. So has a folder or file that is not as it should be, and a disk without room.
 3. What nobody expected is a defect of orch: a short face, the traceback in a file whose path
-   is said, exit code 3. `--debug` shows it at once.
+   is said, exit code 3. `--debug` shows it at once. No secret of the environment is in it.
 4. Several errors of one run are told one after the other; the gravest decides the exit code.
 """
 
@@ -15,8 +15,12 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.cli import output
+
+if TYPE_CHECKING:
+    from workers.redact import Redactor
 
 DEFECT = 3
 INTERRUPTED = 130
@@ -111,13 +115,22 @@ def _lowered(text: str) -> str:
 def _defect(error: BaseException, environ: Mapping[str, str], debug: bool) -> Face:
     from workers.text import clean_line
 
-    said = clean_line(str(error)) or "no more is known"
+    hiding = _hiding(environ)
+    said = hiding.redact_text(clean_line(str(error))) or "no more is known"
     what = f"this is a defect of orch: {type(error).__name__}: {said}"
     if debug:
         return Face(what, "", DEFECT)
-    kept = _keep("".join(traceback.format_exception(error)), environ)
+    kept = _keep(hiding.redact_text("".join(traceback.format_exception(error))), environ)
     hint = f"the details are in {kept}; " if kept else "--debug shows the details; "
     return Face(what, hint + "nothing that the ledger knows is lost: orch resume", DEFECT)
+
+
+def _hiding(environ: Mapping[str, str]) -> Redactor:
+    """Hides what looks like a secret in the environment: which of it is one, no settings say."""
+    from workers.redact import Redactor
+    from workers.secrets import telling
+
+    return Redactor(telling(environ))
 
 
 def _keep(text: str, environ: Mapping[str, str]) -> Path | None:

@@ -1,4 +1,4 @@
-"""Which secrets stand in a file that a change brings in. Pure.
+"""Which secrets stand in a file that a change brings in.
 
 1. A known value is one wherever it stands, as it is or as base64, in an address, in JSON; so is a
    key of a well-known kind, where it is a real one (see `workers.secrets`), in files of any kind.

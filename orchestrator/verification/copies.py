@@ -29,6 +29,7 @@ COPY_LIMIT_FILES = 2000
 Kind = Literal["worker", "gate"]
 
 _SETS = re.compile(r"\.env(?:rc|\..+)?|.+\.env")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _SETTING = re.compile(
     r"^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*[=:][ \t]*"
     r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|((?:(?![ \t]#)[^\r\n])*))""",
@@ -89,9 +90,14 @@ def copied_secrets(checkout: Path, names: Iterable[str]) -> dict[str, str]:
                     value = next((v for v in set_.groups()[1:] if v is not None), "").strip()
                     key = set_[1] if found.get(set_[1], value) == value else f"{set_[1]} of {path}"
                     found[key] = value
-                    if "\\n" in value:
-                        found[f"{key} (lines)"] = value.replace("\\n", "\n")
+                    # Who reads the file may take what stands behind a backslash for itself.
+                    if (read := _ESCAPE.sub(_unescaped, value)) != value:
+                        found[f"{key} (as it is read)"] = read
     return found
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return {"n": "\n", "r": "\r", "t": "\t"}.get(escape[1], escape[1])
 
 
 def copy_files(checkout: Path, workspace: Workspace, names: tuple[str, ...]) -> Trouble | None:

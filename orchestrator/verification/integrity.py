@@ -14,7 +14,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.model import Finding, Settings, Task
 from orchestrator.hiding import Hiding
@@ -87,9 +87,10 @@ def look_at_head(
         may_change=task.may_change,
         allowed=[quoted(change.path) for change in head.changes if is_free(change.path)],
     )
-    compared = _compare(head)
+    new = _read(head, hiding)
+    compared = _compare(head, new)
     weakened = [one for one in compared.weakened if not is_free(one.path)]
-    added = [found for found in _secrets(head, hiding) if not is_free(found[0])]
+    added = [found for found in _added(head, new) if not is_free(found[0])]
     if not (protected or weakened or added or compared.unread):
         return Held()
     findings = [
@@ -134,73 +135,91 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(unique[:SHOWN]) + more
 
 
-# --- tests ------------------------------------------------------------------------------------
+# --- what is in it ----------------------------------------------------------------------------
 
-
-def _compare(head: Head) -> Comparison:
-    """Compare the changed files that may hold tests."""
-    python = [change for change in head.changes if change.path.endswith(".py")]
-    gone = [change.path for change in python if change.status != "A"]
-    before, after = _Room(TESTS_LIMIT_BYTES), _Room(TESTS_LIMIT_BYTES)
-    old = before.take(head.before(gone))
-    # What was there comes first: of what is only added, some may be left out.
-    python.sort(key=lambda change: change.status == "A")
-    new = after.take(head.after(change.path for change in python if change.status != "D"))
-    if before.is_full or any(path not in new and path in old for path in _kept(python)):
-        what = "all that changed is too large to be compared"
-        return Comparison(tuple(Weakened(path, FILE, what, 1) for path in gone))
-    if not gone:  # nothing that was there is weaker, but by what says which tests run
-        new = {path: content for path, content in new.items() if _HOOKS.search(content or b"")}
-    paths = dict.fromkeys([*old, *new])
-    with _PARSING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the code of others is warned of is theirs
-        return compare_tests([Edited(path, old.get(path), new.get(path)) for path in paths])
-
-
-def _kept(changes: Iterable[Change]) -> list[str]:
-    return [change.path for change in changes if change.status not in ("A", "D")]
+Suspects = dict[str, tuple[tuple[int, str, bytes], ...]]
+"""By path: line, kind and secret of each that a file holds, whether it was there before or not."""
 
 
 @dataclass
 class _Room:
-    """So many bytes of contents as may be looked at."""
+    """So many bytes of contents as may be kept."""
 
-    left_bytes: int
+    left_bytes: int = TESTS_LIMIT_BYTES
     is_full: bool = False
+    contents: dict[str, bytes | None] = field(default_factory=dict)
 
-    def take(self, contents: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes | None]:
-        """As many as there is room for."""
-        found: dict[str, bytes | None] = {}
-        for path, content in contents:
-            self.left_bytes -= len(content or b"")
-            if self.left_bytes < 0:
-                self.is_full = True
-                break
-            found[path] = content
-        return found
+    def keep(self, path: str, content: bytes | None) -> None:
+        """Keep one more where there is room."""
+        self.left_bytes -= len(content or b"")
+        self.is_full = self.is_full or self.left_bytes < 0
+        if not self.is_full:
+            self.contents[path] = content
+
+
+@dataclass(frozen=True)
+class _New:
+    """What was read of a head, in one go."""
+
+    tests: _Room
+    suspects: Suspects
+
+
+def _read(head: Head, hiding: Hiding) -> _New:
+    """Read all that the head changes, what was there before first."""
+    room = _Room()
+    suspects: Suspects = {}
+    there = [change for change in head.changes if change.status != "D"]
+    there.sort(key=lambda change: change.status == "A")
+    fresh = {change.path for change in there if change.status == "A"}
+    for path, content in head.after(change.path for change in there):
+        if path.endswith(".py"):
+            room.keep(path, content)
+        found = secrets_in(path, content or b"", hiding.redactor, is_new=path in fresh)
+        if found:
+            suspects[path] = found
+    return _New(room, suspects)
+
+
+# --- tests ------------------------------------------------------------------------------------
+
+
+def _compare(head: Head, read: _New) -> Comparison:
+    """Compare the changed files that may hold tests."""
+    python = [change for change in head.changes if change.path.endswith(".py")]
+    gone = [change.path for change in python if change.status != "A"]
+    old, new = _Room(), read.tests.contents
+    for path, content in head.before(gone):
+        old.keep(path, content)
+    kept = [change.path for change in python if change.status not in ("A", "D")]
+    if old.is_full or any(path not in new for path in kept):
+        what = "all that changed is too large to be compared"
+        return Comparison(tuple(Weakened(path, FILE, what, 1) for path in gone))
+    if not gone:  # nothing that was there is weaker, but by what says which tests run
+        new = {path: content for path, content in new.items() if _HOOKS.search(content or b"")}
+    paths = dict.fromkeys([*old.contents, *new])
+    if not paths:
+        return Comparison()
+    edits = [Edited(path, old.contents.get(path), new.get(path)) for path in paths]
+    with _PARSING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the code of others is warned of is theirs
+        return compare_tests(edits)
 
 
 # --- secrets ----------------------------------------------------------------------------------
 
 
-def _secrets(head: Head, hiding: Hiding) -> list[tuple[str, int, str]]:
+def _added(head: Head, read: _New) -> list[tuple[str, int, str]]:
     """The secrets that it adds: path, line and kind."""
-    redactor = hiding.redactor
-    there = [change.path for change in head.changes if change.status != "D"]
-    named = {change.path for change in head.changes if change.status == "A"}
-    suspects: dict[str, tuple[tuple[int, str, bytes], ...]] = {}
-    for path, content in head.after(there):
-        if found := secrets_in(path, content or b"", redactor, is_new=path in named):
-            suspects[path] = found
-    if not suspects:
+    if not read.suspects:
         return []
     old: set[bytes] = set()
-    wanted = {secret for found in suspects.values() for _, _, secret in found}
+    wanted = {secret for found in read.suspects.values() for _, _, secret in found}
     for _, content in head.before(change.path for change in head.changes if change.status != "A"):
         old |= {secret for secret in wanted - old if secret in (content or b"")}
     return [
         (path, line, what)
-        for path, found in suspects.items()
+        for path, found in read.suspects.items()
         for line, what, secret in found
         if line == 0 or secret not in old
     ]

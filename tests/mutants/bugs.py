@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.seeded import Seeded
 
 STORIES = "tests/integration/engine/test_stories.py::"
+LOOKED_AT = "tests/integration/engine/test_looked_at.py::"
 ESCAPES = "tests/attacks/processes/test_escapes.py::"
 OPERATIONS = "tests/attacks/sandbox/test_operations.py"
 
@@ -117,6 +118,46 @@ BUGS: tuple[Seeded, ...] = (
         'case "held":\n                    settle(state, task, "queued")\n'
         "                    state.queue.append(HeadRef(task=event.task, attempt=event.attempt))",
         (f"{STORIES}test_protected_content_is_held_until_a_person_allows_it",),
+    ),
+    Seeded(
+        "weakened-is-green",
+        "a head that weakens a test waits for a person",
+        "orchestrator/verification/integrity.py",
+        "paths = {*protected, *(one.path for one in weakened), *(path for path, *_ in added)}",
+        "paths = {*protected, *(path for path, *_ in added)}",
+        (f"{LOOKED_AT}test_a_head_that_weakens_a_test_waits_for_a_person_and_the_rest_goes_on",),
+    ),
+    Seeded(
+        "dead-is-a-check",
+        "an assertion that cannot fail is none",
+        "orchestrator/verification/python_tests/gathering.py",
+        "(self.body.dead if dead else self.body.checks).append(check)",
+        "self.body.checks.append(check)",
+        ("tests/unit/verification/test_weakened.py",),
+    ),
+    Seeded(
+        "one-stands-for-all",
+        "a new assertion stands for as many as it has parts",
+        "orchestrator/verification/python_tests/losses.py",
+        "        found.used = True\n        found.units -= 1\n    return left",
+        "    return left",
+        ("tests/unit/verification/test_weakened.py",),
+    ),
+    Seeded(
+        "secrets-land",
+        "a head that adds a secret waits for a person",
+        "orchestrator/verification/integrity.py",
+        "paths = {*protected, *(one.path for one in weakened), *(path for path, *_ in added)}",
+        "paths = {*protected, *(one.path for one in weakened)}",
+        (f"{LOOKED_AT}test_a_head_that_adds_a_known_secret_or_a_key_is_held_and_neither_is_shown",),
+    ),
+    Seeded(
+        "secrets-in-the-ledger",
+        "no secret is in the ledger",
+        "orchestrator/journal.py",
+        "facts = tuple(map(self.hiding.fact, facts))",
+        "facts = tuple(facts)",
+        (f"{LOOKED_AT}test_what_a_person_types_reaches_ledger_and_worker_without_its_secrets",),
     ),
     # --- nobody is wronged ----------------------------------------------------------------------
     Seeded(

@@ -52,6 +52,9 @@ PURE = (
     "worktree.names",
     "orchestrator.policy",
     "orchestrator.planning.graph",
+    "orchestrator.verification.weakened",
+    "orchestrator.verification.python_tests",
+    "workers.secrets",
 )
 IMPURE_MODULES = {
     *("os", "io", "sys", "pathlib", "tempfile", "shutil", "glob", "fcntl", "signal", "sqlite3"),

@@ -200,3 +200,22 @@ def load_tests(loader, tests, pattern):
     assert state.tasks["cheat"].last.finished.findings[0].said == (
         "tests/__init__.py:1: load_tests: a hook that says what runs was added"
     )
+
+
+def test_what_a_person_types_reaches_ledger_and_worker_without_its_secrets(tmp_path):
+    project = Project(tmp_path, FILES)
+    secret = "7Gq2-vX9-kanarie"
+    project.environ["API_TOKEN"] = secret
+    project.more_settings = {"env": ("API_TOKEN",)}
+    project.does('[[step]]\nif_feedback = "[redacted API_TOKEN]"\nwrite = { "a.txt" = "x" }\n')
+    project.does(project.script.read_text() + '[[step]]\nunless_feedback = "try"\nexit = 1\n')
+    run = project.start(task("a", title=f"with {secret}", prompt=f"use {secret}"), attempts=1)
+    assert project.drive(run).tasks["a"].status == "failed"
+    with project.store() as store:
+        persons.retry(store, run, "a", f"try {secret}", project.workplace())
+    state = project.drive(run)
+    assert state.tasks["a"].status == "landed"
+    told = "".join(fact.model_dump_json() for fact in project.facts(run))
+    assert secret not in told and "try [redacted API_TOKEN]" in told
+    assert "the title of a (the value of API_TOKEN)" in state.notices[0].what
+    assert secret not in project.git("log", "--all", "--format=%B")

@@ -586,6 +586,16 @@ CHEATS = {
         [("def test_total():\n", "def outer():\n  def test_total():\n")],
         "not collected",
     ),
+    "one for two": (
+        PLAIN,
+        [
+            (
+                '    assert result.name == "a"\n    assert result.value == 1',
+                '    assert result.line == "a=1"',
+            )
+        ],
+        "asserted no more",
+    ),
     # looser
     "an alternative": (
         PLAIN,
