@@ -118,6 +118,14 @@ BUGS: tuple[Seeded, ...] = (
         "                    state.queue.append(HeadRef(task=event.task, attempt=event.attempt))",
         (f"{STORIES}test_protected_content_is_held_until_a_person_allows_it",),
     ),
+    Seeded(
+        "result-follows-strangers",
+        "the result is never moved to what nobody judged",
+        "orchestrator/scene.py",
+        "result_follows, self.workplace.git, self.run, self.state.result",
+        "result_follows, self.workplace.git, self.run",
+        ("tests/integration/engine/test_tip.py",),
+    ),
     # --- nobody is wronged ----------------------------------------------------------------------
     Seeded(
         "suspects-forgotten",
@@ -134,6 +142,14 @@ BUGS: tuple[Seeded, ...] = (
         'signature="conflict",\n            charged=False,',
         'signature="conflict",\n            charged=True,',
         (f"{STORIES}test_a_conflict_with_what_landed_uses_up_no_attempt",),
+    ),
+    Seeded(
+        "red-tip-blames",
+        "nobody is blamed on a tip that somebody else made red",
+        "orchestrator/policy/decide.py",
+        "    if in_question(state):\n",
+        "    if False and in_question(state):\n",
+        ("tests/unit/policy/test_tip.py",),
     ),
     # --- no work is lost ------------------------------------------------------------------------
     Seeded(
