@@ -1,15 +1,13 @@
 """Gates that were red, then green, on one tree. Pure.
 
-1. A flake is told by the names of the tests that were red; where they are not known, by the line
-   that says most of the failure, else by the gate alone.
+1. A flake is told by the names of the tests that were red, but for those that failed on the base
+   too; where no names are known, by the line that says most of the failure, else by the gate.
 2. It is nobody's fault, and what it was seen on lands.
 3. A run that nobody attends ends in order when more than `FLAKY_AT_MOST` different tests were
    flaky since a person last saw it end.
 """
 
 from __future__ import annotations
-
-import re
 
 from ledger import events as e
 from ledger.model import Sha, Verdict
@@ -20,15 +18,10 @@ FLAKY_AT_MOST = 3
 morning at the cost of one more run. A fourth in one night says that something under all of them
 is broken (the machine, a service, what has just landed), and then green means as little as red."""
 
-_NAMED = re.compile(r"(?:FAILED|ERROR) (\S+::\S+)|(?:FAIL|ERROR): (\w+ \(\S+\))")
-
 
 def flaky_names(verdict: Verdict) -> tuple[str, ...]:
     """What to call the tests that a red verdict tells of."""
-    if known := verdict.new_failures or verdict.failed_tests:
-        return tuple(known)
-    found = (match for line in verdict.lines if (match := _NAMED.match(line.strip())))
-    names = tuple(dict.fromkeys(match[1] or match[2] for match in found))
+    names = verdict.new_failures or verdict.failed_tests
     return names or ((f"{verdict.gate}: {verdict.why}",) if verdict.why else (verdict.gate,))
 
 
@@ -51,17 +44,9 @@ def too_flaky(state: RunState) -> tuple[str, ...]:
     return names if len(names) > FLAKY_AT_MOST else ()
 
 
-def flaky_tests(state: RunState, flake: e.FlakeSeen) -> tuple[str, ...]:
-    """The tests that failed once and not again on that tree, where their names are known."""
-    red = [v for v in _verdicts(state, flake.tree) if v.gate == flake.gate]
-    named = (v.new_failures or v.failed_tests for v in red if v.outcome == "failed")
-    return tuple(dict.fromkeys(name for names in named for name in names))
-
-
 def known_flaky(state: RunState, gate: str) -> frozenset[str]:
     """All tests of a gate that were seen to be flaky in this run."""
-    flakes = (flake for flake in state.flakes if flake.gate == gate)
-    return frozenset(name for flake in flakes for name in flaky_tests(state, flake))
+    return frozenset(name for flake in state.flakes if flake.gate == gate for name in flake.tests)
 
 
 def _verdicts(state: RunState, tree: Sha) -> list[Verdict]:

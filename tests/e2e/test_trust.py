@@ -229,6 +229,13 @@ def test_a_person_is_shown_the_difference_and_says_yes_once(used: Pulled) -> Non
     assert again.exit_code == 0 and QUESTION not in again.out
 
 
+def test_an_unattended_run_asks_nobody_even_at_a_terminal(used: Pulled) -> None:
+    used.pull()
+    said = used.at_screen("run", "--unattended")
+    assert said.exit_code == 5 and QUESTION not in said.out, said
+    assert not used.ran.exists()
+
+
 @pytest.mark.parametrize("keys", ["n\n", "\n", "yess\n", "j\n", "\x04", "  \n"])
 def test_anything_but_a_yes_is_a_no(used: Pulled, keys: str) -> None:
     used.pull()

@@ -2,35 +2,42 @@
 
 from pathlib import Path
 
-from tests.faults.test_kill import EVERY, die_at, ends_well
+import pytest
+
+from tests.faults.scenarios import FULL, SEED, Template, does, spread
+from tests.faults.test_kill import boundaries
+from tests.support.invariants import check_run
+from tests.support.killed import killed_at
 from tests.support.project import Project, task
+
+pytestmark = pytest.mark.timeout(3600 if FULL else 300)
 
 
 def red_tip(folder: Path) -> tuple[Project, str]:
     """Somebody put a red commit on the tip of a run that no engine drives yet."""
     project = Project(folder, {"test.sh": "test ! -e broken\n", "readme": "hello\n"})
-    project.does('[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n')
+    does(project, 'echo "by $ORCH_TASK" > "$ORCH_TASK.txt"')
     run = project.start(task("a"), task("b", needs=("a",)), attempts=1)
-    base = project.commit({"broken": "x"}, "a red one")
-    project.git("update-ref", f"refs/orch/{run}/tip", base)
+    red = project.commit({"broken": "x"}, "a red one")
+    project.git("update-ref", f"refs/orch/{run}/tip", red)
     return project, run
 
 
 def test_a_killed_engine_blames_nobody_for_a_red_tip(tmp_path: Path) -> None:
-    project, run = red_tip(tmp_path / "unharmed")
-    count = project.drive(run).seq
-    cases = [(n, when) for n in range(2, count + 1) for when in ("before", "after")]
+    template = Template(red_tip, tmp_path)
     killed = 0
-    for number, when in cases[::EVERY]:
-        folder = tmp_path / f"{number}-{when}"
-        project, run = red_tip(folder)
-        killed += die_at(project, run, number, when) != 0
-        state = ends_well(project, run)
-        assert state.finished and state.finished.exit_code == 5, (number, when)
-        assert all(s.charged == 0 for s in state.tasks.values()), (number, when)
-        assert not state.with_status("failed"), (number, when)
+    for boundary in spread(boundaries(template), 5, "kills over a red tip"):
+        where = f"killed at {boundary} (ORCH_FIRST_SEED={SEED})"
+        project, run = template.copy(), template.run
+        killed += killed_at(project.root.parent, run, boundary)
+        state = project.drive(run)
+        check_run(project, state, template.things)
+        assert state.finished and state.finished.exit_code == 5, where
+        assert all(one.charged == 0 for one in state.tasks.values()), where
+        assert not state.with_status("failed"), where
         project.git("update-ref", f"refs/orch/{run}/tip", state.started.base)
-        state = ends_well(project, run)
-        assert all(s.status == "landed" for s in state.tasks.values()), (number, when)
-    print(f"red_tip: {killed} kills at {count} boundaries")
+        state = project.drive(run)
+        check_run(project, state)
+        assert {one.status for one in state.tasks.values()} == {"landed"}, where
+    print(f"red_tip: {killed} engines were killed")
     assert killed

@@ -158,6 +158,12 @@ BUGS: tuple[Seeded, ...] = (
         "facts = tuple(map(self.hiding.fact, facts))",
         "facts = tuple(facts)",
         (f"{LOOKED_AT}test_what_a_person_types_reaches_ledger_and_worker_without_its_secrets",),
+        "result-follows-strangers",
+        "the result is never moved to what nobody judged",
+        "orchestrator/scene.py",
+        "result_follows, self.workplace.git, self.run, self.state.result",
+        "result_follows, self.workplace.git, self.run",
+        ("tests/integration/engine/test_tip.py",),
     ),
     # --- nobody is wronged ----------------------------------------------------------------------
     Seeded(
@@ -175,6 +181,14 @@ BUGS: tuple[Seeded, ...] = (
         'signature="conflict",\n            charged=False,',
         'signature="conflict",\n            charged=True,',
         (f"{STORIES}test_a_conflict_with_what_landed_uses_up_no_attempt",),
+    ),
+    Seeded(
+        "red-tip-blames",
+        "nobody is blamed on a tip that somebody else made red",
+        "orchestrator/policy/decide.py",
+        "    if in_question(state):\n",
+        "    if False and in_question(state):\n",
+        ("tests/unit/policy/test_tip.py",),
     ),
     # --- no work is lost ------------------------------------------------------------------------
     Seeded(

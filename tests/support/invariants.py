@@ -2,7 +2,7 @@
 
 | law | checked here |
 |---|---|
-| L1 | the tip's first parents are the recorded landings, with exactly their heads as further parents; the tree of each passed every gate, as recorded of that tree; `verify_run` agrees |
+| L1 | the tip's first parents are the recorded landings, or where somebody else moved it; landings have exactly their heads as further parents; the tree of each passed every gate, as recorded of that tree; `verify_run` agrees |
 | L2 | each commit that a fact of an attempt names is reachable from a ref, also while no engine is alive |
 | L3 | files, index, configuration, hooks, HEAD and refs of the user's are as they were |
 | L4 | the run ends, and every task with it (that it ends in the same tree is the caller's to ask) |
@@ -49,7 +49,7 @@ def check_run(project: Project, state: RunState, before: Things | None = None) -
     tip = project.git("rev-parse", f"refs/orch/{state.run}/tip")
     assert tip == state.tip, "L1: the tip is where the ledger says"
     result = project.git("rev-parse", f"refs/heads/orch/{state.run}/result")
-    assert result == tip, "L1: the result branch is at the tip"
+    assert result == state.result, "L1: the result branch is at what landed last"
     with project.store() as store:
         workplace = project.workplace()
         said = verify_run(workplace.git, store, workplace.blobs, state.run)

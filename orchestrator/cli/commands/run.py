@@ -91,7 +91,7 @@ def run(
     if dry_run:
         answer_plan(workplace, checked, as_json=as_json)
         return 0
-    require_trust(workplace, checked.sourced, attended=output.can_ask())
+    require_trust(workplace, checked.sourced, attended=not unattended and output.can_ask())
     workplace.make_workspaces(checked.settings.workspaces)
     warn_before_run(workplace, checked)
     store = workplace.store()

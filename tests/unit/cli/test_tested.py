@@ -5,6 +5,7 @@ import json
 from ledger import events as e
 from ledger.model import TestCount
 from orchestrator.feedback import render_feedback
+from orchestrator.policy.flaky import flake_seen
 from orchestrator.review.narrate import narrate, said_of
 from orchestrator.review.report import render_report
 from orchestrator.review.show import render_task
@@ -97,10 +98,10 @@ def test_a_flaky_test_is_named_and_the_next_worker_is_told():
         e.CandidateJudged(candidate=number, outcome="failed", gate="unit"),
     )
     story.judges(number, confirms=True)
-    flake = e.FlakeSeen(gate="unit", tree=tree, candidate=number)
+    flake = flake_seen(story.state, "unit", tree, number)
     story.tell(flake)
     line = narrate(flake, story.state)
-    assert line and line[0].endswith("red, then green, on one tree: t.py::shaky")
-    assert "on one tree: `t.py::shaky`" in render_report(story.state, True, 9.0)
+    assert line and "gate 'unit' is flaky: t.py::shaky" in line[0]
+    assert "Gate 'unit' is flaky: t.py::shaky" in render_report(story.state, True, 9.0)
     feedback = render_feedback(story.state, "t2", verdicts=[red]) or ""
     assert "Seen to fail without a cause in this run: `t.py::shaky`" in feedback
