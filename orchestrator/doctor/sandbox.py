@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from orchestrator.doctor.findings import Finding, Visit
 from orchestrator.review.words import unconfined
@@ -12,7 +13,7 @@ WITHOUT = 'or go on without, with all your rights: sandbox = "none" in .agent/or
 
 def sandbox(visit: Visit) -> Iterator[Finding]:
     """What keeps workers and gates from what is not theirs."""
-    from workers.sandbox_offer import sandbox_offer
+    from workers.sandbox_offer import limits_offer, sandbox_offer
 
     if visit.settings is None:
         return
@@ -26,3 +27,7 @@ def sandbox(visit: Visit) -> Iterator[Finding]:
         yield Finding("sandbox", "odd", offer.what, offer.hint)
     else:
         yield Finding("sandbox", "good", offer.what)
+    if offer.works and visit.settings.sandbox.mode == "bubblewrap":
+        limits = limits_offer()
+        level: Literal["good", "odd"] = "good" if limits.complete else "odd"
+        yield Finding("limits", level, limits.what, limits.hint)
