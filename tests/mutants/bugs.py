@@ -158,6 +158,8 @@ BUGS: tuple[Seeded, ...] = (
         "facts = tuple(map(self.hiding.fact, facts))",
         "facts = tuple(facts)",
         (f"{LOOKED_AT}test_what_a_person_types_reaches_ledger_and_worker_without_its_secrets",),
+    ),
+    Seeded(
         "result-follows-strangers",
         "the result is never moved to what nobody judged",
         "orchestrator/scene.py",
