@@ -162,6 +162,12 @@ class User:
         text += f'\n[worker.sh]\nkind = "command"\ncommand = {json.dumps(worker)}\n{more}'
         ignored = "state_ledger.json\norch.local.toml\nplans/\n"
         self.write({".agent/orch.toml": text, ".agent/.gitignore": ignored})
+        self.trust()
+
+    def trust(self) -> None:
+        """Trust the settings as they are, where orch has run: a person who edits them would."""
+        if list(self.root.glob(".git/orch/trusted/*")):
+            ended_with(self.orch("trust", "--yes"), 0)
 
     def plan(self, *tasks: str | tuple[str, list[str]], name: str = "work", **more: str) -> None:
         """Write a plan of these tasks; each may change the file of its name."""
