@@ -257,12 +257,12 @@ def test_a_protected_file_that_is_yet_to_be_made_is_not_told():
 def test_ten_thousand_tasks_are_held_against_protected_files_soon():
     files = frozenset(f"src/p{n}/conftest.py" for n in range(500))
     tasks = [task(f"t{n}", paths=[f"src/p{n}/**", f"docs/{n}"]) for n in range(10_000)]
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(held_files(tasks, files)) == 500
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 20, "comparing all pairs would take a minute"
     same = [task(f"t{n}", paths=["src/**"]) for n in range(10_000)]
     assert len(held_files(same, files)) == 10_000
     wide = [task(f"t{n}", paths=["src/**", f"docs/{n}"]) for n in range(10_000)]
-    began = time.perf_counter()
+    began = time.process_time()
     assert 0 < len(held_files(wide, files)) < 10_000, "looks are bounded"
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 20
