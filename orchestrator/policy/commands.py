@@ -24,7 +24,7 @@ from ledger.model import CommandWorker, Gate, Preparation, Settings
 UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     Settings: frozenset({"worker", "protected"}),
     Preparation: frozenset({"setup_inputs", "keep"}),
-    Gate: frozenset({"stage", "timeout_s", "when"}),
+    Gate: frozenset({"stage", "timeout_s", "when", "pass_if", "junit"}),
     CommandWorker: frozenset({"timeout_s"}),
 }
 """Fields that start nothing, hand over nothing and open nothing."""

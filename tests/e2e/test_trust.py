@@ -265,6 +265,15 @@ def test_what_was_typed_before_the_question_is_no_answer_to_it(used: Pulled) -> 
     assert not used.ran.exists()
 
 
+def test_an_unattended_run_asks_nobody_who_happens_to_be_there(used: Pulled) -> None:
+    used.pull()
+    said = used.at_screen("run", "--unattended")
+    assert said.exit_code == 5 and "+gate evil" in said.out and QUESTION not in said.out, said
+    assert not used.ran.exists()
+    assert used.orch("trust", "--yes").exit_code == 0
+    assert used.orch("run", "--unattended").exit_code == 0
+
+
 def test_a_job_in_the_background_is_refused_and_not_stopped(used: Pulled) -> None:
     used.pull()
     script = f"{ORCH} run & wait $!; echo ended with $?"

@@ -300,6 +300,56 @@ BUGS: tuple[Seeded, ...] = (
         "if self._seen is None:",
         ("tests/attacks/git/test_planted.py",),
     ),
+    # --- what a person trusts -------------------------------------------------------------------
+    Seeded(
+        "run-without-trust",
+        "commands that have changed are not run before somebody said so",
+        "orchestrator/cli/trusting.py",
+        "if attended and short and output.ask(QUESTION):",
+        "if not attended or (short and output.ask(QUESTION)):",
+        (
+            "tests/e2e/test_trust.py::"
+            "test_changed_commands_are_shown_and_not_run_where_nobody_can_be_asked",
+        ),
+    ),
+    Seeded(
+        "damaged-trust",
+        "what is not as it was written trusts nothing",
+        "orchestrator/trust.py",
+        'return tuple(lines) if said.get("sha256") == _digest(lines) else None',
+        "return tuple(lines)",
+        (
+            "tests/integration/planning/test_trust.py::"
+            "test_a_file_that_is_not_as_it_was_written_trusts_nothing",
+        ),
+    ),
+    Seeded(
+        "pulled-file-is-ones-own",
+        "a file that a pull can change is nobody's own",
+        "orchestrator/trust.py",
+        "return tuple(name for name, way in ways.items() if way & tracked)",
+        "return ()",
+        (
+            "tests/integration/planning/test_trust.py::"
+            "test_a_file_of_ones_own_that_a_pull_can_change_counts_as_shared",
+        ),
+    ),
+    Seeded(
+        "network-for-nothing",
+        "what opens the sandbox is trusted, or not run",
+        "orchestrator/policy/commands.py",
+        'Gate: frozenset({"stage",',
+        'Gate: frozenset({"network", "stage",',
+        ("tests/unit/policy/test_commands.py",),
+    ),
+    Seeded(
+        "title-with-trailers",
+        "no title brings a trailer into a commit",
+        "orchestrator/messages.py",
+        "line = foreign(text, limit)",
+        "line = text",
+        ("tests/attacks/settings/test_hostile_names.py::test_a_hostile_title_is_a_title",),
+    ),
     # --- the sandbox ----------------------------------------------------------------------------
     Seeded(
         "real-git-folder",

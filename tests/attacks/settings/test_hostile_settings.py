@@ -111,6 +111,18 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "workspaces of nobody": ('[run]\nworkspaces = "~nobody-here/x"', "nobody is called so here"),
     "workspaces in the repository": ('[run]\nworkspaces = "{root}/w"', "lies in the repository"),
     "workspaces beside it": ('[run]\nworkspaces = "../w"', "must be a whole path"),
+    "a report from above": (
+        '[[gate]]\nname = "a"\ncommand = "x"\njunit = "../x.xml"',
+        "'junit': '../x.xml' is refused",
+    ),
+    "a report from elsewhere": (
+        '[[gate]]\nname = "a"\ncommand = "x"\njunit = "/etc/passwd"',
+        "is no path of a file below",
+    ),
+    "a report with a NUL": (
+        '[[gate]]\nname = "a"\ncommand = "x"\njunit = "a\\u0000.xml"',
+        "no control characters",
+    ),
     # what would open the sandbox unseen
     "a sandbox of another version": ("[sandbox]\nallow = ['/']\n", "unknown key 'allow'"),
     "a sandbox that nobody knows": ('[run]\nsandbox = "off"', "orch.toml:2: 'sandbox' must be one"),

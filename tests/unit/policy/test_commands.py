@@ -58,7 +58,10 @@ def test_how_often_how_long_and_in_which_order_is_no_matter_of_trust():
         worker=None,
         protected=("x",),
         preparation=Preparation(setup_inputs=("a",), keep=("b",)),
-        gates=(two, one.model_copy(update={"stage": "check", "timeout_s": 3.0, "when": "named"})),
+        gates=(
+            two.model_copy(update={"pass_if": "no-new-failures", "junit": "report.xml"}),
+            one.model_copy(update={"stage": "check", "timeout_s": 3.0, "when": "named"}),
+        ),
     )
     assert commands_of(before) == commands_of(after)
 
