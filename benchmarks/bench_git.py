@@ -109,14 +109,21 @@ def hand_out(folder: Path, git: Git, times: int = 9) -> list[Row]:
         cycle(base, [])
         cycle(base, same)
         cycle(moved[turn % 2], other)
-    pool.remove_all()
     against = statistics.median(add)
+    for _ in range(4):
+        pool.take(base)
+    ours = seconds(pool.remove_all)
+    theirs = sum(
+        seconds(partial(plain, user, "worktree", "remove", "--force", str(folder / f"side{turn}")))
+        for turn in range(4)
+    )
     name = f"workspace, {len(plain(user, 'ls-tree', '-r', 'main').splitlines())} files"
     return [
         _row(f"{name}: handed out / worktree add", statistics.median(same), against, 1 / 50),
         # One git process reads and writes an index of every file; no file is made.
         _row(f"{name}: on a moved tip / worktree add", statistics.median(other), against, 1 / 5),
         _row(f"{name}: cleaned when back / worktree add", statistics.median(back), against, 1 / 2),
+        _row(f"{name}: 4 removed / git worktree remove", ours, theirs, 1.0),
     ]
 
 

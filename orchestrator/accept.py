@@ -47,7 +47,6 @@ from worktree.candidate import Conflict
 from worktree.git import RefUpdate
 from worktree.landing import Refused, accept_commit, check_accept, clear_locks
 from worktree.names import candidate_ref
-from worktree.workspace import sweep
 
 ALL = Selection()
 
@@ -111,7 +110,7 @@ async def _make_good(scene: Scene) -> None:
     if scene.state.engines:
         await end_marked(f"{scene.mark_of_run}/")
         await scene.git(clear_locks, git, scene.run)
-        await scene.git(sweep, git, scene.workers.root, prefix=f"orch-{scene.run}-")
+        await scene.sweep_workspaces()
     happened = await scene.git(intended, git, scene.state)
     if happened:
         scene.append(happened)

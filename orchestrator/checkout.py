@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -20,6 +21,7 @@ import anyio
 from ledger.events import RunStarted
 from ledger.model import Gate, Identity, Plan, Settings, Sha, Task, Verdict
 from ledger.store import Store, VerdictRow
+from orchestrator.patience import patiently
 from orchestrator.verification.tools import platform_key
 from orchestrator.workplace import Workplace
 
@@ -82,9 +84,13 @@ async def judge_checkout(
     on_start: Callable[[Gate], None],
     on_line: Callable[[str], None],
     on_verdict: Callable[[Verdict], None],
+    on_wait: Callable[[str], None],
     on_notice: Callable[[str, str], None] | None = None,
 ) -> tuple[Verdict, ...]:
-    """What each gate says, one after the other, all of them; with a store they are kept."""
+    """What each gate says, one after the other, all of them; with a store they are kept.
+
+    `on_wait` is told what orch itself does where that takes a while.
+    """
     from orchestrator.sandboxing import Sandboxes, require_sandbox, unheard
     from orchestrator.verification.gates import Judge
     from worktree.workspace import Pool
@@ -120,7 +126,8 @@ async def judge_checkout(
                     on_verdict(verdict)
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(pool.remove_all)
+            remove = partial(anyio.to_thread.run_sync, pool.remove_all)
+            await patiently(remove, "removing the workspace", on_wait)
             sandboxes.sweep(everywhere=False)
     if store:
         _keep(store, name, verdicts)

@@ -24,6 +24,7 @@ import anyio.abc
 from ledger import events as e
 from ledger.lock import EngineLock
 from ledger.schema import LedgerError
+from ledger.standing import Status
 from ledger.state import RunState
 from ledger.store import Store
 from orchestrator import actions
@@ -56,6 +57,8 @@ ROOM_GB = 0.008
 """Less than this is no room to work in, whatever the settings say."""
 LOOK_EVERY_S = 0.25
 """How often the engine looks for a person's word, the clock and the disk."""
+OPEN: tuple[Status, ...] = ("waiting", "ready", "working", "queued")
+"""Tasks that may yet need a workspace."""
 TROUBLES_AT_MOST = 25
 """Jobs in a row that the world failed before the engine gives up; the run can be resumed."""
 
@@ -130,6 +133,7 @@ class Engine:
                 f"the ledger {self.journal.store.path} is gone, or another is in its place",
                 "put it back where it was, then: orch resume",
             )
+        self._trim(group)
         orders = decide(self.state, self.scene.guide, await self._now())
         if self.journal.catch_up() or not self._start_attempts(orders, group):
             return True
@@ -140,6 +144,17 @@ class Engine:
                 return True
             acted |= await self._act(order, group)
         return acted
+
+    def _trim(self, group: anyio.abc.TaskGroup) -> None:
+        """Have workspaces that no task will need again removed while gates run, not at the end."""
+        pool = self.scene.workers
+        pool.wanted = sum(len(self.state.by_status[status]) for status in OPEN)
+        if pool.idle and pool.size > pool.wanted and "trim" not in self.jobs:
+
+            async def trim() -> None:
+                await self.scene.git(pool.trim, pool.wanted or 0)
+
+            self._start(group, "trim", trim, lambda why, trouble: ())
 
     def _free_gb(self) -> float:
         root = self.scene.workers.root

@@ -43,7 +43,7 @@ class Observer(Protocol):
         """These facts were recorded; `state` is what stands after them."""
 
     def on_line(self, where: str, text: str) -> None:
-        """A worker or a gate printed this line, cleaned."""
+        """A worker or a gate printed this line, cleaned; without `where`, orch does this now."""
 
 
 class Journal:

@@ -35,8 +35,9 @@ async def reconcile(scene: Scene) -> None:
         await end_marked(f"{scene.mark_of_run}/")
         await scene.git(partial(scene.sandboxes.sweep, everywhere=True))
         await scene.git(clear_locks, scene.workplace.git, scene.run)
-        await scene.git(sweep, scene.workplace.git, scene.workers.root, prefix=f"orch-{scene.run}-")
-    await scene.git(give_back_old_pools, scene)
+        await scene.sweep_workspaces()
+    what = "removing workspaces that dead engines left"
+    await scene.patiently(what, partial(give_back_old_pools, scene))
     scene.append(*lost_facts(state, "the engine ended while it was under way"))
     candidates = state.candidates
     try:

@@ -18,9 +18,11 @@ from ledger.events import Event, Noticed
 from ledger.model import Gate, Settings, TaskId, Verdict
 from ledger.state import RunState
 from orchestrator.journal import Journal
+from orchestrator.patience import patiently
 from orchestrator.policy.measure import Measure
 from orchestrator.policy.paths import PathIndex
 from orchestrator.policy.readiness import Guide
+from orchestrator.review.words import count
 from orchestrator.runs import live_log, mark_of_run, run_folder
 from orchestrator.workplace import Workplace
 
@@ -100,7 +102,7 @@ class Scene:
         )
 
     def line(self, where: str, text: str) -> None:
-        """Show a line that a worker or a gate printed."""
+        """Show a line that a worker or a gate printed; without `where`, what orch itself does."""
         for observer in self.journal.observers:
             observer.on_line(where, text)
 
@@ -182,6 +184,35 @@ class Scene:
         with anyio.CancelScope(shield=True):
             await self.git(pool.give_back, workspace)
 
+    async def patiently(self, what: str, call: Callable[[], object]) -> None:
+        """A blocking call of `worktree` that may take long: then it is said what goes on."""
+
+        async def work() -> None:
+            await self.git(call)
+
+        await patiently(work, what, partial(self.line, ""))
+
+    async def sweep_workspaces(self) -> None:
+        """Remove what an engine that died left of the run's workspaces."""
+        from worktree.workspace import sweep
+
+        prefix = f"orch-{self.run}-"
+        work = partial(sweep, self.workplace.git, self.workers.root, prefix=prefix)
+        await self.patiently("removing workspaces that the last engine left", work)
+
+    async def remove_workspaces(self) -> None:
+        """Remove all workspaces, the workers' and the gates'."""
+        pools = (self.workers, self.judge.pool)
+        for pool in pools:
+            pool.closing = True
+        number = sum(pool.size for pool in pools)
+
+        def remove() -> None:
+            for pool in pools:
+                pool.remove_all()
+
+        await self.patiently(f"removing {count(number, 'workspace')}", remove)
+
     async def close(self) -> None:
         """Give everything back: workspaces, and the files of what was under way."""
         from worktree.landing import drop_candidates, result_follows
@@ -191,8 +222,7 @@ class Scene:
             await self.git(result_follows, self.workplace.git, self.run, self.state.result)
         finally:
             # A git that fails at the end keeps nothing else from being given back.
-            for pool in (self.workers, self.judge.pool):
-                await self.git(pool.remove_all)
+            await self.remove_workspaces()
             self.sandboxes.sweep(everywhere=False)
             shutil.rmtree(run_folder(self.workplace.place, self.run), ignore_errors=True)
             with suppress(OSError):

@@ -19,7 +19,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from worktree.git import Git
@@ -29,6 +29,7 @@ from worktree.values import GitError
 
 LOCK_TIMEOUT_S = 120.0
 _OURS = {"HEAD", "commondir", "gitdir", "index"}
+_DROPPED = "removed-"
 _turn = threading.Lock()
 
 
@@ -132,13 +133,16 @@ def _copy_anew(source: Path, target: Path) -> None:
         shutil.copyfileobj(read, written, 1 << 20)
 
 
-def remove_entry(git: Git, path: Path) -> None:
-    """Removes a worktree of ours, its files and its entry."""
-    entry = entry_of(git, path.name)
+def drop_entries(git: Git, paths: Iterable[Path]) -> None:
+    """Removes the entries of worktrees of ours."""
     with locked(git):
-        if entry.is_symlink() or not entry.exists() or _is_ours(entry, path.parent):
-            _drop(git, entry)
-    remove(path)
+        # Entries are dropped under this lock only, so this is what a killed process left.
+        for left in git.state_folder.glob(f"{_DROPPED}*"):
+            remove(left)
+        for path in paths:
+            entry = entry_of(git, path.name)
+            if entry.is_symlink() or not entry.exists() or _is_ours(entry, path.parent):
+                _drop(git, entry)
 
 
 def our_entries(git: Git, root: Path) -> tuple[str, ...]:
@@ -169,7 +173,7 @@ def _is_ours(entry: Path, root: Path) -> bool:
 def _drop(git: Git, entry: Path) -> None:
     if not os.path.lexists(entry):
         return
-    aside = git.state_folder / f"removed-{secrets.token_hex(6)}"
+    aside = git.state_folder / f"{_DROPPED}{secrets.token_hex(6)}"
     entry.rename(aside)
     remove(aside)
     # As git does: without worktrees there is no such folder.

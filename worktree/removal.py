@@ -10,10 +10,15 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from worktree.names import quoted
 from worktree.values import GitError
+
+_THREADS = 4
+"""So many help where there are two cores already: to unlink is to wait for a file system."""
 
 
 def remove(path: Path) -> None:
@@ -41,6 +46,14 @@ def remove(path: Path) -> None:
                 f"cannot remove {quoted(str(path))}: {error.strerror}",
                 hint=f"see who owns it: ls -la {quoted(str(path))}",
             ) from error
+
+
+def remove_trees(paths: Sequence[Path]) -> None:
+    """Removes files and whole folders, all side by side; what cannot be removed keeps none back."""
+    with ThreadPoolExecutor(min(_THREADS, len(paths) or 1)) as threads:
+        removals = [threads.submit(remove, path) for path in paths]
+    for removal in removals:
+        removal.result()
 
 
 def unlock(folder: Path) -> bool:

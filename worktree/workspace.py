@@ -17,15 +17,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from worktree.git import Git
 from worktree.kept import DamagedError, Seal, drop_seal, is_sealed, load_seal, make_seal, restore
-from worktree.metadata import add_entry, detach, our_entries, remove_entry, repair_entry
-from worktree.names import PREFIX, check_workspace, quoted
+from worktree.leftovers import leftovers, remove_named
+from worktree.leftovers import sweep as sweep
+from worktree.metadata import add_entry, detach, repair_entry
+from worktree.names import check_workspace
 from worktree.removal import free_bytes as free_bytes
 from worktree.removal import remove, unlock
 from worktree.values import GitError, check_id
@@ -70,6 +72,8 @@ class Pool:
         self.keep = tuple(sorted(path.strip("/") for path in keep))
         self.closing = False
         """Nothing will be handed out any more: what comes back is not cleaned, only removed."""
+        self.wanted: int | None = None
+        """At most so many will be needed from now on: more are removed as they come back."""
         self._lock = threading.Lock()
         self._free: list[_Slot] = []
         self._used: dict[str, _Slot] = {}
@@ -77,7 +81,7 @@ class Pool:
         self._trees: dict[str, str] = {}
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._indexes.mkdir(exist_ok=True, mode=0o700)
-        for name in _leftovers(self.root, name_prefix):
+        for name in leftovers(self.root, name_prefix):
             self._free.append(_Slot(name, made=True))
             self._next = max(self._next, int(name.rpartition("-")[2]) + 1)
 
@@ -86,6 +90,12 @@ class Pool:
         """How many workspaces there are, handed out or not."""
         with self._lock:
             return len(self._free) + len(self._used)
+
+    @property
+    def idle(self) -> bool:
+        """Whether one is there that is not handed out."""
+        with self._lock:
+            return bool(self._free)
 
     def take(self, commit: str) -> Workspace:
         """A workspace at this commit, clean; a new one where none is free."""
@@ -113,6 +123,13 @@ class Pool:
                 del self._used[workspace.name]
                 self._free.append(slot)
             return
+        if self.wanted is not None and self.size > self.wanted:
+            with self._lock:
+                del self._used[workspace.name]
+                self._free.insert(0, slot)
+            with contextlib.suppress(GitError, OSError):
+                self.trim(self.wanted)
+            return
         # What cannot be cleaned now is made anew when it is next handed out.
         with contextlib.suppress(GitError, OSError):
             repair_entry(self.git, self.root / slot.name)
@@ -126,12 +143,19 @@ class Pool:
 
     def trim(self, count: int) -> None:
         """Removes workspaces that are not handed out until at most `count` are left."""
-        while True:
+        with self._lock:
+            more = len(self._free) + len(self._used) - count
+            slots = self._free[: max(0, more)]
+            del self._free[: len(slots)]
+        try:
+            self._remove(slots)
+        except BaseException:
+            # What is left of them is made anew, or removed at the end.
             with self._lock:
-                if not self._free or len(self._free) + len(self._used) <= count:
-                    return
-                slot = self._free.pop(0)
-            self._remove(slot)
+                for slot in slots:
+                    slot.tree = slot.commit = None
+                self._free[:0] = slots
+            raise
 
     def remove_all(self) -> None:
         """Removes every workspace, handed out or not."""
@@ -139,8 +163,7 @@ class Pool:
             slots = [*self._free, *self._used.values()]
             self._free.clear()
             self._used.clear()
-        for slot in slots:
-            self._remove(slot)
+        self._remove(slots)
         for folder in (self._indexes, self.root):
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -314,9 +337,8 @@ class Pool:
                 remove(part)
                 part.mkdir(parents=True, mode=0o700)
 
-    def _remove(self, slot: _Slot) -> None:
-        remove_entry(self.git, self.root / slot.name)
-        _remove_state(self.root, slot.name)
+    def _remove(self, slots: Sequence[_Slot]) -> None:
+        remove_named(self.git, self.root, [slot.name for slot in slots])
 
 
 def seal_kept(git: Git, workspace: Workspace, keep: tuple[str, ...]) -> tuple[str, ...]:
@@ -327,42 +349,3 @@ def seal_kept(git: Git, workspace: Workspace, keep: tuple[str, ...]) -> tuple[st
     where = {"tree": workspace.path, "index": workspace.index}
     untracked = [name for name in names if not git.run("ls-files", "-z", "--", name, **where)]
     return make_seal(workspace.path, workspace.folder, untracked)
-
-
-def sweep(
-    git: Git, root: Path, keep_names: tuple[str, ...] = (), prefix: str = PREFIX
-) -> tuple[str, ...]:
-    """Removes what ended processes left: half-written objects, and worktrees in this folder whose
-    name begins with the prefix, except those whose name begins with one of `keep_names`; returns
-    the worktrees."""
-    if not prefix.startswith(PREFIX):
-        raise ValueError(f"only what begins with {PREFIX} is ours to remove: {quoted(prefix)}")
-    git.incoming.clear()
-    root = Path(os.path.abspath(root))  # noqa: PTH100
-    names = {*our_entries(git, root), *_leftovers(root, "")}
-    gone = tuple(
-        name
-        for name in sorted(names)
-        if name.startswith(prefix) and not name.startswith(keep_names)
-    )
-    for name in gone:
-        remove_entry(git, root / name)
-        _remove_state(root, name)
-    return gone
-
-
-def _leftovers(root: Path, prefix: str) -> list[str]:
-    """Names of folders, or of their state, that are in the pool's folder and ours."""
-    found: set[str] = set()
-    for folder in (root, root / ".index"):
-        with contextlib.suppress(OSError):
-            found |= {name.removeprefix(".") for name in os.listdir(folder)}  # noqa: PTH208
-    wanted = re.compile(rf"{re.escape(prefix)}-\d+" if prefix else rf"{PREFIX}.+")
-    found = {name.removesuffix(".exclude").removesuffix(".lock") for name in found}
-    return sorted(name for name in found if wanted.fullmatch(name))
-
-
-def _remove_state(root: Path, name: str) -> None:
-    remove(root / f".{name}")
-    for suffix in ("", ".lock", ".exclude"):
-        remove(root / ".index" / f"{name}{suffix}")

@@ -68,7 +68,9 @@ class _Gates:
                 output.narrate(said_of(fact.verdict))
 
     def on_line(self, where: str, text: str) -> None:
-        """A gate printed a line: kept in its log, not said here."""
+        """What orch does is said; what a gate printed is kept in its log."""
+        if not where:
+            output.narrate(text)
 
 
 def _answer(result: AcceptResult) -> None:

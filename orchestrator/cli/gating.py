@@ -47,6 +47,7 @@ def judge_shown(
             on_start=lambda gate: output.narrate(f"{gate.name}: {gate.command}"),
             on_line=_nothing if not log else output.narrate,
             on_verdict=_nothing_of_verdict if quiet else _tell,
+            on_wait=output.narrate,
             on_notice=lambda what, hint: output.narrate([foreign(what, 300), f"  hint: {hint}"]),
         )
 

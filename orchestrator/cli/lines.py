@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from ledger.events import Event
@@ -24,7 +25,9 @@ class PlainLines:
             output.narrate(f"{clock(at)}  {output.colour_narration(text, style)}")
 
     def on_line(self, where: str, text: str) -> None:
-        """Something printed a line: kept in its log, not said here."""
+        """What orch does is said; what something else printed is kept in its log."""
+        if not where:
+            output.narrate(f"{clock(time.time())}  {output.colour_narration(text, 'faint')}")
 
 
 class JsonLines:
@@ -36,7 +39,9 @@ class JsonLines:
             output.answer_json(event_as_json(state.run, seq, at, fact))
 
     def on_line(self, where: str, text: str) -> None:
-        """Something printed a line: kept in its log, not said here."""
+        """What orch does is said, on stderr; what something else printed is kept in its log."""
+        if not where:
+            output.narrate(text)
 
 
 def event_as_json(run: str, seq: int, at: float, fact: Event) -> dict[str, object]:

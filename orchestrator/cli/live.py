@@ -91,7 +91,10 @@ class LiveView:
         self.draw()
 
     def on_line(self, where: str, text: str) -> None:
-        """Something printed a line."""
+        """Something printed a line, or orch does something that takes its time."""
+        if not where:
+            self._live.console.print(Text(f"{clock(time.time())}  {text}", style=STYLES["faint"]))
+            return
         self._said[where.split("/", 1)[0]] = foreign(text)
         self.draw()
 

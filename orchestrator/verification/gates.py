@@ -13,6 +13,8 @@
    in the names of its tests.
 7. A pass with fewer tests than had to run is none (see `reading`), also when it is known.
 8. What a gate said whose tests did not import the tree is worth nothing (see `imports`).
+9. What a gate said whose workspace somebody removed meanwhile is worth nothing either: it runs
+   again in another, once.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ T = TypeVar("T")
 
 TIMEOUT_S = 600.0
 BASELINE_FACTOR = 4.0
+WORKSPACES_AT_MOST = 2
+"""So many times a gate runs whose workspace somebody removes meanwhile."""
 
 
 def order_by_cost(gates: Iterable[Gate], seconds: Mapping[str, float]) -> tuple[Gate, ...]:
@@ -130,6 +134,7 @@ class Bench:
     def __init__(self, judge: Judge, commit: Sha, tree: Sha, mark: str) -> None:
         self._judge, self._commit, self._tree, self._mark = judge, commit, tree, mark
         self._workspace: Workspace | None = None
+        self._folder: tuple[int, int] | None = None
         self._clean: tuple[bytes, bytes] = (b"", b"")
         self._held = ExitStack()
         self._port: int | None = None
@@ -152,17 +157,21 @@ class Bench:
         known = None if fresh else judge.known(key)
         if known and _may_be_reused(known, reuse_failed, measure):
             return _reused(known, gate, measure)
+        for _ in range(WORKSPACES_AT_MOST):
+            verdict = await self._run(gate, key, log, on_line, measure)
+            if self._is_whole():
+                return verdict
+            await self._give_back()
+        return self._could_not_run(gate, key, "its workspace was removed while it ran")
+
+    async def _run(
+        self, gate: Gate, key: str, log: Path, on_line: OnLine | None, measure: Measure
+    ) -> Verdict:
+        judge = self._judge
         trouble = await self._make_ready(log)
         if trouble:
-            return Verdict(
-                gate=gate.name,
-                tree=self._tree,
-                key=key,
-                outcome="could-not-run",
-                why=f"its workspace could not be made ready: {trouble}",
-                signature="could-not-run: workspace",
-                log=await self._keep(log),
-            )
+            why = f"its workspace could not be made ready: {trouble}"
+            return self._could_not_run(gate, key, why, await self._keep(log))
         assert self._workspace is not None
         tree, temporary = self._workspace.path, self._workspace.folder / "tmp"
         env = judge.environment(temporary, self._port)
@@ -205,12 +214,33 @@ class Bench:
             log=await self._keep(log),
         )
 
+    def _could_not_run(self, gate: Gate, key: str, why: str, log: str | None = None) -> Verdict:
+        return Verdict(
+            gate=gate.name,
+            tree=self._tree,
+            key=key,
+            outcome="could-not-run",
+            why=why,
+            signature="could-not-run: workspace",
+            log=log,
+        )
+
+    def _is_whole(self) -> bool:
+        """Whether the workspace, where there is one, is still the folder that was handed out."""
+        if self._workspace is None:
+            return True
+        return self._folder is not None and _identity(self._workspace.path) == self._folder
+
+    async def _give_back(self) -> None:
+        workspace, self._workspace = self._workspace, None
+        if workspace is not None:
+            with anyio.CancelScope(shield=True):
+                await self._judge.git(self._judge.pool.give_back, workspace)
+
     async def close(self) -> None:
         """Give back what was taken."""
-        workspace, self._workspace = self._workspace, None
         self._held.close()
-        if workspace is not None:
-            await self._judge.git(self._judge.pool.give_back, workspace)
+        await self._give_back()
 
     async def _keep(self, log: Path) -> str | None:
         return await anyio.to_thread.run_sync(_keep_log, self._judge.workplace, log)
@@ -222,12 +252,11 @@ class Bench:
             now = await judge.git(changed_files, judge.workplace.git, self._workspace)
             if now == self._clean:
                 return None
-            workspace, self._workspace = self._workspace, None
-            with anyio.CancelScope(shield=True):
-                await judge.git(judge.pool.give_back, workspace)
+            await self._give_back()
         if self._port is None:
             self._port = self._held.enter_context(free_port())
         self._workspace = await judge.git(judge.pool.take, self._commit)
+        self._folder = _identity(self._workspace.path)
         self._confinement = await judge.git(judge.sandboxes.confine, self._workspace, "gate")
         trouble = await prepare(
             self._workspace,
@@ -243,8 +272,7 @@ class Bench:
             confinement=judge.sandboxes.for_setup(self._confinement),
         )
         if trouble:
-            workspace, self._workspace = self._workspace, None
-            await judge.git(judge.pool.give_back, workspace)
+            await self._give_back()
             return trouble
         preparation = judge.started.settings.preparation
         names = copied_names(preparation, "gate")
@@ -253,6 +281,16 @@ class Bench:
         if preparation.setup or names:
             self._clean = await judge.git(changed_files, judge.workplace.git, self._workspace)
         return None
+
+
+def _identity(tree: Path) -> tuple[int, int] | None:
+    """Which folder this is; None where it is no whole workspace any more."""
+    try:
+        found = tree.stat()
+        (tree / ".git").lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _keep_log(workplace: Workplace, log: Path) -> str | None:

@@ -2,8 +2,12 @@
 
 import json
 
+import anyio
+import pytest
+
 from ledger.snapshot import restore_snapshot
 from ledger.state import fold
+from orchestrator import patience
 from orchestrator.journal import load_state, read_facts
 from orchestrator.runs import run_folder
 from tests.support.faults import Boundary
@@ -110,3 +114,64 @@ def test_a_garbage_collection_in_the_middle_loses_nothing(project: Project) -> N
         *lost, last = [attempt.finished for attempt in one.attempts]
         assert last and last.outcome == "green"
         assert all(finished and finished.outcome == "lost" for finished in lost)
+
+
+class Workspaces:
+    """Counts the workers' workspaces as facts come, and hears what orch itself does."""
+
+    def __init__(self, project: Project) -> None:
+        self.root = project.root.parent / "state"
+        self.counts: dict[str, int] = {}
+        self.heard: list[str] = []
+
+    def on_facts(self, state, facts) -> None:  # type: ignore[no-untyped-def]
+        there = [path for path in self.root.rglob("orch-*-worker-*") if path.is_dir()]
+        for fact, _ in facts:
+            self.counts[f"{fact.kind} {getattr(fact, 'task', '')}".strip()] = len(there)
+
+    def on_line(self, where: str, text: str) -> None:
+        if not where:
+            self.heard.append(text)
+
+
+def test_workspaces_that_no_task_will_need_go_while_the_run_goes_on(project: Project) -> None:
+    project.does(
+        '[[step]]\nsleep_s = 0.3\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
+        '[[step]]\ntask = "last"\nsleep_s = 2\n'
+    )
+    first = [f"t{number}" for number in range(4)]
+    run = project.start(*map(task, first), task("last", needs=tuple(first)), parallel=4)
+    seen = Workspaces(project)
+    state = project.drive(run, (seen,))
+    assert state.finished and state.finished.outcome == "complete"
+    assert max(seen.counts[f"AttemptFinished {name}"] for name in first) >= 2
+    assert seen.counts["AttemptFinished last"] == 1
+    assert not [path for path in seen.root.rglob("orch-*-worker-*") if path.is_dir()]
+
+
+def test_what_takes_its_time_at_the_end_is_said(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.does(WRITE)
+    run = project.start(task("a"))
+    quick, slow = Workspaces(project), Workspaces(project)
+    project.drive(run, (quick,))
+    assert quick.heard == []
+    monkeypatch.setattr(patience, "MOMENT_S", 0.0)
+    project.drive(project.start(task("b")), (slow,))
+    assert [text for text in slow.heard if text.startswith("removing 2 workspaces")]
+    assert not [path for path in slow.root.rglob("orch-*-worker-*") if path.is_dir()]
+
+
+async def test_only_what_is_slow_is_told_and_an_error_comes_as_it_is() -> None:
+    told: list[str] = []
+    await patience.patiently(lambda: anyio.sleep(0), "quick", told.append)
+    assert told == []
+    await patience.patiently(lambda: anyio.sleep(patience.MOMENT_S + 0.3), "slow", told.append)
+
+    async def fails() -> None:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        await patience.patiently(fails, "failing", told.append)
+    assert told == ["slow"]
