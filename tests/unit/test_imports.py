@@ -55,6 +55,7 @@ PURE = (
     "orchestrator.verification.weakened",
     "orchestrator.verification.python_tests",
     "workers.secrets",
+    "workers.wire",
 )
 IMPURE_MODULES = {
     *("os", "io", "sys", "pathlib", "tempfile", "shutil", "glob", "fcntl", "signal", "sqlite3"),
