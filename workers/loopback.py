@@ -61,7 +61,10 @@ def bind(port: int = 0) -> socket.socket:
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, *sockets: socket.socket, protocol: type[H11Protocol] = H11Protocol
+    app: ASGIApp,
+    *sockets: socket.socket,
+    protocol: type[H11Protocol] = H11Protocol,
+    keep_alive_s: int = 5,
 ) -> AsyncIterator[None]:
     """Serve an application on sockets that listen, until the block is left."""
     config = uvicorn.Config(
@@ -74,6 +77,7 @@ async def serving(
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
+        timeout_keep_alive=keep_alive_s,
         timeout_graceful_shutdown=0,
     )
     up = asyncio.Event()

@@ -307,6 +307,8 @@ class Exchange:
                 if kind in PACED:
                     turn.limited(None)
                 return trouble(kind, self._clean(why), status=incoming.status)
+            if reading.broken:
+                return trouble("not-json", "its answer cannot be read", status=incoming.status)
             if reading.ended:
                 bill.tokens = reading.tokens if reading.final else None
                 await bill.settle()

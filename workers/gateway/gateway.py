@@ -117,7 +117,8 @@ class Gateway:
             pass
         except Exception as defect:
             self.defect = self.defect or defect
-            raise
+            if not client.began:
+                await client.fail(500, "orch: the gateway failed; the run says how")
 
     async def _serve_call(
         self,
@@ -135,11 +136,17 @@ class Gateway:
             return
         provider = self._providers[access.grant.provider]
         exchange = Exchange(self._house, access, provider, client)
+        defect: Exception | None = None
         with access.under_way() as call:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_watch, receive, call)
-                await exchange.serve(path, headers, body)
+                try:
+                    await exchange.serve(path, headers, body)
+                except Exception as error:  # out of here it would come as one of a group
+                    defect = error
                 tasks.cancel_scope.cancel()
+        if defect is not None:
+            raise defect
         if call.cancelled_caught and access.ended is not None:
             with anyio.move_on_after(END_S):
                 await client.fail(401, "orch: the attempt has ended")

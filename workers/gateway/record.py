@@ -8,7 +8,8 @@
 3. A call is answered by the call of that number where that asked the same; else, for an attempt
    whose calls run side by side, by any other of the attempt's that did and is not used up.
 4. A request that is not recorded is an error that names the first difference. Nothing is guessed.
-5. Only whole answers are recorded. A call that came to nothing is replayed as not recorded.
+5. Only whole answers are recorded, streams with whole texts (`workers.gateway.joined`). A call that
+   came to nothing, or that cannot be cleaned, is replayed as not recorded.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.model import TaskId
+from workers.gateway.joined import joined
 from workers.gateway.likeness import alike, first_difference
 from workers.gateway.upstream import Incoming, Outgoing
 from workers.redact import Redactor
@@ -58,14 +60,17 @@ class Recorder:
         asked = alike(request.body, grant.varying, self._redactor.redact_text)
         same, rest, tail = _differing(self._last.get((grant.task, grant.attempt), ""), asked)
         self._last[grant.task, grant.attempt] = asked
-        text = self._redactor.redact(body).decode("utf-8", "surrogateescape")
+        told = [(name, value) for name, value in headers if name == "content-type"]
+        clean: bytes | None
+        if any("event-stream" in value for _, value in told):
+            clean = joined(body, self._redactor.redact_text)
+        else:
+            clean = self._redactor.redact(body)
+        if clean is None:
+            return  # what cannot be cleaned is not written
+        text = clean.decode("utf-8", "surrogateescape")
         for value, word in sorted(grant.varying, key=lambda pair: -len(pair[0])):
             text = text.replace(value, word) if value else text
-        told = [
-            (name, self._redactor.redact_text(value))
-            for name, value in headers
-            if name == "content-type"
-        ]
         self._write(
             {
                 "task": grant.task,

@@ -25,6 +25,7 @@ from workers.wire.dialect import (
     Segment,
     Stop,
     count_of,
+    is_closed,
     packed,
     parse_object,
     pieces,
@@ -234,24 +235,33 @@ class AnthropicReader:
         self._stop = ""
         self._model = ""
         self._fault: Fault | None = None
+        self._broken = False
+        self._known: Reading | None = None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
         for data in self._events.feed(chunk):
             # Most events are deltas of text, and reading those would cost the most.
             if b"message_" in data or b'"error"' in data:
+                self._known = None
                 self._take(parse_object(data) or {})
+            if not is_closed(data):
+                self._known = None
+                self._broken = True
 
     def reading(self) -> Reading:
         """What is known now."""
-        return Reading(
-            tokens=read_usage(self._usage) if self._usage else None,
-            final=self._final,
-            ended=self._ended,
-            stop=self._stop,
-            model=self._model,
-            fault=self._fault,
-        )
+        if self._known is None:
+            self._known = Reading(
+                tokens=read_usage(self._usage) if self._usage else None,
+                final=self._final,
+                ended=self._ended,
+                stop=self._stop,
+                model=self._model,
+                fault=self._fault,
+                broken=self._broken,
+            )
+        return self._known
 
     def _take(self, event: Mapping[str, Any]) -> None:
         match event.get("type"):

@@ -114,6 +114,8 @@ class Reading:
     """The model that answered, by its own word."""
     fault: Fault | None = None
     """An error in the middle of the stream, or instead of an answer."""
+    broken: bool = False
+    """A part of the stream was no JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,11 @@ def parse_object(raw: bytes | str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def is_closed(raw: bytes) -> bool:
+    """Whether it may be a JSON object: what was cut off is none. Far cheaper than reading it."""
+    return raw[:1] == b"{" and raw.rstrip()[-1:] == b"}"
 
 
 def parse_request(raw: bytes) -> dict[str, Any]:

@@ -249,26 +249,34 @@ class OpenAIReader:
         self._stop = ""
         self._model = ""
         self._fault: Fault | None = None
+        self._broken = False
+        self._known: Reading | None = None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
         for data in self._events.feed(chunk):
+            self._known = None
             if data.strip() == b"[DONE]":
                 self._ended = True
+            elif (said := parse_object(data)) is not None:
+                self._take(said)
             else:
-                self._take(parse_object(data) or {})
+                self._broken = True
 
     def reading(self) -> Reading:
         """What is known now; usage that came in each chunk is final only at the end."""
-        said = bool(self._usage)
-        return Reading(
-            tokens=read_usage(self._usage) if said else None,
-            final=said and (self._ended or bool(self._stop)),
-            ended=self._ended,
-            stop=self._stop,
-            model=self._model,
-            fault=self._fault,
-        )
+        if self._known is None:
+            said = bool(self._usage)
+            self._known = Reading(
+                tokens=read_usage(self._usage) if said else None,
+                final=said and (self._ended or bool(self._stop)),
+                ended=self._ended,
+                stop=self._stop,
+                model=self._model,
+                fault=self._fault,
+                broken=self._broken,
+            )
+        return self._known
 
     def _take(self, chunk: Mapping[str, Any]) -> None:
         if chunk.get("error"):
