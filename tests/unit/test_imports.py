@@ -55,6 +55,9 @@ PURE = (
     "orchestrator.verification.weakened",
     "orchestrator.verification.python_tests",
     "workers.secrets",
+    "workers.scripted_model.caching",
+    "workers.scripted_model.choosing",
+    "workers.scripted_model.script",
     "workers.wire",
 )
 IMPURE_MODULES = {

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workers.redact import Redactor
+
 KEYS = ("authorization", "x-api-key", "api-key", "proxy-authorization", "cookie")
 """Headers whose values are nobody's to read."""
 
@@ -28,7 +30,7 @@ class Received:
     """Why none did."""
 
     def render(self) -> str:
-        """It as a line of JSON, without keys."""
+        """It as a line of JSON, without keys: neither in headers nor in what was said."""
         headers = {
             name: "(hidden)" if name in KEYS else value for name, value in self.headers.items()
         }
@@ -43,4 +45,4 @@ class Received:
         }
         if self.why:
             said["why"] = self.why
-        return json.dumps(said, ensure_ascii=True)
+        return Redactor().redact_text(json.dumps(said, ensure_ascii=True))
