@@ -20,7 +20,7 @@ from workers.wire.sse import EventReader, render_event
 PIECES = frozenset(
     """
     text thinking partial_json content reasoning_content reasoning arguments refusal signature
-    """.split()
+    """.split()  # noqa: SIM905  (nine lines as a list)
 )
 PADDING = ("obfuscation",)
 Place = tuple[str | int, ...]
