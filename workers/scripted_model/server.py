@@ -43,8 +43,6 @@ from workers.wire.dialects import dialect_named, dialect_of
 from workers.wire.estimate import usual_tokens
 
 LARGEST_REQUEST_BYTES = 64 * 1024 * 1024
-NOT_AGAIN = {"x-should-retry": "false"}
-"""A header that the vendors' own clients obey."""
 NOBODY = ("", 0)
 
 
@@ -187,4 +185,4 @@ async def _read(request: Request) -> bytes:
 
 
 def _refusal(dialect: Dialect, status: int, why: str) -> Response:
-    return JSONResponse(dialect.fault(status, why), status_code=status, headers=NOT_AGAIN)
+    return JSONResponse(dialect.fault(status, why), status_code=status)
