@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -19,6 +20,7 @@ from worktree.door import CLOSED, FSYNC, OVERRIDES, TIMEOUT_S, call, checked, ov
 from worktree.door import strip_environment as strip_environment
 from worktree.incoming import WRITERS, Incoming
 from worktree.names import check_ref, quoted
+from worktree.ref_locks import announced
 from worktree.sealed import Sealed
 from worktree.values import Answer as Answer
 from worktree.values import Change as Change
@@ -206,13 +208,15 @@ class Git:
         # --no-deref: somebody may have made one of our refs a symbolic one to theirs.
         args = ("update-ref", "--no-deref", *(("-m", reason) if reason else ()))
         own = overrides(tuple(p for p in self._pairs if p[0] != "core.logAllRefUpdates"))
-        self.run_refs(
-            *args,
-            "--stdin",
-            "-z",
-            stdin="".join(lines).encode(),
-            extra={**(own if reason else {}), **(extra or {})},
-        )
+        deletes = any(line.startswith("delete ") for line in lines)
+        with announced(self.state_folder) if deletes else contextlib.nullcontext():
+            self.run_refs(
+                *args,
+                "--stdin",
+                "-z",
+                stdin="".join(lines).encode(),
+                extra={**(own if reason else {}), **(extra or {})},
+            )
 
     def _id_or_zeros(self, value: str | None) -> str:
         if value is None:
