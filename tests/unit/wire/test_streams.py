@@ -71,6 +71,13 @@ def test_a_stream_that_was_cut_off_has_not_ended(name, end):
 
 
 @pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_without_its_last_word_has_said_all_of_its_usage_and_not_ended(name):
+    *events, _ = dialect_named(name).events(ANSWER, ASKED, 3)
+    reading = read(name, events)
+    assert (reading.tokens, reading.final, reading.ended) == (TOKENS, True, False)
+
+
+@pytest.mark.parametrize("name", STREAMS)
 @given(chunks=st.lists(st.binary(max_size=60), max_size=12))
 def test_reading_never_fails(name, chunks):
     read(name, chunks)
