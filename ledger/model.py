@@ -287,6 +287,37 @@ class Finding(Value):
         return ": ".join(filter(None, (place, self.test, self.what)))
 
 
+class Tokens(Value):
+    """What model calls used, in the vendors' own tokens; each is counted in one place only."""
+
+    input: Annotated[int, Field(ge=0)] = 0
+    """Read at the full price: neither out of a cache nor into one."""
+    cache_read: Annotated[int, Field(ge=0)] = 0
+    cache_write: Annotated[int, Field(ge=0)] = 0
+    output: Annotated[int, Field(ge=0)] = 0
+    """Written, reasoning included."""
+    reasoning: Annotated[int, Field(ge=0)] = 0
+    """The part of the output that was thinking, where the vendor tells it apart."""
+
+    @property
+    def prompt(self) -> int:
+        """All that was read, whatever its price."""
+        return self.input + self.cache_read + self.cache_write
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.output
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(
+            input=self.input + other.input,
+            cache_read=self.cache_read + other.cache_read,
+            cache_write=self.cache_write + other.cache_write,
+            output=self.output + other.output,
+            reasoning=self.reasoning + other.reasoning,
+        )
+
+
 class Usage(Value):
     """What work cost."""
 

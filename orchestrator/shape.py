@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import Any, get_args
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -151,7 +152,13 @@ def _number(value: Any) -> str:
 
 def _literals(model: type, loc: tuple[int | str, ...]) -> tuple[str, ...]:
     field = getattr(model, "model_fields", {}).get(loc[0]) if loc else None
-    return tuple(str(one) for one in get_args(field.annotation)) if field is not None else ()
+    if field is None:
+        return ()
+    found: list[str] = []
+    for one in get_args(field.annotation):
+        if one is not NoneType:  # of a choice that may be absent
+            found += map(str, get_args(one)) if get_origin(one) is Literal else [str(one)]
+    return tuple(found)
 
 
 def unknown_key(key: str, known: Iterable[str]) -> tuple[str, str]:

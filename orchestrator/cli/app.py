@@ -41,6 +41,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "trust": "Trust the commands that the settings name, as they are.",
         "clean": "Give back the refs and workspaces of runs that are over.",
         "ledger": "Verify, export or list what was recorded.",
+        "scripted-model": "Serve a model that answers from a script, on this machine.",
     },
 }
 COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
@@ -79,7 +80,7 @@ def _refuse(name: str) -> None:
 
 def load(name: str) -> Any:
     """The command of that name, from its own file."""
-    module = import_module(f"orchestrator.cli.commands.{name}")
+    module = import_module(f"orchestrator.cli.commands.{name.replace('-', '_')}")
     loaded = typer.main.get_command(module.app)
     loaded.name = name
     if isinstance(loaded, TyperCommand):

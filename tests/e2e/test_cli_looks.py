@@ -30,6 +30,17 @@ def test_the_version_is_said_before_anything_is_imported(here: Terminal) -> None
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
 
 
+def test_what_serves_and_calls_models_is_imported_by_nobody_who_does_not() -> None:
+    probe = (
+        "import sys, orchestrator.engine, orchestrator.scripts, orchestrator.cli.rehearsing;"
+        "from orchestrator.cli.app import COMMANDS, load; [load(name) for name in COMMANDS];"
+        "heavy = {'starlette', 'uvicorn', 'httpx', 'pydantic_ai', 'anthropic', 'openai'};"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_help_groups_every_command_and_imports_none_of_them(here: Terminal) -> None:
     said = here.installed("--help")
     assert said.exit_code == 0 and all(f"  {name} " in said.out for name in COMMANDS)

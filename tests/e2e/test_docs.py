@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -28,6 +28,7 @@ from ledger.model import (
 )
 from orchestrator.cli.app import COMMANDS, command, load
 from orchestrator.planning.plan_file import read_plan
+from orchestrator.scripts import load_script as load_turns
 from orchestrator.settings_rules import (
     OWN_KEYS,
     PREPARATION_KEYS,
@@ -38,6 +39,7 @@ from orchestrator.settings_rules import (
 from orchestrator.toml_lines import load_document
 from workers.sandbox_offer import sandbox_offer
 from workers.scripted import load_script
+from workers.scripted_model.script import Script, Trouble, Turn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
@@ -176,6 +178,8 @@ def test_every_piece_of_toml_is_what_orch_reads(page: Path, block: str, tmp_path
         assert read_plan(file).tasks
     elif "step" in data:
         assert load_script(file)
+    elif "turn" in data:
+        assert load_turns(file, file.name).turn
     else:
         assert data
         problems = problems_of_file(load_document(file, SHARED_FILE))
@@ -212,6 +216,20 @@ def test_every_key_is_told_with_its_default() -> None:
     assert all(f"`{key}`" in text for key in OWN_KEYS)
 
 
+def test_every_key_of_a_script_is_told_with_its_default() -> None:
+    told = rows(DOCS / "reference" / "scripted-model.md")
+    shown = {"": "none", (): "none", None: "none", "conversation": "`conversation`"}
+    odd = {"models": '`["scripted"]`', "headers": "none", "stop": "by the calls"}
+    odd |= {"usage": "by the sizes", **dict.fromkeys(("message", "kind", "code"), "by the status")}
+    for model in (Script, Turn):
+        for key, field in model.model_fields.items():
+            if key != "turn":
+                default = odd.get(key) or shown.get(field.default) or f"{field.default:g}"
+                assert told[key] == default, key
+    assert {"cut", "reset", "broken", "silence", "error", "huge"} == set(get_args(Trouble))
+    assert set(get_args(Trouble)) <= set(told)
+
+
 # --- reference --------------------------------------------------------------------------------
 
 
@@ -226,7 +244,10 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     text = (DOCS / "reference" / "glossary.md").read_text("utf-8")
     words = re.findall(r"(?m)^\*\*(\w+)\*\*:", text)
     told = "Goal Plan Task Worker Attempt Workspace Gate Verdict Checker Candidate Land Result"
-    assert " ".join(words) == f"{told} Target Accept Held Finding Weakened Trust Ledger Automation"
+    assert (
+        " ".join(words)
+        == f"{told} Target Accept Held Finding Weakened Trust Dialect Script Turn Ledger Automation"
+    )
 
 
 # --- what is told to be typed, typed ----------------------------------------------------------

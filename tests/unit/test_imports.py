@@ -15,6 +15,8 @@ count for rule 1 only.
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -55,6 +57,16 @@ PURE = (
     "orchestrator.verification.weakened",
     "orchestrator.verification.python_tests",
     "workers.secrets",
+    "workers.scripted_model.caching",
+    "workers.scripted_model.choosing",
+    "workers.scripted_model.script",
+    "workers.wire",
+    "workers.gateway.budget",
+    "workers.gateway.headers",
+    "workers.gateway.joined",
+    "workers.gateway.likeness",
+    "workers.gateway.pace",
+    "workers.gateway.trouble",
 )
 IMPURE_MODULES = {
     *("os", "io", "sys", "pathlib", "tempfile", "shutil", "glob", "fcntl", "signal", "sqlite3"),
@@ -248,7 +260,12 @@ def test_pure_modules_define_nothing_that_waits():
 
 @pytest.mark.parametrize(
     ("library", "doors"),
-    [("rich", PRINTERS), ("sqlite3", ("ledger.store", "ledger.schema", "ledger.connection"))],
+    [
+        ("rich", PRINTERS),
+        ("sqlite3", ("ledger.store", "ledger.schema", "ledger.connection")),
+        ("httpx", ("workers.gateway.upstream",)),
+        ("genai_prices", ("workers.gateway.prices",)),
+    ],
 )
 def test_each_outside_thing_has_one_door(library, doors):
     wrong = [
@@ -274,3 +291,19 @@ def test_one_module_prints():
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "typer.echo")
     ]
     assert wrong == []
+
+
+def test_a_run_without_a_model_brings_in_nothing_of_models():
+    """They cost seconds to import; only who calls a model pays for that."""
+    heavy = ("httpx", "httpx2", "starlette", "uvicorn", "genai_prices", "pydantic_ai")
+    heavy += ("anthropic", "openai")
+    found = ", ".join(
+        ["orchestrator.cli.main", "orchestrator.cli.app", "orchestrator.engine"]
+        + ["orchestrator.attempt", "orchestrator.actions", "workers.gateway.gateway"]
+        + [name for name in modules() if within(name, "orchestrator.cli.commands")]
+    )
+    code = f"import sys, {found}; print(sorted(set(sys.modules) & set({heavy!r})))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert ran.stdout.strip() == "[]"
