@@ -27,6 +27,7 @@ from ledger.model import (
     Settings,
     Sha,
     TaskId,
+    Tokens,
     Value,
     Verdict,
 )
@@ -109,11 +110,22 @@ class StopRequested(Fact):
     why: str = "a person asked"
 
 
+RunOutcome = Literal[
+    "complete",
+    "stopped",
+    "deadline",
+    "red-base",
+    "person-needed",
+    "no-space",
+    "budget",  # what is left to do may cost no more
+]
+
+
 class RunFinished(Fact):
     """Nothing is left to do, or nothing may be done."""
 
     kind: Literal["RunFinished"] = "RunFinished"
-    outcome: Literal["complete", "stopped", "deadline", "red-base", "person-needed", "no-space"]
+    outcome: RunOutcome
     exit_code: int
     why: str = ""
 
@@ -228,6 +240,8 @@ Cause = Literal[
     "could-not-run",  # a gate could not run on its head, but can on the tip
     "need",  # what it needs was taken out of the result
     "base",  # what it was made on was taken out of the result
+    "budget",  # a budget of its own held no further call
+    "question",  # it asks a person
 ]
 
 
@@ -252,6 +266,55 @@ class AttemptFinished(Fact):
     trouble: bool = False
     """Lost by a trouble of its own; a stop, a deadline or an engine's end is none."""
     duration_s: float = 0.0
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+class CallReserved(Fact):
+    """A model call was about to leave; until it is settled, the worst that it may cost is spent."""
+
+    kind: Literal["CallReserved"] = "CallReserved"
+    call: int
+    task: TaskId
+    attempt: int
+    worker: str
+    """Who calls: the task's worker, or the checker."""
+    provider: str
+    model: str
+    tokens: int
+    cost_usd: float | None = None
+    """None: the price is not known."""
+
+
+class CallSettled(Fact):
+    """A model call came to this."""
+
+    kind: Literal["CallSettled"] = "CallSettled"
+    call: int
+    tokens: Tokens | None = None
+    """None: nobody knows, and the worst counts."""
+    cost_usd: float | None = None
+
+
+class BudgetReached(Fact):
+    """A model call did not leave, since a budget would not hold it."""
+
+    kind: Literal["BudgetReached"] = "BudgetReached"
+    task: TaskId
+    attempt: int
+    scope: Literal["call", "attempt", "task", "run"]
+    why: str
+
+
+class ProviderPaused(Fact):
+    """A provider's limit lasts: calls to it wait until then."""
+
+    kind: Literal["ProviderPaused"] = "ProviderPaused"
+    provider: str
+    until: float
+    """Seconds since the epoch."""
+    why: str = ""
 
 
 # --- the queue --------------------------------------------------------------------------------
@@ -436,6 +499,14 @@ class RetryRequested(Fact):
     note: str = ""
 
 
+class QuestionAnswered(Fact):
+    """A person answered what an attempt had asked."""
+
+    kind: Literal["QuestionAnswered"] = "QuestionAnswered"
+    task: TaskId
+    answer: str
+
+
 class TaskTaken(Fact):
     """A person took a task's head as a branch."""
 
@@ -529,6 +600,10 @@ Event = Annotated[
     | RoundFinished
     | RoundGateJudged
     | AttemptFinished
+    | CallReserved
+    | CallSettled
+    | BudgetReached
+    | ProviderPaused
     | CandidateBuilt
     | PrefixCut
     | JudgingStarted
@@ -548,6 +623,7 @@ Event = Annotated[
     | TaskHeld
     | PathAllowed
     | RetryRequested
+    | QuestionAnswered
     | TaskTaken
     | HeadSubmitted
     | RejectRequested
@@ -568,6 +644,7 @@ PERSON_FACTS = (
     StopRequested,
     PathAllowed,
     RetryRequested,
+    QuestionAnswered,
     TaskTaken,
     HeadSubmitted,
     RejectRequested,

@@ -6,6 +6,7 @@
    not its fault, nor can it go on.
 3. A queued head whose need, or whose base, was taken out of the result goes back, and uses up no
    attempt: it would bring along what was taken out. What a person submitted stays as it is.
+4. A task whose own budget holds no further model call is given up.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ def settle_tasks(state: RunState) -> tuple[Order, ...]:
         task = state.tasks[task_id]
         if accused_by(state, task):
             continue
-        if task.charged >= state.limits.attempts:
+        if task.budget_reached:
+            why = f"its budget is used up: {task.budget_reached}"
+            orders.append(Record(e.TaskGivenUp(task=task_id, why=why)))
+        elif task.charged >= state.limits.attempts:
             tries = "1 attempt" if task.charged == 1 else f"{task.charged} attempts"
             why = f"given up after {tries}: {task.note}" if task.note else f"gave up after {tries}"
             orders.append(Record(e.TaskGivenUp(task=task_id, why=why)))

@@ -4,6 +4,7 @@
 2. Ready tasks start as `readiness` says, from the tip as it stands, unless there is too little
    room.
 3. A head that was sent back is re-applied first; a failed attempt is followed by a clean one.
+4. Where the run's budget is used up, no model starts to work any more; commands do.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def start(state: RunState, guide: Guide, now: Now) -> list[Order]:
     if now.free_gb < state.limits.min_free_gb:
         return orders
     slots = under_way_at_most(state) - len(state.by_status.get("working", ()))
-    for task_id in startable(state, guide, slots):
+    barred = state.by_model() if state.budget_reached else ()
+    for task_id in startable(state, guide, slots, barred):
         task = state.tasks[task_id]
         last = task.last_telling
         change = (last.started.base, last.head) if last and last.sent_back and last.head else None
@@ -37,7 +39,7 @@ def start(state: RunState, guide: Guide, now: Now) -> list[Order]:
                 task=task_id,
                 attempt=len(task.attempts) + 1,
                 base=state.tip,
-                worker=task.task.worker or state.started.settings.worker or "",
+                worker=state.worker_of(task.task),
                 reapply=change,
             )
         )

@@ -11,7 +11,7 @@ import anthropic
 import httpx
 import openai
 
-from workers.gateway.budget import Caps
+from ledger.books import Caps
 from workers.gateway.gateway import Gateway, open_gateway
 from workers.gateway.grants import Access, CallLimits, Ended, Grant, Told
 from workers.gateway.pacing import Pacer
