@@ -34,6 +34,8 @@ from worktree.values import Signing as Signing
 from worktree.values import check_id, is_id, parse_raw
 
 _REVISION_LENGTH = 4096
+_NO_SUCH_FILE = ("does not exist in", ": bad file")
+"""What git says where a commit has no file of that name: none at all, or a folder."""
 
 
 class Git:
@@ -235,7 +237,10 @@ class Git:
 
     def exists(self, commit: str) -> bool:
         """Whether the object store has it still; a garbage collection takes what no ref names."""
-        return self.answer("cat-file", "-e", check_id(commit), ok=(0, 1, 128)).exit_code == 0
+        args = ("cat-file", "-e", check_id(commit))
+        said = self.answer(*args, ok=(0, 1))
+        # A disk that fails is no answer to the question.
+        return checked(args, said, () if "error:" in said.err else (0, 1)).exit_code == 0
 
     def list_files(self, commit: str) -> tuple[str, ...]:
         """The names of all files of a commit, links and all."""
@@ -342,8 +347,10 @@ class Git:
         name = f"{check_id(commit)}:{path}"
         if not path or path.startswith(("/", "./", "../")) or "\0" in path:
             return None
-        said = self.answer("cat-file", "blob", name, ok=(0, 128), limit_bytes=limit_bytes)
-        return None if said.exit_code else said.out
+        args = ("cat-file", "blob", name)
+        said = self.answer(*args, ok=(0, 128), limit_bytes=limit_bytes)
+        is_absent = "error:" not in said.err and any(words in said.err for words in _NO_SUCH_FILE)
+        return None if is_absent else checked(args, said, (0,)).out
 
 
 def _text(out: bytes) -> str:

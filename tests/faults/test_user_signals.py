@@ -120,7 +120,7 @@ def test_ctrl_c_before_the_run_has_begun_leaves_nothing_half_done(user: User) ->
         # Before orch's own first line runs, Python answers in its own way.
         if "importlib" not in said.err:
             no_defect(said)
-        assert said.exit_code in (130, -signal.SIGINT, 0), (delay_s, said)
+            assert said.exit_code in (130, -signal.SIGINT, 0), (delay_s, said)
         assert not user.left(), delay_s
     said = user.orch("status")
     no_defect(said)
