@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -67,8 +66,6 @@ SPEAKERS: dict[str, Speaker] = {
     "function": "tool",
 }
 LIMITED = ("requests", "tokens")
-TELLS = re.compile(rb'"(?:usage|finish_reason|error)"\s*:\s*[^\sn]')
-"""Chunks with something else than null there; reading all the others would cost the most."""
 
 
 class OpenAIChat:
@@ -258,7 +255,7 @@ class OpenAIReader:
         for data in self._events.feed(chunk):
             if data.strip() == b"[DONE]":
                 self._ended = True
-            elif not self._model or TELLS.search(data):
+            else:
                 self._take(parse_object(data) or {})
 
     def reading(self) -> Reading:
