@@ -38,7 +38,9 @@ def evolve_calls(state: RunState, event: CALL_FACTS) -> None:
             elif event.scope == "task":
                 task.budget_reached = event.why
         case e.ProviderPaused():
-            state.pauses[event.provider] = event
+            state.pauses.pop(event.provider, None)
+            if event.until is not None:
+                state.pauses[event.provider] = event.until
 
 
 def abandon_calls(state: RunState) -> None:

@@ -312,9 +312,8 @@ class ProviderPaused(Fact):
 
     kind: Literal["ProviderPaused"] = "ProviderPaused"
     provider: str
-    until: float
-    """Seconds since the epoch."""
-    why: str = ""
+    until: float | None = None
+    """Seconds since the epoch; None: it is over."""
 
 
 # --- the queue --------------------------------------------------------------------------------

@@ -225,8 +225,8 @@ class RunState:
     """What model calls cost, and may yet; without caps."""
     calls: int = 0
     budget_reached: e.BudgetReached | None = None
-    pauses: dict[str, e.ProviderPaused] = field(default_factory=dict)
-    """By provider, until when calls to it wait."""
+    pauses: dict[str, float] = field(default_factory=dict)
+    """By provider, until when calls to it wait, in seconds since the epoch."""
     attempt_s: float | None = None
     """What the newest attempt that was not lost took, from start to end."""
     stop: e.StopRequested | None = None

@@ -48,6 +48,7 @@ from orchestrator.policy.orders import (
     RunBaseline,
     StartAttempt,
 )
+from orchestrator.models import open_models
 from orchestrator.reconcile import reconcile
 from orchestrator.scene import open_scene
 from orchestrator.tip import TipRewound, find_move, judge_tip
@@ -114,7 +115,7 @@ class Engine:
         # First of all: a stop that is asked for from now on is meant for this engine.
         self.scene.append(e.EngineStarted(pid=os.getpid(), host=socket.gethostname()))
         await reconcile(self.scene)
-        async with anyio.create_task_group() as group:
+        async with open_models(self.scene) as self.scene.models, anyio.create_task_group() as group:
             while self.state.finished is None:
                 self.woken = anyio.Event()
                 if not await self._turn(group):

@@ -1,0 +1,118 @@
+"""The models of a run: one gateway for all of them, open while the engine is.
+
+1. It is opened where a task of the plan, or the checker, is a model's; nothing of it is imported
+   else.
+2. Each attempt has a key of its own, for the models of its worker, until it has ended.
+3. Time that a call waits for a provider's limit, or for others, is not the worker's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from ledger import events as e
+from ledger.model import ModelWorkerSettings, TaskId
+from ledger.place import state_folder
+from ledger.state import RunState
+from workers.base import ModelAccess
+
+if TYPE_CHECKING:
+    from orchestrator.scene import Scene
+    from workers.gateway.gateway import Gateway
+    from workers.gateway.pacing import Paused
+    from workers.gateway.upstream import Provider
+
+
+def models_asked(state: RunState) -> tuple[str, ...]:
+    """The names of the model workers that the run may call: its tasks' and its checker."""
+    settings = state.started.settings
+    names = {state.worker_of(task.task) for task in state.tasks.values()}
+    names |= {settings.checker} if settings.checker else set()
+    return tuple(sorted(names & state.by_model()))
+
+
+class Models:
+    """What an attempt may call."""
+
+    def __init__(self, scene: Scene, gateway: Gateway) -> None:
+        self._scene, self._gateway = scene, gateway
+
+    @asynccontextmanager
+    async def access(
+        self, worker: str, task: TaskId, attempt: int, rung: int = 0, varying: str = ""
+    ) -> AsyncIterator[ModelAccess]:
+        """Access for an attempt, or for who checks it, by the worker's name.
+
+        `rung` is the place of its model on the worker's ladder; `varying` the path of a
+        workspace, which a record does not hold.
+        """
+        from workers.gateway.grants import CallLimits, Grant
+
+        settings = self._scene.settings.workers[worker]
+        assert isinstance(settings, ModelWorkerSettings)
+        name = settings.models[min(rung, len(settings.models) - 1)]
+        provider, _, model = name.partition(":")
+        grant = Grant(
+            run=self._scene.run,
+            task=task,
+            attempt=attempt,
+            worker=worker,
+            provider=provider,
+            models=(model,),
+            limits=CallLimits(max_output=settings.max_output_tokens),
+            varying=((varying, "WORKSPACE"),) if varying else (),
+        )
+        opened = self._gateway.open(grant)
+        try:
+            yield ModelAccess(
+                url=self._gateway.url,
+                key=opened.key,
+                dialect=self._scene.settings.providers[provider].dialect,
+                models=(model,),
+                window_tokens=settings.window_tokens,
+                max_output_tokens=settings.max_output_tokens,
+                waited_s=lambda: opened.waited_s,
+            )
+        finally:
+            await self._gateway.close(opened)
+
+
+@asynccontextmanager
+async def open_models(scene: Scene) -> AsyncIterator[Models | None]:
+    """The models of a run; None where nothing of it is a model's."""
+    names = models_asked(scene.state)
+    if not names:
+        yield None
+        return
+    from orchestrator.config import refuse_missing_keys
+    from orchestrator.till import LedgerTill
+    from workers.gateway.gateway import open_gateway
+    from workers.gateway.pacing import Pacer
+    from workers.gateway.prices import Prices
+
+    settings, environ = scene.settings, scene.workplace.environ
+    refuse_missing_keys(settings, environ, names)
+    async with open_gateway(
+        _providers(scene, names),
+        till=LedgerTill(scene),
+        prices=Prices(settings.prices),
+        pacer=Pacer(state_folder(scene.workplace.environ) / "pace", lambda paused: _paused(scene, paused)),
+    ) as gateway:
+        yield Models(scene, gateway)
+
+
+def _providers(scene: Scene, names: tuple[str, ...]) -> Iterator[Provider]:
+    from orchestrator.policy.models import providers_asked
+    from workers.gateway.upstream import Provider
+
+    settings = scene.settings
+    for name in providers_asked(settings, names):
+        provider = settings.providers[name]
+        key = scene.workplace.environ.get(provider.key, "") if provider.key else ""
+        yield Provider(name, provider.dialect, provider.url, key.strip())
+
+
+def _paused(scene: Scene, paused: Paused) -> None:
+    scene.append(e.ProviderPaused(provider=paused.provider, until=paused.until))
