@@ -32,6 +32,7 @@ from orchestrator.attempt import run_attempt
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
 from orchestrator.mirror import Mirror
+from orchestrator.models import open_models
 from orchestrator.persons import refuse_cleaned
 from orchestrator.policy.decide import decide
 from orchestrator.policy.lost import lost_attempt
@@ -48,7 +49,6 @@ from orchestrator.policy.orders import (
     RunBaseline,
     StartAttempt,
 )
-from orchestrator.models import open_models
 from orchestrator.reconcile import reconcile
 from orchestrator.scene import open_scene
 from orchestrator.tip import TipRewound, find_move, judge_tip

@@ -98,7 +98,9 @@ async def open_models(scene: Scene) -> AsyncIterator[Models | None]:
         _providers(scene, names),
         till=LedgerTill(scene),
         prices=Prices(settings.prices),
-        pacer=Pacer(state_folder(scene.workplace.environ) / "pace", lambda paused: _paused(scene, paused)),
+        pacer=Pacer(
+            state_folder(scene.workplace.environ) / "pace", lambda paused: _paused(scene, paused)
+        ),
     ) as gateway:
         yield Models(scene, gateway)
 

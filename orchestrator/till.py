@@ -44,9 +44,7 @@ class LedgerTill:
         if not isinstance(found, TooMuch):
             return found
         self._scene.append(
-            e.BudgetReached(
-                task=call.task, attempt=call.attempt, scope=found.scope, why=found.why
-            )
+            e.BudgetReached(task=call.task, attempt=call.attempt, scope=found.scope, why=found.why)
         )
         return Refused(found.scope, found.why)
 
