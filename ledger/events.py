@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
+from ledger.guidance import Guidance
 from ledger.model import (
     Finding,
     Identity,
@@ -75,6 +76,8 @@ class RunStarted(Fact):
     identity: Identity
     signs: bool = False
     rules: str = ""
+    guidance: Guidance = Guidance()
+    """The AGENTS.md files and skills of the repository, by hash."""
     excludes: str = ""
     """The user's global excludes, as text."""
     platform: str = ""
@@ -205,6 +208,8 @@ class RoundFinished(Fact):
     commit: Sha | None = None
     """None: nothing changed, or nothing could be committed."""
     tree: Sha | None = None
+    change: str = ""
+    """A hash of what the changed files hold: the same for the same work on another base."""
     paths: tuple[str, ...] = ()
     """The first of the changed paths."""
     paths_count: int = 0

@@ -1,8 +1,8 @@
 """Who may import whom, and which modules stay pure.
 
-1. `ledger` and `worktree` import nothing of ours; `workers` imports `ledger.model` and
-   `ledger.books` alone; `orchestrator.policy` imports `ledger.{model,events,books,state}` and
-   itself; nothing outside `orchestrator.cli` imports it.
+1. `ledger` and `worktree` import nothing of ours; `workers` imports `ledger.{model,books,guidance}`
+   alone; `orchestrator.policy` imports `ledger.{model,events,books,state}` and itself; nothing
+   outside `orchestrator.cli` imports it.
 2. Pure modules know no files, clock, chance, processes, network or git.
 3. Each outside thing has one door: one module of `worktree` imports GitPython, only
    `orchestrator.cli.output` and the live view print or import rich. A program that runs as a
@@ -30,7 +30,7 @@ ROOMS = ("ledger", "worktree", "workers", "orchestrator")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "ledger": ("ledger",),
     "worktree": ("worktree",),
-    "workers": ("workers", "ledger.model", "ledger.books"),
+    "workers": ("workers", "ledger.model", "ledger.books", "ledger.guidance"),
     "orchestrator.policy": (
         "orchestrator.policy",
         "ledger.model",
@@ -44,6 +44,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 PURE = (
     "ledger.model",
+    "ledger.guidance",
     "ledger.events",
     "ledger.state",
     "ledger.standing",
