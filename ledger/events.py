@@ -182,6 +182,8 @@ class AttemptStarted(Fact):
     attempt: int
     base: Sha
     worker: str
+    model: str = ""
+    """`provider:model`, where the worker is a model."""
 
 
 class AttemptPrepared(Fact):

@@ -268,6 +268,11 @@ class RunState:
         """The name of the worker that a task is for."""
         return task.worker or self.started.settings.worker or ""
 
+    def ladder_of(self, task: Task) -> tuple[str, ...]:
+        """The models of its worker, which are asked in turn; none for a command."""
+        worker = self.started.settings.workers.get(self.worker_of(task))
+        return worker.models if worker is not None and worker.kind == "model" else ()
+
     def by_model(self) -> frozenset[str]:
         """The names of workers that are models."""
         workers = self.started.settings.workers

@@ -179,7 +179,9 @@ class Engine:
         starts = [order for order in orders if isinstance(order, StartAttempt)]
         if not self.journal.append_decided(
             *(
-                e.AttemptStarted(task=o.task, attempt=o.attempt, base=o.base, worker=o.worker)
+                e.AttemptStarted(
+                    task=o.task, attempt=o.attempt, base=o.base, worker=o.worker, model=o.model
+                )
                 for o in starts
             )
         ):

@@ -24,8 +24,6 @@ from orchestrator.policy.tip import accused_by
 
 LOST_AT_MOST = 5
 """Attempts lost one after the other before a person is asked."""
-LADDER = 1
-"""Models that a worker has: a command is its own only one."""
 
 
 def settle_tasks(state: RunState) -> tuple[Order, ...]:
@@ -35,7 +33,7 @@ def settle_tasks(state: RunState) -> tuple[Order, ...]:
         task = state.tasks[task_id]
         if accused_by(state, task):
             continue
-        circle = circle_of(tries_of(task), LADDER)
+        circle = circle_of(tries_of(task), len(state.ladder_of(task.task)) or 1)
         used_up = task.charged >= state.limits.attempts
         if task.budget_reached:
             why = f"its budget is used up: {task.budget_reached}"

@@ -5,12 +5,14 @@
    room.
 3. A head that was sent back is re-applied first; a failed attempt is followed by a clean one.
 4. Where the run's budget is used up, no model starts to work any more; commands do.
+5. A model's place on its worker's ladder is that which the task's circles have brought it to.
 """
 
 from __future__ import annotations
 
-from ledger.state import RunState
+from ledger.state import RunState, TaskState
 from orchestrator.policy.candidates import free_slots
+from orchestrator.policy.circles import circle_of, tries_of
 from orchestrator.policy.now import Now
 from orchestrator.policy.orders import Order, RunBaseline, StartAttempt
 from orchestrator.policy.readiness import Guide, startable, under_way_at_most
@@ -21,6 +23,12 @@ def start_baseline(state: RunState) -> list[Order]:
     if state.baseline != "unknown" or free_slots(state) < 0:
         return []  # its slot is kept, unless there are fewer than there were
     return [RunBaseline()]
+
+
+def _model(state: RunState, task: TaskState) -> str:
+    """Rule 5."""
+    ladder = state.ladder_of(task.task)
+    return ladder[circle_of(tries_of(task), len(ladder)).rung] if ladder else ""
 
 
 def start(state: RunState, guide: Guide, now: Now) -> list[Order]:
@@ -40,6 +48,7 @@ def start(state: RunState, guide: Guide, now: Now) -> list[Order]:
                 attempt=len(task.attempts) + 1,
                 base=state.tip,
                 worker=state.worker_of(task.task),
+                model=_model(state, task),
                 reapply=change,
             )
         )
