@@ -8,8 +8,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import events as e
@@ -41,28 +43,34 @@ class Models:
 
     @asynccontextmanager
     async def access(
-        self, worker: str, task: TaskId, attempt: int, rung: int = 0, varying: str = ""
+        self,
+        worker: str,
+        model: str,
+        task: TaskId,
+        attempt: int,
+        *,
+        workspace: Path,
+        others_s: Callable[[], float] = lambda: 0.0,
     ) -> AsyncIterator[ModelAccess]:
-        """Access for an attempt, or for who checks it, by the worker's name.
+        """Access to one model (`provider:model`) for an attempt, or for who checks it.
 
-        `rung` is the place of its model on the worker's ladder; `varying` the path of a
-        workspace, which a record does not hold.
+        `others_s` is further time that is not the worker's own. A record of the calls holds a word
+        in the place of the workspace's path.
         """
         from workers.gateway.grants import CallLimits, Grant
 
         settings = self._scene.settings.workers[worker]
         assert isinstance(settings, ModelWorkerSettings)
-        name = settings.models[min(rung, len(settings.models) - 1)]
-        provider, _, model = name.partition(":")
+        provider, _, name = model.partition(":")
         grant = Grant(
             run=self._scene.run,
             task=task,
             attempt=attempt,
             worker=worker,
             provider=provider,
-            models=(model,),
+            models=(name,),
             limits=CallLimits(max_output=settings.max_output_tokens),
-            varying=((varying, "WORKSPACE"),) if varying else (),
+            varying=((str(workspace), "WORKSPACE"),),
         )
         opened = self._gateway.open(grant)
         try:
@@ -70,10 +78,10 @@ class Models:
                 url=self._gateway.url,
                 key=opened.key,
                 dialect=self._scene.settings.providers[provider].dialect,
-                models=(model,),
+                models=(name,),
                 window_tokens=settings.window_tokens,
                 max_output_tokens=settings.max_output_tokens,
-                waited_s=lambda: opened.waited_s,
+                waited_s=lambda: opened.waited_s + others_s(),
             )
         finally:
             await self._gateway.close(opened)
