@@ -24,6 +24,7 @@ from ledger.export import task_ledger
 from ledger.model import FEWER_TESTS, Gate, Refusal, Sha, Task, Verdict
 from orchestrator.errors import OrchError
 from orchestrator.feedback import landed_since, render_feedback
+from orchestrator.guidance.telling import render_texts, shelf_of, texts_for
 from orchestrator.messages import subject_of
 from orchestrator.policy.measure import measure_of_round
 from orchestrator.policy.orders import StartAttempt
@@ -243,7 +244,7 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
     """One round of the worker, then the fix commands."""
     scene, order, task = progress.scene, progress.order, progress.task
     state = scene.state
-    settings = scene.settings
+    settings, guidance = scene.settings, state.started.guidance
     worker_settings = settings.workers[order.worker]
     worker = make_worker(worker_settings)
     where = progress.where
@@ -274,6 +275,8 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
         base=order.base,
         prompt=task.prompt,
         rules=state.started.rules,
+        texts=render_texts(texts_for(guidance.texts, task.paths), scene.read_kept),
+        skills=shelf_of(guidance, scene.read_kept),
         feedback=feedback,
         ledger_json=json.dumps(task_ledger(state, task.id), indent=2),
         paths=progress.paths,
