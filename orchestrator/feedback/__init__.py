@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ledger.model import Refusal, TaskId, Verdict
 from ledger.state import RunState
+from orchestrator.feedback.circling import render_circle
 from orchestrator.feedback.history import (
     LandedChange,
     Reapplied,
@@ -105,6 +106,8 @@ def _parts(now: _Now, lines_shown: int, note: str) -> list[str]:
             parts.append(own)
         if now.landed:
             parts.append(render_landed(now.landed))
+    if circle := render_circle(now.state.tasks[now.task_id]):
+        parts.append(circle)
     rounds = [done for attempt in attempts for done in attempt.rounds]
     if tried := render_tried(attempts, told=rounds[-1] if rounds else None):
         parts.append(tried)
