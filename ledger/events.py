@@ -196,6 +196,8 @@ class RoundFinished(Fact):
     commit: Sha | None = None
     """None: nothing changed, or nothing could be committed."""
     tree: Sha | None = None
+    change: str = ""
+    """A hash of what the changed files hold: the same for the same work on another base."""
     paths: tuple[str, ...] = ()
     """The first of the changed paths."""
     paths_count: int = 0

@@ -4,8 +4,8 @@
 2. A round: the worker, the fix commands, a commit whose ref exists before the ledger speaks
    of it, then the check gates, in a workspace of their own.
 3. A red check, a change outside the task's paths or content that may not be committed goes
-   back into the same workspace as feedback, for at most `rounds` rounds; not where the tree is one
-   that was tried already.
+   back into the same workspace as feedback, for at most `rounds` rounds; not where the work is
+   what was tried already.
 4. The worker's own time is counted against its limit; gates, git and sleep are not.
 5. A head that changes something protected, weakens a test or adds a secret is held, however
    green it is; so is one on which a gate ran fewer tests than before, unless that is by leave.
@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from orchestrator.errors import OrchError
 from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.guidance.telling import render_texts, shelf_of, texts_for
 from orchestrator.messages import subject_of
-from orchestrator.policy.circles import trees_tried
+from orchestrator.policy.circles import work_tried
 from orchestrator.policy.measure import measure_of_round
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.policy.paths import matches
@@ -204,7 +205,7 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
     scene, order = progress.scene, progress.order
     limits = scene.state.limits
     while True:
-        tried = trees_tried(scene.state.tasks[order.task])
+        tried = work_tried(scene.state.tasks[order.task])
         feedback = _feedback(progress)
         progress.number += 1
         scene.at_work.total_tokens = limits.parallel
@@ -228,7 +229,7 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
         red = next((v for v in progress.verdicts if v.outcome == "failed"), None)
         if not (progress.outside or progress.refusals or unable or red):
             return await _green(progress)
-        again = bool(red or progress.outside) and progress.tree in tried
+        again = bool(red or progress.outside) and _hash_of(progress.changes) in tried
         if progress.number < limits.rounds and not again:
             scene.append(*progress.unrecorded)
             continue
@@ -375,6 +376,7 @@ def _round_finished(
         round=progress.number,
         commit=committed.commit if isinstance(committed, Committed) else None,
         tree=committed.tree if isinstance(committed, Committed) else None,
+        change=_hash_of(changed),
         paths=tuple(quoted(change.path) for change in changed[:PATHS_KEPT]),
         paths_count=len(changed),
         outside=tuple(map(quoted, progress.outside[:PATHS_KEPT])),
@@ -385,6 +387,15 @@ def _round_finished(
         duration_s=round(report.duration_s, 3),
         log=log,
     )
+
+
+def _hash_of(changes: tuple[Change, ...]) -> str:
+    """A hash of a change by what its files hold; nothing for none."""
+    if not changes:
+        return ""
+    lines = (f"{one.new_mode} {one.blob} {one.path}\0" for one in changes)
+    said = "".join(sorted(lines)).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(said).hexdigest()[:20]
 
 
 async def _check(progress: _Progress, committed: Committed) -> None:
