@@ -24,8 +24,6 @@ from orchestrator.policy.tip import accused_by
 
 LOST_AT_MOST = 5
 """Attempts lost one after the other before a person is asked."""
-LADDER = 1
-"""Models that a worker has: a command is its own only one."""
 
 
 def settle_tasks(state: RunState) -> tuple[Order, ...]:
