@@ -21,11 +21,13 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import TracebackType
 
 import anyio
+import anyio.lowlevel
 
 from ledger.model import Tokens
-from workers.gateway.client import Client
+from workers.gateway.client import Client, ClientGone
 from workers.gateway.grants import Access, Ended
 from workers.gateway.headers import KeyGuard, back, onwards
 from workers.gateway.pace import told_wait_s
@@ -34,7 +36,7 @@ from workers.gateway.prices import Prices
 from workers.gateway.record import NotRecorded, Recorder
 from workers.gateway.till import Call, Refused, Reservation, Till
 from workers.gateway.trouble import PACED, Trouble, TroubleKind, kind_of
-from workers.gateway.upstream import Broke, Incoming, Outgoing, Provider, Upstream
+from workers.gateway.upstream import Broke, Incoming, Outgoing, Provider, Upstream, Waits
 from workers.redact import Redactor
 from workers.wire.dialect import Asked, Fault, NoRequest, Reading, packed, parse_request
 from workers.wire.headers import retry_after_s
@@ -46,6 +48,8 @@ TRIES = 3
 """For trouble that is no limit."""
 PAUSE_S = 0.5
 SETTLE_S = 60.0
+COARSE = 8
+"""A wait between two pieces may be shorter by this part of it."""
 PAID_OUT = 402
 """What is over a budget is answered with; no vendor's library tries that again."""
 _OVERLOADED = ("overloaded_error", "rate_limit_error", "rate_limit_exceeded", "server_overloaded")
@@ -86,6 +90,63 @@ class Bill:
             await self._house.till.settle(self._held, self.tokens, cost_usd)
         if self.tokens != Tokens():
             self._access.spent(self.tokens, cost_usd)
+
+
+class Pulse:
+    """Bounds every step of an answer by one deadline, which is moved on with each piece."""
+
+    def __init__(self, waits: Waits) -> None:
+        self._waits = waits
+        self._scope = anyio.CancelScope()
+        self._end = time.monotonic() + waits.whole_s
+        self._late = ""
+        self._passing_on = False
+
+    def __enter__(self) -> Pulse:
+        self._scope.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        return self._scope.__exit__(kind, error, trace)
+
+    async def pieces(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces, each in its time, and not more than a bound."""
+        size, set_at = 0, self._wait(self._waits.first_s)
+        wait_s = self._waits.silence_s
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > ANSWER_BYTES:
+                why = f"its answer has more than {ANSWER_BYTES:,} bytes"
+                raise Broke("too-large", why, sent=True)
+            # Moved on now and then only: a timer for each piece would cost more than the piece.
+            if size == len(chunk) or time.monotonic() - set_at > wait_s / COARSE:
+                set_at = self._wait(wait_s)
+            yield chunk
+
+    @contextlib.contextmanager
+    def passing_on(self) -> Iterator[None]:
+        """Whoever is slow now, it is the client."""
+        self._passing_on = True
+        try:
+            yield
+        finally:
+            # Not in the end of a wait that was too long: that tells who was slow.
+            self._passing_on = self._scope.cancel_called
+
+    def broke(self) -> Exception:
+        """What it means that a deadline passed."""
+        return ClientGone() if self._passing_on else Broke("silent", self._late, sent=True)
+
+    def _wait(self, wait_s: float) -> float:
+        now = time.monotonic()
+        self._late = "it fell silent" if now + wait_s < self._end else "it did not end in time"
+        self._scope.deadline = anyio.current_time() + min(wait_s, self._end - now)
+        return now
 
 
 class Exchange:
@@ -248,10 +309,12 @@ class Exchange:
                         await self._pass_refusal(incoming, body)
                     return trouble(kind, why, status=incoming.status)
                 turn.served(empty_s)
-                chunks = self._bounded(incoming)
-                if named.get("content-type", "").startswith("text/event-stream"):
-                    return await self._stream(turn, incoming, chunks, bill, trouble)
-                return await self._whole(incoming, chunks, bill, trouble)
+                is_stream = named.get("content-type", "").startswith("text/event-stream")
+                with Pulse(self._provider.waits) as pulse:
+                    if is_stream:
+                        return await self._stream(turn, incoming, pulse, bill, trouble)
+                    return await self._whole(incoming, pulse, bill, trouble)
+                raise pulse.broke()
         except NotRecorded as error:
             bill.tokens = Tokens()
             self._access.end(Ended("record", str(error)))
@@ -262,34 +325,11 @@ class Exchange:
                 bill.tokens = Tokens()
             return trouble(broke.kind, broke.why)
 
-    async def _bounded(self, incoming: Incoming) -> AsyncIterator[bytes]:
-        """The pieces of an answer, each in its time, and not more than a bound."""
-        waits = self._provider.waits
-        until = time.monotonic() + waits.whole_s
-        wait_s, size = waits.first_s, 0
-        while True:
-            left_s = until - time.monotonic()
-            chunk: bytes | None = None
-            with anyio.move_on_after(min(wait_s, max(0.0, left_s))) as waiting:
-                chunk = await anext(incoming.chunks, None)
-            if waiting.cancelled_caught:
-                late = "it did not end in time" if left_s < wait_s else "it fell silent"
-                raise Broke("silent", late, sent=True)
-            if chunk is None:
-                return
-            size += len(chunk)
-            if size > ANSWER_BYTES:
-                raise Broke(
-                    "too-large", f"its answer has more than {ANSWER_BYTES:,} bytes", sent=True
-                )
-            wait_s = waits.silence_s
-            yield chunk
-
     async def _stream(
         self,
         turn: Turn,
         incoming: Incoming,
-        chunks: AsyncIterator[bytes],
+        pulse: Pulse,
         bill: Bill,
         trouble: partial[Trouble],
     ) -> Trouble | None:
@@ -297,7 +337,7 @@ class Exchange:
         reader, guard = self._dialect.reader(), KeyGuard(self._provider.secrets)
         client, kept = self._client, self._keeps()
         reading = Reading()
-        async for chunk in chunks:
+        async for chunk in pulse.pieces(incoming.chunks):
             reader.feed(chunk)
             reading = reader.reading()
             if reading.fault is not None and not client.began:
@@ -316,7 +356,10 @@ class Exchange:
                 await client.begin(200, self._back(incoming))
             if kept is not None:
                 kept.append(chunk)
-            await client.write(guard.feed(chunk))
+            with pulse.passing_on():
+                await client.write(guard.feed(chunk))
+                # What has come already is read without a pause, and others want their turn.
+                await anyio.lowlevel.checkpoint()
         if not reading.ended:
             kind, why = "broken-off", "it broke off its answer"
             if reading.fault is not None:
@@ -330,12 +373,12 @@ class Exchange:
     async def _whole(
         self,
         incoming: Incoming,
-        chunks: AsyncIterator[bytes],
+        pulse: Pulse,
         bill: Bill,
         trouble: partial[Trouble],
     ) -> Trouble | None:
         """Pass an answer on that comes in one piece."""
-        body = b"".join([chunk async for chunk in chunks])
+        body = b"".join([chunk async for chunk in pulse.pieces(incoming.chunks)])
         reading = self._dialect.read_body(body)
         if reading.fault is not None:
             bill.tokens = Tokens()

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -170,7 +170,9 @@ class HttpUpstream:
 
     async def _read(self, response: httpx.Response) -> AsyncIterator[bytes]:
         packed = response.headers.get("content-encoding", "identity").lower() != "identity"
-        chunks = response.aiter_bytes() if packed else response.aiter_raw()
+        # What is not packed is taken as it comes, without the layers that could unpack it.
+        chunks = response.aiter_bytes() if packed else response.stream
+        assert isinstance(chunks, AsyncIterable)
         try:
             async for chunk in chunks:
                 yield chunk
