@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench faults mutants soak real clean
+.PHONY: demo test check bench thorough faults mutants soak real clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -24,8 +24,11 @@ test: check                     ## lint, types and every test
 bench: $(VENV)/.ready           ## both sides measured in turn, one table
 	$(BIN)/python -m benchmarks
 
-faults: $(VENV)/.ready          ## every boundary of the fault matrix; minutes
-	ORCH_FAULTS=all ORCH_SEEDS=2000 $(BIN)/python -m pytest -q -s tests/faults tests/stateful
+thorough: $(VENV)/.ready        ## every test, also those that cost much; half an hour
+	ORCH_FAULTS=all $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal --ignore tests/faults
+
+faults: $(VENV)/.ready          ## every boundary of the fault matrix; half an hour
+	ORCH_FAULTS=all ORCH_SEEDS=2000 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal tests/faults tests/stateful
 
 mutants: $(VENV)/.ready         ## seeded bugs, each caught by the tests that guard it; minutes
 	$(BIN)/python -m tests.mutants

@@ -45,8 +45,9 @@ from orchestrator.workplace import Workplace
 from workers.tree import end_marked
 from worktree.candidate import Conflict
 from worktree.git import RefUpdate
-from worktree.landing import Refused, accept_commit, check_accept, clear_locks
+from worktree.landing import Refused, accept_commit, check_accept
 from worktree.names import candidate_ref
+from worktree.ref_locks import clear_locks
 
 ALL = Selection()
 

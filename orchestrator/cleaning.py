@@ -32,8 +32,9 @@ from orchestrator.scene import open_scene
 from orchestrator.workplace import Workplace
 from workers.tree import end_marked
 from worktree.git import Git, RefUpdate
-from worktree.landing import checked_out, clear_locks
+from worktree.landing import checked_out
 from worktree.names import discarded_ref, quoted, run_branches, run_refs, tip_ref
+from worktree.ref_locks import clear_locks
 from worktree.workspace import sweep
 
 KEPT_S = 30 * 24 * 3600.0

@@ -23,7 +23,7 @@ from orchestrator.runs import engine_alive, mark_of_run
 from orchestrator.scene import Scene
 from orchestrator.tip import TipRewound, after_a_moved_tip, find_move
 from workers.tree import end_marked
-from worktree.landing import clear_locks
+from worktree.ref_locks import clear_locks
 from worktree.workspace import sweep
 
 

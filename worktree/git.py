@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -19,6 +20,7 @@ from worktree.door import CLOSED, FSYNC, OVERRIDES, TIMEOUT_S, call, checked, ov
 from worktree.door import strip_environment as strip_environment
 from worktree.incoming import WRITERS, Incoming
 from worktree.names import check_ref, quoted
+from worktree.ref_locks import announced
 from worktree.sealed import Sealed
 from worktree.values import Answer as Answer
 from worktree.values import Change as Change
@@ -32,6 +34,8 @@ from worktree.values import Signing as Signing
 from worktree.values import check_id, is_id, parse_raw
 
 _REVISION_LENGTH = 4096
+_NO_SUCH_FILE = ("does not exist in", ": bad file")
+"""What git says where a commit has no file of that name: none at all, or a folder."""
 
 
 class Git:
@@ -206,13 +210,15 @@ class Git:
         # --no-deref: somebody may have made one of our refs a symbolic one to theirs.
         args = ("update-ref", "--no-deref", *(("-m", reason) if reason else ()))
         own = overrides(tuple(p for p in self._pairs if p[0] != "core.logAllRefUpdates"))
-        self.run_refs(
-            *args,
-            "--stdin",
-            "-z",
-            stdin="".join(lines).encode(),
-            extra={**(own if reason else {}), **(extra or {})},
-        )
+        deletes = any(line.startswith("delete ") for line in lines)
+        with announced(self.state_folder) if deletes else contextlib.nullcontext():
+            self.run_refs(
+                *args,
+                "--stdin",
+                "-z",
+                stdin="".join(lines).encode(),
+                extra={**(own if reason else {}), **(extra or {})},
+            )
 
     def _id_or_zeros(self, value: str | None) -> str:
         if value is None:
@@ -231,7 +237,10 @@ class Git:
 
     def exists(self, commit: str) -> bool:
         """Whether the object store has it still; a garbage collection takes what no ref names."""
-        return self.answer("cat-file", "-e", check_id(commit), ok=(0, 1, 128)).exit_code == 0
+        args = ("cat-file", "-e", check_id(commit))
+        said = self.answer(*args, ok=(0, 1))
+        # A disk that fails is no answer to the question.
+        return checked(args, said, () if "error:" in said.err else (0, 1)).exit_code == 0
 
     def list_files(self, commit: str) -> tuple[str, ...]:
         """The names of all files of a commit, links and all."""
@@ -338,8 +347,10 @@ class Git:
         name = f"{check_id(commit)}:{path}"
         if not path or path.startswith(("/", "./", "../")) or "\0" in path:
             return None
-        said = self.answer("cat-file", "blob", name, ok=(0, 128), limit_bytes=limit_bytes)
-        return None if said.exit_code else said.out
+        args = ("cat-file", "blob", name)
+        said = self.answer(*args, ok=(0, 128), limit_bytes=limit_bytes)
+        is_absent = "error:" not in said.err and any(words in said.err for words in _NO_SUCH_FILE)
+        return None if is_absent else checked(args, said, (0,)).out
 
 
 def _text(out: bytes) -> str:

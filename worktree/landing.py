@@ -149,23 +149,6 @@ def name_conflict(git: Git, run: str | None = None) -> str | None:
     return next((name.removeprefix("refs/heads/") for name in names if name in found), None)
 
 
-def clear_locks(git: Git, run: str) -> tuple[Path, ...]:
-    """Removes locks that killed git processes left on this run's own refs.
-
-    Only for whoever holds the run's engine lock, after every marked process has ended.
-    """
-    common = git.repository.common_dir
-    gone = []
-    for prefix in (run_refs(run), run_branches(run)):
-        for folder, _, files in os.walk(common / prefix):
-            for name in files:
-                if name.endswith(".lock"):
-                    path = Path(folder) / name
-                    path.unlink(missing_ok=True)
-                    gone.append(path)
-    return tuple(gone)
-
-
 # --- a branch of the user's -----------------------------------------------------------------
 
 

@@ -83,6 +83,7 @@ def test_new_names_that_nobody_can_type_are_refused_and_fed_back(user: User) -> 
     assert "-rf" in user.orch("show", "dash").words
 
 
+@pytest.mark.thorough
 def test_a_plan_for_each_item_with_odd_names(user: User) -> None:
     for name in ODD_NAMES:
         user.write({f"odd/{name}": "before\n"})
@@ -106,6 +107,7 @@ def test_an_item_that_leaves_the_repository_is_refused(user: User) -> None:
     [("chmod +x readme", "100755"), ("rm readme; ln -s other readme", "120000")],
     ids=["executable-bit", "link"],
 )
+@pytest.mark.sample(2)
 def test_the_only_change_is_a_mode(user: User, worker: str, mode: str) -> None:
     user.settings(worker=worker)
     user.commit({"other": "x\n"}, "worker")
@@ -148,6 +150,7 @@ def test_a_worker_that_commits_switches_and_stashes_by_itself(user: User) -> Non
 # --- filters, pointers, submodules -------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_required_filter_does_not_stop_a_run(user: User) -> None:
     """The filter runs in the user's checkout and nowhere else."""
     trace = user.home / "trace"

@@ -142,6 +142,7 @@ def test_a_fact_of_a_newer_orch(user: User, ledger: Path) -> None:
 
 
 @pytest.mark.parametrize("body", ["{", "[]", '{"kind": "Landed"}'])
+@pytest.mark.sample(1)
 def test_a_fact_that_makes_no_sense(user: User, ledger: Path, body: str) -> None:
     run = user.run_id()
     with closing(sqlite3.connect(ledger)) as connection, connection:
@@ -170,6 +171,7 @@ def test_a_fact_out_of_place(user: User, ledger: Path) -> None:
     ended_with(said, 1, f"event {newest + 1}: the run has started already", "does NOT agree")
 
 
+@pytest.mark.thorough
 def test_another_programs_database(user: User, ledger: Path) -> None:
     ledger.unlink()
     with closing(sqlite3.connect(ledger)) as connection, connection:
@@ -181,6 +183,7 @@ def test_another_programs_database(user: User, ledger: Path) -> None:
 # --- locked, not to be written ----------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_ledger_that_somebody_keeps_locked(user: User, ledger: Path, tmp_path: Path) -> None:
     """Looking goes on while somebody writes; who cannot go on waits for a bounded time."""
     shutil.copytree(user.home, tmp_path / "other", symlinks=True)

@@ -27,6 +27,7 @@ def size_bytes(folder: Path) -> int:
 # --- gates and workers ------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_gate_that_prints_a_gigabyte(user: User) -> None:
     """Its log is bounded, its last line is known, memory and disk are not used up."""
     flood = f"head -c {GIGABYTE} /dev/zero | tr '\\0' x; echo; echo the last line; exit 1"
@@ -200,6 +201,7 @@ def test_a_run_without_any_output_open(user: User) -> None:
     assert user.git("status", "--porcelain") == "" and not user.left()
 
 
+@pytest.mark.thorough
 def test_an_encoding_that_knows_few_letters(user: User) -> None:
     user.write(
         {".agent/plans/work.toml": 'goal = "Grüße, 工程"\n[[task]]\nid = "a"\nprompt = "é"\n'}
@@ -213,6 +215,7 @@ def test_an_encoding_that_knows_few_letters(user: User) -> None:
 # --- following in a pipe ----------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_following_in_a_pipe_is_bounded_by_the_run(user: User) -> None:
     go = user.home / "go"
     user.settings(worker=f"while ! test -e {go}; do sleep 0.05; done; echo > a.txt")

@@ -140,6 +140,7 @@ def test_in_the_middle_of_a_merge_a_run_goes_and_accept_does_not(user: User) -> 
     assert user.things() == before
 
 
+@pytest.mark.thorough
 def test_from_a_folder_below(user: User) -> None:
     below = user.root / "some" / "where"
     below.mkdir(parents=True)
@@ -166,6 +167,7 @@ def test_from_a_linked_worktree_of_the_users(user: User, tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.thorough
 def test_from_a_worktree_of_a_bare_repository(user: User, tmp_path: Path) -> None:
     bare, linked = tmp_path / "bare.git", tmp_path / "linked"
     user.git("clone", "-q", "--bare", str(user.root), str(bare))
@@ -224,6 +226,7 @@ def test_a_shallow_clone(user: User, tmp_path: Path) -> None:
     ended_with(cloned.orch("doctor"), 0, "shallow", "git fetch --unshallow")
 
 
+@pytest.mark.thorough
 def test_a_partial_clone(user: User, tmp_path: Path) -> None:
     """What its checkout holds is there; nothing else is fetched while a run goes on."""
     cloned = clone(user, tmp_path / "partial", "--filter=tree:0")

@@ -154,6 +154,7 @@ def test_an_endless_number_is_refused(user: User) -> None:
         refused(user.orch("run", "--dry-run"), 2, "orch.toml:")
 
 
+@pytest.mark.thorough
 def test_an_endless_number_does_not_make_the_ledger_unreadable(user: User) -> None:
     user.settings(run="timeout_s = inf")
     user.plan("a")
@@ -180,6 +181,7 @@ def test_personal_settings_may_not_bring_gates(user: User) -> None:
 ODD_TEXTS = ("red \\u001b[31m letters", "  \\n\\n\\n", "#hash", "-m", "x" * 9999)
 
 
+@pytest.mark.thorough
 def test_odd_texts_of_a_plan_are_texts(user: User) -> None:
     """A title becomes a commit's subject, a line of a view, an argument of nothing."""
     text = 'goal = "Odd \\u001b[31m texts"\n'
@@ -208,6 +210,7 @@ def test_a_title_with_a_nul_is_refused_or_does_no_harm(user: User) -> None:
 # --- names ------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_unknown_runs_and_tasks_are_named_with_those_there_are(user: User) -> None:
     user.plan("alpha", "beta")
     ended_with(user.orch("run"), 0)
@@ -303,6 +306,7 @@ def test_a_plan_of_ten_thousand_tasks_is_checked_and_forecast(giant: User) -> No
     assert not (giant.root / ".git" / "orch" / "ledger.sqlite").exists()
 
 
+@pytest.mark.thorough
 def test_a_run_of_ten_thousand_tasks_lands_and_stops_in_order(giant: User) -> None:
     before = giant.things()
     began = time.monotonic()

@@ -75,6 +75,7 @@ def test_whatever_would_go_on_with_it_is_refused_and_changes_nothing(user: User)
     assert not user.left()
 
 
+@pytest.mark.thorough
 def test_whatever_only_looks_goes_on_telling(user: User) -> None:
     before = facts(user)
     for words, told in TELL:

@@ -237,6 +237,7 @@ def test_an_unattended_run_asks_nobody_even_at_a_terminal(used: Pulled) -> None:
 
 
 @pytest.mark.parametrize("keys", ["n\n", "\n", "yess\n", "j\n", "\x04", "  \n"])
+@pytest.mark.sample(2)
 def test_anything_but_a_yes_is_a_no(used: Pulled, keys: str) -> None:
     used.pull()
     before = used.kept.read_bytes()
@@ -360,6 +361,7 @@ def test_a_file_of_ones_own_that_came_with_a_pull_is_asked_about(used: Pulled) -
 
 
 @pytest.mark.parametrize("text", ["", "{}", "\0" * 100])
+@pytest.mark.sample(2)
 def test_a_damaged_file_asks_again_and_never_trusts_silently(used: Pulled, text: str) -> None:
     used.kept.write_text(text)
     said = used.orch("run")

@@ -73,7 +73,7 @@ def test_clocks_that_jump_under_a_run(library: Path, tmp_path: Path) -> None:
     rng = random.Random(f"{SEED} clocks")
     some = rng.sample(boundaries(template), 4)
     cases = [(change, boundary) for change in CHANGES for boundary in some]
-    for change, boundary in spread(cases, 4, "clocks"):
+    for change, boundary in spread(cases, 2, "clocks"):
         project = template.copy()
         try:
             drive_while(project, template.run, library, boundary, CHANGES[change])

@@ -199,6 +199,7 @@ def test_on_a_full_disk_one_can_still_look(user: User) -> None:
 
 
 @needs_mounts
+@pytest.mark.thorough
 def test_a_repository_that_gets_full_while_a_run_goes_on(user: User) -> None:
     """Objects, refs and the ledger have no room; with room again the run ends as it would have."""
     user.settings(
@@ -233,6 +234,7 @@ def file_size_limit(size_bytes: int) -> Iterator[Callable[[], None]]:
     yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
 
 
+@pytest.mark.thorough
 def test_a_limit_on_files_that_the_ledger_meets(user: User) -> None:
     user.plan("a")
     before = user.things()

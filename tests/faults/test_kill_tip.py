@@ -26,7 +26,7 @@ def red_tip(folder: Path) -> tuple[Project, str]:
 def test_a_killed_engine_blames_nobody_for_a_red_tip(tmp_path: Path) -> None:
     template = Template(red_tip, tmp_path)
     killed = 0
-    for boundary in spread(boundaries(template), 5, "kills over a red tip"):
+    for boundary in spread(boundaries(template), 2, "kills over a red tip"):
         where = f"killed at {boundary} (ORCH_FIRST_SEED={SEED})"
         project, run = template.copy(), template.run
         killed += killed_at(project.root.parent, run, boundary)

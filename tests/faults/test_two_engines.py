@@ -40,6 +40,7 @@ BEGINS_OR_ENDS = ("EngineStarted", "RunFinished")
 
 
 @pytest.mark.parametrize("scenario", [all_land, red_together], ids=lambda s: s.__name__)
+@pytest.mark.sample(1)
 def test_engines_that_start_at_once_are_one(scenario, tmp_path: Path) -> None:
     template = Template(scenario, tmp_path)
     rng = random.Random(f"{SEED} at once")
@@ -74,12 +75,13 @@ def stopped_at(project: Project, run: str, boundary: Boundary) -> BaseProcess | 
 
 
 @pytest.mark.parametrize("then", ["goes on", "is killed"])
+@pytest.mark.sample(1)
 def test_an_engine_stopped_for_long_is_still_the_only_one(then: str, tmp_path: Path) -> None:
     """No lease runs out: another one is refused, and records nothing."""
     template = Template(all_land, tmp_path)
     every = boundaries(template)
     chosen = random.Random(f"{SEED} {then}").sample(every, 12)
-    for boundary in spread(chosen, 3, f"stopped, {then}"):
+    for boundary in spread(chosen, 1, f"stopped, {then}"):
         project = template.copy()
         engine = stopped_at(project, template.run, boundary)
         if engine is None:

@@ -224,6 +224,7 @@ def test_two_runs_from_two_terminals_are_both_right(user: User, tmp_path: Path) 
     assert {"a.txt", "b.txt", "c.txt", "d.txt"} <= {path.name for path in user.root.iterdir()}
 
 
+@pytest.mark.thorough
 def test_the_same_plan_twice_at_the_same_moment(user: User) -> None:
     (user.home / "go").touch()
     with user.typing("run") as one, user.typing("run") as two, user.typing("run") as three:
@@ -233,6 +234,7 @@ def test_the_same_plan_twice_at_the_same_moment(user: User) -> None:
     assert not user.left()
 
 
+@pytest.mark.thorough
 def test_stopping_one_of_two_leaves_the_other(user: User) -> None:
     user.plan("c", name="other")
     with user.typing("run", "work") as one:

@@ -49,6 +49,7 @@ def goes_on(user: User) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
+@pytest.mark.sample(2)
 def test_a_signal_ends_the_run_in_order(user: User, number: signal.Signals) -> None:
     before = user.things()
     with user.typing("run") as typed:
@@ -100,6 +101,7 @@ def test_ctrl_c_many_times_is_one_interruption_that_leaves_nothing(user: User) -
     assert not user.left()
 
 
+@pytest.mark.thorough
 def test_ctrl_c_many_times_leaves_nothing_that_resume_does_not_clear(user: User) -> None:
     press_often(user)
     ended_with(user.orch("status"), 0, "orch resume")
@@ -118,7 +120,7 @@ def test_ctrl_c_before_the_run_has_begun_leaves_nothing_half_done(user: User) ->
         # Before orch's own first line runs, Python answers in its own way.
         if "importlib" not in said.err:
             no_defect(said)
-        assert said.exit_code in (130, -signal.SIGINT, 0), (delay_s, said)
+            assert said.exit_code in (130, -signal.SIGINT, 0), (delay_s, said)
         assert not user.left(), delay_s
     said = user.orch("status")
     no_defect(said)

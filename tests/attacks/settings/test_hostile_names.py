@@ -66,6 +66,7 @@ def is_well_told(here: Attacked, commit: str, tasks: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", TITLES)
+@pytest.mark.sample(12)
 def test_a_hostile_title_is_a_title(here: Attacked, name: str) -> None:
     """In the commits of the attempt, the landing and the acceptance, and in what people read."""
     title = json.dumps(TITLES[name])

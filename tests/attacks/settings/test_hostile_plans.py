@@ -83,6 +83,7 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.sample(25)
 def test_a_hostile_plan_is_one_clear_error(here: Attacked, name: str) -> None:
     text, word = HOSTILE[name]
     path = here.root / ".agent" / "plans" / "hostile.toml"

@@ -142,6 +142,7 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.sample(40)
 def test_a_hostile_settings_file_is_one_clear_error(here: Attacked, name: str) -> None:
     text, word = HOSTILE[name]
     if isinstance(text, str):

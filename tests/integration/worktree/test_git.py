@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.worktree.support import AUTHOR, RUN, Scene
+from tests.integration.worktree.support import AUTHOR, FILES, RUN, Scene
 from worktree.discovery import OLDEST, discover, git_version
 from worktree.door import call, overrides
 from worktree.git import Git, GitError, RefMoved, RefUpdate, strip_environment
@@ -291,3 +291,18 @@ def test_a_shallow_clone_works_and_is_said(scene: Scene):
     head = scene.head(base, {"b": "b\n"})
     assert scene.git.is_ancestor(base, head)
     assert len(scene.git.first_parents(head)) == 2
+
+
+def test_a_damaged_object_is_not_taken_for_a_missing_one(scene: Scene):
+    """A disk that fails must look like nothing but that."""
+    blob = scene.plain("rev-parse", f"{scene.base}:{next(iter(FILES))}")
+    assert scene.git.exists(scene.base) and not scene.git.exists("1" * 40)
+    assert scene.git.show_file(scene.base, "nowhere/at/all") is None
+    assert scene.git.show_file(scene.base, "pkg") is None
+    path = scene.user / ".git/objects" / blob[:2] / blob[2:]
+    path.chmod(0o600)
+    path.write_bytes(b"")
+    fresh = scene.open()
+    assert fresh.exists(scene.base)
+    with pytest.raises(GitError):
+        fresh.show_file(scene.base, next(iter(FILES)))

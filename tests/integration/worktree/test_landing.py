@@ -16,7 +16,6 @@ from worktree.landing import (
     accept_commit,
     check_accept,
     checked_out,
-    clear_locks,
     land,
     name_conflict,
     open_result,
@@ -146,17 +145,6 @@ def test_a_branch_in_the_way_is_named(scene: Scene):
     scene.plain("branch", "-m", "orch", f"orch/{RUN}")
     assert name_conflict(scene.git) is None
     assert name_conflict(scene.git, RUN) == f"orch/{RUN}"
-
-
-def test_only_our_own_stale_locks_are_cleared(scene: Scene):
-    open_result(scene.git, RUN, scene.base)
-    ours = scene.user / f".git/{tip_ref(RUN)}.lock"
-    theirs = scene.user / ".git/refs/heads/main.lock"
-    ours.touch()
-    theirs.touch()
-    assert clear_locks(scene.git, RUN) == (ours,)
-    assert theirs.exists() and not ours.exists()
-    assert land(scene.git, RUN, candidate(scene, scene.base, "a.py"), scene.base)
 
 
 # --- accept ---------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from ledger.model import Plan, Task
 from orchestrator.policy.plan_paths import held_files
 from orchestrator.policy.plan_rules import RepositoryFacts, check_plan
@@ -191,6 +193,7 @@ def quick(checked, facts=FACTS, within_s=4.0):
     return found
 
 
+@pytest.mark.thorough
 def test_ten_thousand_tasks_are_checked_in_seconds_whatever_their_shape():
     many = range(10_000)
     files = frozenset(f"src/p{n % 100}/m{n}.py" for n in range(50_000))

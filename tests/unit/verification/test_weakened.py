@@ -158,6 +158,7 @@ def test_what_is_too_large_or_nested_too_deep_to_be_compared_is_held():
         assert (one.test, said in one.what) == ("(the whole file)", True)
 
 
+@pytest.mark.thorough
 def test_a_thousand_tests_that_all_change_are_compared_in_no_time():
     lines = "\n".join(f"def test_{n}():\n    assert f({n}) == {n}\n" for n in range(1000))
     began = time.monotonic()
