@@ -245,8 +245,8 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     words = re.findall(r"(?m)^\*\*(\w+)\*\*:", text)
     told = "Goal Plan Task Worker Attempt Workspace Gate Verdict Checker Candidate Land Result"
     assert (
-        " ".join(words)
-        == f"{told} Target Accept Held Finding Weakened Trust Dialect Script Turn Ledger Automation"
+        " ".join(words) == f"{told} Target Accept Held Finding Weakened Trust Dialect Script Turn"
+        " Provider Gateway Grant Ledger Automation"
     )
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import anyio
 
-from workers.gateway.call import Exchange, House
+from workers.gateway.bill import House
+from workers.gateway.call import Exchange
 from workers.gateway.client import Client, ClientGone
 from workers.gateway.grants import Access, Grant, Keys, Told
 from workers.gateway.pacing import Pacer
