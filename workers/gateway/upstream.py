@@ -78,10 +78,10 @@ class Provider:
     def address(self, path: str) -> str:
         """Where a request goes that a client sends to that path of the vendor's."""
         base = self.url.rstrip("/")
-        # Vendors differ in whether the version is part of the base URL, and in what it is called.
-        last = urlsplit(base).path.rpartition("/")[2]
-        versioned = last[:1] == "v" and last[1:2].isdigit()
-        return base + (path.removeprefix("/v1") if versioned else path)
+        if not dialect_named(self.dialect).base_has_version:
+            return base.removesuffix("/v1") + path
+        # A bare host is no base URL of that kind, but what many write.
+        return base + (path.removeprefix("/v1") if urlsplit(base).path else path)
 
 
 @dataclass(frozen=True)
