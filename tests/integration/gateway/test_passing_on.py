@@ -12,6 +12,7 @@ from ledger.model import Tokens
 from tests.integration.gateway.support import MODEL, REAL_KEY, bench, grant, request
 from workers.gateway import gateway as gateways
 from workers.gateway.grants import CallLimits
+from workers.gateway.till import MemoryTill
 
 pytestmark = pytest.mark.anyio
 USAGE = {"input": 1000, "cache_read": 500, "output": 20, "reasoning": 5}
@@ -55,8 +56,16 @@ async def test_a_stream_of_openai_is_asked_for_its_usage_and_metered():
         assert here.model.requests[0].body["stream_options"] == {"include_usage": True}
 
 
+class Slow(MemoryTill):
+    """Takes its time, as a disk does."""
+
+    async def settle(self, *what):
+        await anyio.sleep(0.3)
+        await super().settle(*what)
+
+
 async def test_the_call_is_settled_before_the_client_has_the_last_piece():
-    async with bench(TURN) as here, httpx.AsyncClient(trust_env=False) as client:
+    async with bench(TURN, till=Slow()) as here, httpx.AsyncClient(trust_env=False) as client:
         for stream in (False, True):
             async with client.stream(
                 "POST",
