@@ -183,6 +183,20 @@ async def streams(direct: str) -> tuple[int, float, float]:
             return whole, time.perf_counter() - began, peak_mb(pid)
 
 
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Go before what else the machine does, where this user may: each turn that a busy processor
+    keeps somebody waiting counts against whoever needs more turns, and says nothing of the code."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(5))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, *before)
+
+
 def text_of(chunks: int) -> str:
     """A text in which no order but its own is right, a character to a chunk."""
     return "".join(chr(ord("a") + (number * number // 7) % 26) for number in range(chunks))
@@ -207,7 +221,7 @@ def rows(times: int = 300) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "script.toml")
         script.write_text(SLOW.format(text="x" * 2000, chunk_s=0.05))
-        with process(SERVE, str(script)) as ((url,), _):
+        with undisturbed(), process(SERVE, str(script)) as ((url,), _):
             rounds = [anyio.run(latencies, url, times // ROUNDS) for _ in range(ROUNDS)]
         # The quietest round by the other side: what else the machine does is in both.
         quiet = min(rounds, key=lambda one: statistics.median(one["direct"]))
