@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from workers.gateway.budget import Caps
-
+from ledger.books import Caps
 from ledger.model import Task
 from tests.integration.gateway.support import PRICES, QUICK, REAL_KEY
 from tests.support.project import ENVIRON
