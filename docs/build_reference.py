@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "events.md"
 VALUES = (
     *("Verdict", "TestCount", "HeadRef", "Refusal", "Finding"),
-    *("Limits", "Identity", "Estimates"),
+    *("Limits", "Identity", "Estimates", "Guidance", "GuideText", "Skill", "SkillFile"),
 )
 """What several facts hold, told once at the end of the page."""
 ELSEWHERE = {"Plan": "files.md#plans", "Settings": "files.md#settings"}
@@ -63,7 +63,7 @@ class Shape:
 
 @dataclass
 class Sources:
-    """All classes and named types of the two modules, and the sections that facts are in."""
+    """All classes and named types of the modules, and the sections that facts are in."""
 
     shapes: dict[str, Shape] = field(default_factory=dict)
     types: dict[str, ast.expr] = field(default_factory=dict)
@@ -74,9 +74,9 @@ class Sources:
 
 
 def read_sources() -> Sources:
-    """What `ledger/model.py` and `ledger/events.py` say."""
+    """What `ledger/model.py`, `ledger/guidance.py` and `ledger/events.py` say."""
     found = Sources()
-    for name in ("model.py", "events.py"):
+    for name in ("model.py", "guidance.py", "events.py"):
         text = (ROOT / "ledger" / name).read_text("utf-8")
         _read_module(text, found)
     return found

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
+from ledger.guidance import Guidance
 from ledger.model import (
     Finding,
     Identity,
@@ -74,6 +75,8 @@ class RunStarted(Fact):
     identity: Identity
     signs: bool = False
     rules: str = ""
+    guidance: Guidance = Guidance()
+    """The AGENTS.md files and skills of the repository, by hash."""
     excludes: str = ""
     """The user's global excludes, as text."""
     platform: str = ""

@@ -4,7 +4,8 @@
 2. A round: the worker, the fix commands, a commit whose ref exists before the ledger speaks
    of it, then the check gates, in a workspace of their own.
 3. A red check, a change outside the task's paths or content that may not be committed goes
-   back into the same workspace as feedback, for at most `rounds` rounds.
+   back into the same workspace as feedback, for at most `rounds` rounds; not where the tree is one
+   that was tried already.
 4. The worker's own time is counted against its limit; gates, git and sleep are not.
 5. A head that changes something protected, weakens a test or adds a secret is held, however
    green it is; so is one on which a gate ran fewer tests than before, unless that is by leave.
@@ -24,7 +25,9 @@ from ledger.export import task_ledger
 from ledger.model import FEWER_TESTS, Gate, Refusal, Sha, Task, Verdict
 from orchestrator.errors import OrchError
 from orchestrator.feedback import landed_since, render_feedback
+from orchestrator.guidance.telling import render_texts, shelf_of, texts_for
 from orchestrator.messages import subject_of
+from orchestrator.policy.circles import trees_tried
 from orchestrator.policy.measure import measure_of_round
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.policy.paths import matches
@@ -34,6 +37,7 @@ from orchestrator.verification.copies import copied_names, copied_secrets, copy_
 from orchestrator.verification.integrity import Head, look_at_head
 from orchestrator.verification.preparation import prepare
 from orchestrator.verification.protected import leave_given
+from orchestrator.verification.telling import steady
 from workers.base import Brief, Report, Surroundings
 from workers.command import run_command
 from workers.environment import build_environment, free_port, orch_variables
@@ -50,6 +54,7 @@ PATHS_KEPT = 200
 ADVISORY_LOOK_S = 0.1
 FIX_TIMEOUT_S = 600.0
 PATCH_LIMIT_BYTES = 24_000
+SIGNATURE_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -199,6 +204,7 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
     scene, order = progress.scene, progress.order
     limits = scene.state.limits
     while True:
+        tried = trees_tried(scene.state.tasks[order.task])
         feedback = _feedback(progress)
         progress.number += 1
         scene.at_work.total_tokens = limits.parallel
@@ -209,7 +215,8 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
         progress.unrecorded = (_round_finished(progress, report, committed, log),)
         if report.outcome != "done":
             cause: e.Cause = "timeout" if report.outcome == "timeout" else "worker"
-            return _failed(progress, cause, report.why, signature=f"{cause}:{report.exit_code}")
+            signature = f"{cause}:{report.exit_code}: {steady(report.why)}"
+            return _failed(progress, cause, report.why, signature=signature[:SIGNATURE_CHARS])
         if isinstance(committed, Unchanged):
             # Taking back what a gate was red about is no success: the work is still to be done.
             if progress.head or progress.start.reapplied == "clean":
@@ -221,15 +228,18 @@ async def _rounds(progress: _Progress) -> e.AttemptFinished:
         red = next((v for v in progress.verdicts if v.outcome == "failed"), None)
         if not (progress.outside or progress.refusals or unable or red):
             return await _green(progress)
-        if progress.number < limits.rounds:
+        again = bool(red or progress.outside) and progress.tree in tried
+        if progress.number < limits.rounds and not again:
             scene.append(*progress.unrecorded)
             continue
         if progress.refusals:
             first = progress.refusals[0]
-            return _failed(progress, "refused", f"{first.path}: {first.why}")
+            why = f"{first.path}: {first.why}"
+            return _failed(progress, "refused", why, f"refused: {why}"[:SIGNATURE_CHARS])
         if progress.outside:
             names = ", ".join(progress.outside[:3])
-            return _failed(progress, "outside", f"it changed what it may not: {names}")
+            signature = f"outside: {names}"[:SIGNATURE_CHARS]
+            return _failed(progress, "outside", f"it changed what it may not: {names}", signature)
         if red:
             why = f"gate '{red.gate}' failed" + (f": {red.why}" if red.why else "")
             return _failed(progress, "check", why, red.signature)
@@ -243,7 +253,7 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
     """One round of the worker, then the fix commands."""
     scene, order, task = progress.scene, progress.order, progress.task
     state = scene.state
-    settings = scene.settings
+    settings, guidance = scene.settings, state.started.guidance
     worker_settings = settings.workers[order.worker]
     worker = make_worker(worker_settings)
     where = progress.where
@@ -274,6 +284,8 @@ async def _work(progress: _Progress, feedback: str | None) -> Report:
         base=order.base,
         prompt=task.prompt,
         rules=state.started.rules,
+        texts=render_texts(texts_for(guidance.texts, task.paths), scene.read_kept),
+        skills=shelf_of(guidance, scene.read_kept),
         feedback=feedback,
         ledger_json=json.dumps(task_ledger(state, task.id), indent=2),
         paths=progress.paths,

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from ledger.events import Event, RunStarted
+from ledger.guidance import Guidance, Skill
 from ledger.model import CommandWorker, Plan, Settings, Task
 from orchestrator.errors import OrchError
 from orchestrator.workplace import Workplace
@@ -32,7 +33,9 @@ M = TypeVar("M", bound=BaseModel)
 ONLY: dict[type[BaseModel], frozenset[str]] = {
     Plan: frozenset({"goal", "tasks"}),
     Task: frozenset({"title", "prompt"}),
-    RunStarted: frozenset({"plan", "rules"}),
+    RunStarted: frozenset({"plan", "rules", "guidance"}),
+    Guidance: frozenset({"skills"}),
+    Skill: frozenset({"description", "license", "compatibility", "metadata"}),
 }
 """Of these nothing else may be changed: the run goes by the rest."""
 NEVER = frozenset(

@@ -39,6 +39,7 @@ GIT_THREADS = 8
 LOOK_EVERY_S = 0.1
 """How often it is looked whether a gate has judged the base."""
 LOG_TEXT_BYTES = 200_000
+KEPT_BYTES = 2 << 20
 
 
 class Asking(TypedDict, total=False):
@@ -178,6 +179,11 @@ class Scene:
     def read_log(self, blob: str) -> str:
         """The text of a kept log, bounded; a lost one says so."""
         return str(self.workplace.blobs.text(blob, LOG_TEXT_BYTES))
+
+    def read_kept(self, blob: str) -> bytes | None:
+        """What was kept under that name, bounded; None where it is lost."""
+        content = self.workplace.blobs.read(blob, KEPT_BYTES)
+        return content if isinstance(content, bytes) else None
 
     async def give_back(self, pool: Pool, workspace: Workspace) -> None:
         """Return a workspace, even while everything is being ended."""

@@ -63,6 +63,7 @@ def start_run(
 ) -> RunId:
     """Record a new run; its engine is another matter. Raises OrchError, writes nothing then."""
     from orchestrator import __version__
+    from orchestrator.guidance.recording import left_out, look, record
     from orchestrator.hiding import hidden_in_plan, hiding_of, refuse_secrets
     from orchestrator.sandboxing import require_sandbox
     from orchestrator.verification.tools import platform_key
@@ -90,11 +91,13 @@ def start_run(
     settings = options.settings(settings)
     require_sandbox(settings.sandbox)
     hiding = hiding_of(workplace, settings)
+    found = look(workplace.checkout, git.list_files(base))
     refuse_secrets(settings, hiding)
     # A ledger may have been moved away: what its runs made is still there, under their names.
     refs = git.list_refs("refs/orch/") | git.list_refs("refs/heads/orch/")
     kept = {re.sub(r"^refs/(heads/)?orch/", "", ref).split("/")[0] for ref in refs}
     taken = {stored.run for stored in store.runs()} | kept
+    guidance = record(found, workplace.blobs, hiding)
     run_words = hiding.text(name or plan.goal)
     tools = platform_key(workplace.environ, settings)
     for _ in range(50):
@@ -109,6 +112,7 @@ def start_run(
             identity=Identity(name=user.name, email=user.email),
             signs=user.signing is not None,
             rules=rules,
+            guidance=guidance,
             excludes=user.excludes.encode("utf-8", "replace").decode(),
             platform=tools,
             estimates=estimate(store, settings),
@@ -127,6 +131,8 @@ def start_run(
             journal.append(
                 Noticed(what=what, hint="let workers have it by a variable: env = [...]")
             )
+        for what in left_out(found):
+            journal.append(Noticed(what=what, hint="orch skills check"))
         return run
     raise OrchError("no free name for the run was found", hint="try again")
 

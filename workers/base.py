@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from ledger.model import Identity, RunId, Sha, Task, Usage
 from workers.sandbox import Confinement
+from workers.skills import Shelf
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Brief:
     """The task's prompt as written."""
     rules: str = ""
     """Guard rails for every worker."""
+    texts: str = ""
+    """What the repository's AGENTS.md files say for the task's paths, as Markdown."""
+    skills: Shelf = field(default_factory=Shelf)
+    """What it may read up when it needs to."""
     feedback: str | None = None
     """What failed before; None at the first round of the first attempt."""
     note: str = ""

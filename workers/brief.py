@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from workers.base import Brief
 from workers.text import clean_line, printable
@@ -18,8 +19,11 @@ FEEDBACK_LIMIT = 32_000
 """Characters."""
 
 
-def render_brief(brief: Brief) -> str:
-    """Markdown: task, prompt, what it may change, rules, what failed before."""
+def render_brief(brief: Brief, skills: Path | None = None) -> str:
+    """Markdown: task, prompt, what it may change, rules, what failed before.
+
+    `skills` is the folder of the copies of its skills; None where it asks for them otherwise.
+    """
     task = brief.task
     parts = [
         f"# {clean_line(' '.join(task.title.split())) or task.id}",
@@ -31,6 +35,21 @@ def render_brief(brief: Brief) -> str:
     ]
     if rules := brief.rules.strip():
         parts += ["## Rules", _bounded(printable(rules), RULES_LIMIT)]
+    if texts := brief.texts.strip():
+        parts += [
+            "## What the repository says",
+            "For the folders that you work in, the nearest last. Where two differ, the nearest"
+            " counts; what is under *Rules* counts before all.",
+            _bounded(texts, RULES_LIMIT),
+        ]
+    if catalogue := brief.skills.catalogue(skills):
+        parts += [
+            "## Skills",
+            "Instructions for kinds of work. Read the file of a skill when what you do fits its"
+            " description; the paths in it are relative to that file. These are copies: changing"
+            " them changes nothing.",
+            catalogue,
+        ]
     if note := brief.note.strip():
         parts += ["## A note from the person in charge", _bounded(printable(note), RULES_LIMIT)]
     if brief.feedback is not None:

@@ -15,6 +15,7 @@ from workers.brief import render_brief
 from workers.environment import build_environment, orch_variables
 from workers.process import GRACE_S, LOG_LIMIT_BYTES, Ended, run_process
 from workers.sandbox import Confinement
+from workers.skills import write_skills
 
 
 async def run_command(
@@ -120,9 +121,11 @@ def write_brief_files(brief: Brief, folder: Path) -> dict[str, Path]:
         folder.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
+    skills = folder / "skills"
+    write_skills(brief.skills, skills)
     contents = {
         "prompt": ("prompt.md", brief.prompt),
-        "brief": ("brief.md", render_brief(brief)),
+        "brief": ("brief.md", render_brief(brief, skills)),
         "feedback": ("feedback.md", brief.feedback),
         "ledger": ("ledger.json", brief.ledger_json),
         "paths": ("paths.txt", _lines(brief.paths)),
@@ -137,6 +140,8 @@ def write_brief_files(brief: Brief, folder: Path) -> dict[str, Path]:
         else:
             _replace(path, text)
             written[f"{key}_file"] = path
+    if brief.skills.skills:
+        written["skills_folder"] = skills
     return written
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from worktree.git import Git
 from worktree.values import check_id
@@ -98,3 +99,50 @@ _HEAD = "%(objecttype) %(objectsize)"
 
 def _asked(commit: str, names: list[str]) -> bytes:
     return "".join(f"{commit}:{name}\n" for name in names).encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True)
+class File:
+    """A regular file of a commit."""
+
+    path: str
+    blob: str
+    size_bytes: int
+
+
+def list_sizes(git: Git, commit: str) -> tuple[File, ...]:
+    """All regular files of a commit; links and submodules are left out."""
+    out = git.run("ls-tree", "-r", "-l", "-z", check_id(commit))
+    found = []
+    for line in out.decode("utf-8", "surrogateescape").split("\0"):
+        about, tab, path = line.partition("\t")
+        mode, _, rest = about.partition(" ")
+        if tab and mode in ("100644", "100755"):
+            _, blob, size = rest.split()
+            found.append(File(path, blob, int(size)))
+    return tuple(found)
+
+
+def read_blobs(git: Git, files: Iterable[File]) -> Iterator[tuple[File, bytes]]:
+    """Each file with what is in it, in their order; some megabytes at once."""
+    chunk: list[File] = []
+    pending = 0
+    for file in files:
+        if chunk and pending + file.size_bytes > CHUNK_BYTES:
+            yield from _blobs(git, chunk)
+            chunk, pending = [], 0
+        chunk.append(file)
+        pending += file.size_bytes
+    if chunk:
+        yield from _blobs(git, chunk)
+
+
+def _blobs(git: Git, files: list[File]) -> Iterator[tuple[File, bytes]]:
+    asked = "".join(f"{file.blob}\n" for file in files).encode()
+    out = git.run("cat-file", "--batch=%(objectsize)", stdin=asked)
+    at = 0
+    for file in files:
+        end = out.index(b"\n", at)
+        size = int(out[at:end])
+        yield file, out[end + 1 : end + 1 + size]
+        at = end + size + 2

@@ -2,8 +2,8 @@
 
 1. First what is wrong now, with the lines that matter; else why the attempt before came back.
    Then what became of its own change, what landed meanwhile, and what was tried already.
-2. What was tried is told once, however often it was tried: the same failure twice asks for
-   another way.
+2. What was tried is told once, however often it was tried, the newest first and within a budget
+   (`digest`): the same failure twice asks for another way.
 3. Whatever programs printed stands in a fence longer than any fence in it: it is data.
 4. All of it is bounded; what does not fit is left out line by line and file by file, and said.
 """
@@ -15,19 +15,27 @@ from dataclasses import dataclass
 
 from ledger.model import Refusal, TaskId, Verdict
 from ledger.state import RunState
+from orchestrator.feedback.circling import render_circle
+from orchestrator.feedback.digest import render_digest
 from orchestrator.feedback.history import (
     LandedChange,
     Reapplied,
     landed_since,
     render_landed,
     render_own_change,
-    render_tried,
 )
 from orchestrator.feedback.markdown import bounded, render_patch
 from orchestrator.feedback.wrong import ReadLog, render_why_back, render_wrong
 from workers.text import printable
 
-__all__ = ["LandedChange", "ReadLog", "Reapplied", "landed_since", "render_feedback"]
+__all__ = [
+    "LandedChange",
+    "ReadLog",
+    "Reapplied",
+    "landed_since",
+    "render_digest",
+    "render_feedback",
+]
 
 TEXT_LIMIT = 16_000
 PATCH_LIMIT = 24_000
@@ -105,7 +113,10 @@ def _parts(now: _Now, lines_shown: int, note: str) -> list[str]:
             parts.append(own)
         if now.landed:
             parts.append(render_landed(now.landed))
+    if circle := render_circle(now.state.tasks[now.task_id]):
+        parts.append(circle)
     rounds = [done for attempt in attempts for done in attempt.rounds]
-    if tried := render_tried(attempts, told=rounds[-1] if rounds else None):
+    told = rounds[-1] if rounds else None
+    if tried := render_digest(now.state, attempts, told, lines_shown=lines_shown):
         parts.append(tried)
     return parts

@@ -1,4 +1,4 @@
-"""What happened beside the failure: the task's own change, what landed, what was tried. Pure."""
+"""What happened beside the failure: the task's own change, and what landed. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ledger.model import TaskId
-from ledger.state import AttemptState, RoundState, RunState
+from ledger.state import RunState
 from orchestrator.feedback.markdown import PATHS_SHOWN, code, listed
 from workers.text import clean_line
 
 LANDED_SHOWN = 15
-TRIED_SHOWN = 8
 
 Reapplied = Literal["nothing", "clean", "conflict"]
 
@@ -86,43 +85,3 @@ def render_landed(landed: Sequence[LandedChange]) -> str:
     left_out = len(landed) - len(said)
     first = f" ({left_out} earlier ones are not shown)" if left_out else ""
     return listed(f"## What landed since you began{first}\n", said, len(said))
-
-
-def render_tried(attempts: Sequence[AttemptState], told: RoundState | None) -> str:
-    """What was done and what came of it, the same only once; `told` was told in full above."""
-    tried: dict[tuple[str, str], list[str]] = {}
-    for attempt in attempts:
-        for done in attempt.rounds:
-            ended = attempt.sent_back if done is attempt.rounds[-1] else None
-            why = clean_line(ended.why, 240) if ended else _round_why(done)
-            if why:
-                place = f"attempt {attempt.number}, round {done.finished.round}"
-                tried.setdefault((_paths(done), why), []).append("" if done is told else place)
-    said = []
-    for (paths, why), places in list(tried.items())[-TRIED_SHOWN:]:
-        named = [place for place in places if place]
-        if named:
-            again = f" It came to the same {len(places)} times: try another way."
-            times = again if len(places) > 1 else ""
-            said.append(f"{', '.join(named[-4:])}: changed {paths}, then {why}.{times}")
-    return listed("## What was tried before\n", said, len(said)) if said else ""
-
-
-def _round_why(done: RoundState) -> str:
-    fact = done.finished
-    if fact.worker_outcome != "done":
-        return clean_line(fact.why, 240) or fact.worker_outcome
-    if fact.refusals:
-        return clean_line(f"{fact.refusals[0].path} was refused, {fact.refusals[0].why}", 240)
-    if fact.outside:
-        return clean_line(f"{fact.outside[0]} is outside what the task may change", 240)
-    red = next((v for v in done.verdicts if v.outcome != "passed"), None)
-    return clean_line(f"gate {red.gate}: {red.why}", 240) if red else ""
-
-
-def _paths(done: RoundState) -> str:
-    fact = done.finished
-    if not fact.paths_count:
-        return "nothing"
-    shown = ", ".join(code(path) for path in fact.paths[:6])
-    return shown + (f" and {fact.paths_count - 6} more" if fact.paths_count > 6 else "")

@@ -4,7 +4,10 @@
    failed by its own fault (`tip`).
 2. A task whose worker was lost five times by trouble of its own is held for a person: it is
    not its fault, nor can it go on.
-3. A queued head whose need, or whose base, was taken out of the result goes back, and uses up no
+3. A task that goes in circles is held for a person when another try would be the same once more
+   (`circles`). Where its attempts are used up anyway it is given up, unless it failed in the same
+   way three times: then a person should look.
+4. A queued head whose need, or whose base, was taken out of the result goes back, and uses up no
    attempt: it would bring along what was taken out. What a person submitted stays as it is.
 """
 
@@ -14,11 +17,14 @@ from collections.abc import Iterator
 
 from ledger import events as e
 from ledger.state import STUCK, RunState
+from orchestrator.policy.circles import circle_of, told_of, tries_of
 from orchestrator.policy.orders import Order, Record
 from orchestrator.policy.tip import accused_by
 
 LOST_AT_MOST = 5
 """Attempts lost one after the other before a person is asked."""
+LADDER = 1
+"""Models that a worker has: a command is its own only one."""
 
 
 def settle_tasks(state: RunState) -> tuple[Order, ...]:
@@ -28,7 +34,12 @@ def settle_tasks(state: RunState) -> tuple[Order, ...]:
         task = state.tasks[task_id]
         if accused_by(state, task):
             continue
-        if task.charged >= state.limits.attempts:
+        circle = circle_of(tries_of(task), LADDER)
+        used_up = task.charged >= state.limits.attempts
+        if circle.turn == "person" and (not used_up or len(circle.same) > 2):
+            why = f"{told_of(circle)}: {task.note}" if task.note else told_of(circle)
+            orders.append(Record(e.TaskHeld(task=task_id, why=why)))
+        elif used_up:
             tries = "1 attempt" if task.charged == 1 else f"{task.charged} attempts"
             why = f"given up after {tries}: {task.note}" if task.note else f"gave up after {tries}"
             orders.append(Record(e.TaskGivenUp(task=task_id, why=why)))
@@ -39,7 +50,7 @@ def settle_tasks(state: RunState) -> tuple[Order, ...]:
 
 
 def _send_back(state: RunState) -> Iterator[Order]:
-    """Rule 3."""
+    """Rule 4."""
     taken_out = any(landing.removes for landing in state.landings)
     lost = state.moves[-1].without if state.moves else ()
     for head in state.queue if taken_out or lost else ():

@@ -1,7 +1,8 @@
 """Which changes a person must allow, since they could change what judges them. Pure.
 
-1. Protected as whole files: orch's own folder, what CI runs, the configuration of test runners,
-   linters and type checkers wherever it lies, and what the settings name beside these.
+1. Protected as whole files: orch's own folder, what guides agents, what CI runs, the
+   configuration of test runners, linters and type checkers wherever it lies, and what the
+   settings name beside these.
 2. Protected with the gates: a build file when a gate calls its tool, a script that a gate runs
    by its path, a configuration file that a gate names.
 3. Where a file is shared (pyproject.toml, setup.cfg, package.json, Cargo.toml) only the tables
@@ -44,6 +45,8 @@ class Changed(Protocol):
 
 ALWAYS = (
     ".agent",
+    # what guides agents, ours and a person's own, and what their programs run unasked
+    *(".agents", ".claude", "**/AGENTS.md", "**/CLAUDE.md"),
     # what CI runs
     *(".ci", ".circleci", ".github/workflows", ".github/actions", ".buildkite", "**/Jenkinsfile"),
     *(".gitlab-ci.yml", ".travis.yml", "azure-pipelines.yml", "bitbucket-pipelines.yml"),

@@ -405,4 +405,37 @@ BUGS: tuple[Seeded, ...] = (
         ("tests/e2e/test_sandbox.py",),
         needs_sandbox=True,
     ),
+    # --- what models say is counted once ------------------------------------------------------
+    Seeded(
+        "cached-reads-twice",
+        "a cached token is counted in one place",
+        "workers/wire/openai.py",
+        "input=prompt - cached - written,",
+        "input=prompt,",
+        ("tests/unit/wire/test_usage.py",),
+    ),
+    Seeded(
+        "cut-stream-ended",
+        "a stream has ended when its last word was read",
+        "workers/wire/anthropic.py",
+        "ended=self._ended,",
+        "ended=self._final,",
+        ("tests/unit/wire/test_streams.py",),
+    ),
+    Seeded(
+        "limit-of-one-answer",
+        "where several answers are wanted, each may be as long as the limit",
+        "workers/wire/openai.py",
+        "None if most is None else most * _choices(request)",
+        "most",
+        ("tests/unit/wire/test_usage.py",),
+    ),
+    Seeded(
+        "key-in-the-record",
+        "no key is written down",
+        "workers/scripted_model/received.py",
+        'name: "(hidden)" if name in KEYS else value for',
+        "name: value for",
+        ("tests/integration/models/test_turns.py",),
+    ),
 )

@@ -1,7 +1,7 @@
 """Who may import whom, and which modules stay pure.
 
-1. `ledger` and `worktree` import nothing of ours; `workers` imports `ledger.model` alone;
-   `orchestrator.policy` imports `ledger.{model,events,state}` and itself; nothing outside
+1. `ledger` and `worktree` import nothing of ours; `workers` imports `ledger.{model,guidance}`
+   alone; `orchestrator.policy` imports `ledger.{model,events,state}` and itself; nothing outside
    `orchestrator.cli` imports it.
 2. Pure modules know no files, clock, chance, processes, network or git.
 3. Each outside thing has one door: one module of `worktree` imports GitPython, only
@@ -30,7 +30,7 @@ ROOMS = ("ledger", "worktree", "workers", "orchestrator")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "ledger": ("ledger",),
     "worktree": ("worktree",),
-    "workers": ("workers", "ledger.model"),
+    "workers": ("workers", "ledger.model", "ledger.guidance"),
     "orchestrator.policy": (
         "orchestrator.policy",
         "ledger.model",
@@ -43,6 +43,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 PURE = (
     "ledger.model",
+    "ledger.guidance",
     "ledger.events",
     "ledger.state",
     "ledger.standing",

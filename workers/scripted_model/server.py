@@ -43,9 +43,6 @@ from workers.wire.dialects import dialect_named, dialect_of
 from workers.wire.estimate import usual_tokens
 
 LARGEST_REQUEST_BYTES = 64 * 1024 * 1024
-NOT_AGAIN = {"x-should-retry": "false"}
-"""A header that the vendors' own clients obey."""
-NOBODY = ("", 0)
 
 
 class ScriptedModel:
@@ -106,9 +103,9 @@ class ScriptedModel:
             return JSONResponse(fault, status_code=turn.status, headers=turn.headers)
         ids = hashlib.sha256(b"%d %b" % (chosen.number or 0, raw)).hexdigest()[:24]
         answer = _answer_of(turn, asked.model, ids, tokens)
-        client = NOBODY if request.client is None else (request.client.host, request.client.port)
+        ends = request.scope["client"], request.scope["server"]
         return StreamingResponse(
-            chunks(dialect, asked, answer, turn, client),
+            chunks(dialect, asked, answer, turn, ends),
             media_type="text/event-stream" if asked.stream else "application/json",
             headers={"request-id": f"req_{ids}", "x-request-id": f"req_{ids}", **turn.headers},
         )
@@ -187,4 +184,4 @@ async def _read(request: Request) -> bytes:
 
 
 def _refusal(dialect: Dialect, status: int, why: str) -> Response:
-    return JSONResponse(dialect.fault(status, why), status_code=status, headers=NOT_AGAIN)
+    return JSONResponse(dialect.fault(status, why), status_code=status)

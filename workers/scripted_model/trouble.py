@@ -21,8 +21,10 @@ ENDS = ("cut", "reset", "silence", "error")
 """Troubles after which nothing more of the answer comes."""
 FILLER_CHARS = 64 * 1024
 
-_connections: dict[tuple[str, int], asyncio.Transport] = {}
-"""The open connections by the client's address, which is all that an application is told."""
+Ends = tuple[tuple[str, int] | None, tuple[str, int] | None]
+"""The client's address and the server's, which is all that an application is told."""
+
+_connections: dict[Ends, asyncio.Transport] = {}
 
 
 class Connection(H11Protocol):
@@ -31,19 +33,22 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Remember it."""
         super().connection_made(transport)
-        if self.client is not None:
-            _connections[self.client] = transport
+        _connections[self._ends] = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
-        if self.client is not None:
-            _connections.pop(self.client, None)
+        _connections.pop(self._ends, None)
         super().connection_lost(exc)
 
+    @property
+    def _ends(self) -> Ends:
+        server = self.server
+        return self.client, None if server is None else (server[0], server[1] or 0)
 
-def reset(client: tuple[str, int]) -> None:
-    """Break a client's connection at once: it hears of a reset, not of an end."""
-    transport = _connections.get(client)
+
+def reset(ends: Ends) -> None:
+    """Break a connection at once: the client hears of a reset, not of an end."""
+    transport = _connections.get(ends)
     if transport is None:
         return
     sock = transport.get_extra_info("socket")
@@ -53,7 +58,7 @@ def reset(client: tuple[str, int]) -> None:
 
 
 async def chunks(
-    dialect: Dialect, asked: Asked, answer: Answer, turn: Turn, client: tuple[str, int]
+    dialect: Dialect, asked: Asked, answer: Answer, turn: Turn, ends: Ends
 ) -> AsyncIterator[bytes]:
     """The answer's bytes as they go out."""
     whole = _stream(dialect, asked, answer, turn) if asked.stream else _body(dialect, answer, turn)
@@ -66,7 +71,7 @@ async def chunks(
     match turn.trouble:
         case "reset":
             await anyio.sleep(0.05)  # what went before shall arrive
-            reset(client)
+            reset(ends)
         case "silence":
             await anyio.sleep(turn.silence_s)
         case "error":

@@ -56,6 +56,7 @@ async def test_a_turn_may_ask_for_the_task_the_last_words_the_system_and_the_mod
         assert await asked(model, "write SyntaxError", "x", "go on") == "second"
         assert await asked(model, "please\nfix the parser now") == "parser"
         assert await asked(model, "look", system="You are the reviewer.") == "no findings"
+        assert await asked(model, "look", system="SyntaxError: a word of the system's") == "else"
         assert await asked(model, "look", model="small") == "small"
         assert await asked(model, "look") == "else"
         completion = await ask_openai(model.url, "look")

@@ -1,13 +1,20 @@
 """What a worker is told, and the ledger as JSON, from one run told fact by fact."""
 
 import json
+import re
 
 import pytest
 
 from ledger import events as e
 from ledger.export import state_ledger, task_ledger
 from ledger.model import Refusal, Verdict
-from orchestrator.feedback import TEXT_LIMIT, WHOLE_LIMIT, landed_since, render_feedback
+from orchestrator.feedback import (
+    TEXT_LIMIT,
+    WHOLE_LIMIT,
+    landed_since,
+    render_digest,
+    render_feedback,
+)
 from tests.support.builders import Story
 
 
@@ -130,6 +137,42 @@ def test_what_was_tried_is_told_once_and_the_same_failure_asks_for_another_way()
     assert "It came to the same 3 times: try another way." in text
     assert "attempt 3, round 1" in text
     assert "A note from the person in charge\n\nLook at `src/z.py` first." in text
+
+
+def test_the_digest_tells_a_failure_once_the_newest_first_with_its_tests_and_lines():
+    story = Story.of(1, attempts=9).baseline()
+    common = "E   assert 1 == 2"
+    for number in range(1, 4):
+        first = red(
+            lines=(common, f"at {number}"), failed_tests=("t.py::a", "t.py::b"), signature="same"
+        )
+        other = red("types", f"error {number}", (common, f"only {number}"), exit_code=2)
+        works(story.starts("t1"), "t1", paths=(f"src/{number}.py",), verdicts=(first,))
+        works(story, "t1", verdicts=(other,)).ends("t1", "failed", cause="check")
+    text = render_digest(story.state, story.state.tasks["t1"].attempts)
+    assert text.index("error 3") < text.index("error 2") < text.index("error 1")
+    assert text.count(common) == text.count("t.py::a`") == 1
+    assert "gate types (exit code 2): error 3" in text
+    assert "It came to the same 3 times" in text
+    changed = [text.index(f"round 1: changed `src/{n}.py`") for n in (3, 2, 1)]
+    assert changed == sorted(changed)
+    for newer, older in (("only 3", "only 2"), ("only 2", "only 1")):
+        assert text.index(newer) < text.index(older)
+
+
+@pytest.mark.parametrize("budget_tokens", [0, 10, 40, 80, 150, 400, 1500])
+def test_the_digest_never_has_more_tokens_than_it_may(budget_tokens):
+    story = Story.of(1, attempts=50).baseline()
+    for number in range(40):
+        verdict = red(why=f"ways {number} ü" * 9, lines=tuple(f"{number} line {n}" for n in "abc"))
+        works(story.starts("t1"), "t1", verdicts=(verdict,)).ends("t1", "failed", cause="check")
+    attempts = story.state.tasks["t1"].attempts
+    text = render_digest(story.state, attempts, budget_tokens=budget_tokens)
+    assert len(text.encode()) <= 4 * budget_tokens
+    assert text.count("```") % 2 == 0
+    if budget_tokens >= 150:
+        assert "ways 39" in text and "ways 0 " not in text
+        assert re.search(r"and \d+ earlier ways of failing, left out here", text)
 
 
 def test_a_worker_that_failed_is_shown_its_last_words_as_data():

@@ -71,6 +71,13 @@ def test_a_stream_that_was_cut_off_has_not_ended(name, end):
 
 
 @pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_without_its_last_word_has_said_all_of_its_usage_and_not_ended(name):
+    *events, _ = dialect_named(name).events(ANSWER, ASKED, 3)
+    reading = read(name, events)
+    assert (reading.tokens, reading.final, reading.ended) == (TOKENS, True, False)
+
+
+@pytest.mark.parametrize("name", STREAMS)
 @given(chunks=st.lists(st.binary(max_size=60), max_size=12))
 def test_reading_never_fails(name, chunks):
     read(name, chunks)
@@ -114,6 +121,16 @@ def test_the_first_share_of_a_stream_says_the_input_and_is_not_final():
     assert not reading.final
 
 
+def test_a_delta_that_says_the_output_only_leaves_the_input_as_it_was():
+    reader = dialect_named("anthropic").reader()
+    started = {"input_tokens": 5, "cache_read_input_tokens": 7, "output_tokens": 1}
+    reader.feed(render_event(json.dumps({"type": "message_start", "message": {"usage": started}})))
+    usage = {"output_tokens": 40, "cache_read_input_tokens": None}
+    reader.feed(render_event(json.dumps({"type": "message_delta", "delta": {}, "usage": usage})))
+    assert reader.reading().tokens == Tokens(input=5, cache_read=7, output=40)
+    assert reader.reading().final and not reader.reading().ended
+
+
 def test_cumulative_usage_is_not_added_up():
     reader = dialect_named("openai").reader()
     for written in (1, 2, 3):
@@ -144,6 +161,7 @@ def test_events_are_read_as_the_standard_says():
     assert events(b": keep-alive\n\nevent: x\nid: 7\ndata: a\n\n") == [b"a"]
     assert events(b"\xef\xbb\xbfdata: a\n\n") == [b"a"]
     assert events(b"data: a\r", b"\n\r", b"\ndata: b\r\r") == [b"a", b"b"]
+    assert events(b"data: a\r", b"\ndata: b\r", b"\n\r\n") == [b"a\nb"]
     assert events(b"data: a\n") == []
 
 

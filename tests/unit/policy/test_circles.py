@@ -1,0 +1,164 @@
+"""Who fails in the same way again is told so, then another model tries, then a person is asked."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import events as e
+from orchestrator.feedback import render_feedback
+from orchestrator.policy.circles import Try, circle_of, trees_tried, tries_of
+from orchestrator.policy.decide import decide
+from orchestrator.policy.orders import Record, StartAttempt
+from tests.support.builders import FREE, NOW, Story
+
+SIGNATURES = st.sampled_from(["", "a", "b", "c"])
+TREES = st.sampled_from([None, "1", "2", "3", "4"])
+TRIES = st.lists(st.tuples(SIGNATURES, TREES), max_size=12)
+LADDERS = st.integers(1, 4)
+
+
+def tries(*pairs):
+    return tuple(Try(at, *pair) for at, pair in enumerate(pairs, 1))
+
+
+def turns(pairs, ladder=1):
+    return [circle_of(tries(*pairs[: n + 1]), ladder).turn for n in range(len(pairs))]
+
+
+def test_the_second_same_failure_asks_for_another_approach_the_third_for_a_person():
+    same = [("a", "1"), ("a", "2"), ("a", "3")]
+    assert turns(same) == ["go-on", "other-approach", "person"]
+    assert circle_of(tries(*same)).same == (1, 2, 3)
+
+
+def test_a_ladder_is_climbed_before_a_person_is_asked():
+    same = [("a", str(n)) for n in range(5)]
+    assert turns(same, ladder=3) == [
+        *("go-on", "other-approach", "other-model", "other-model", "person")
+    ]
+    assert [circle_of(tries(*same[:n]), 3).rung for n in range(6)] == [0, 0, 0, 1, 2, 2]
+
+
+def test_exactly_the_same_work_is_not_asked_for_another_approach():
+    assert turns([("a", "1"), ("a", "1")]) == ["go-on", "person"]
+    assert turns([("a", "1"), ("a", "1"), ("a", "1")], ladder=2) == [
+        *("go-on", "other-model", "person")
+    ]
+
+
+def test_a_failure_that_comes_back_counts_and_so_does_a_tree():
+    assert turns([("a", "1"), ("b", "2"), ("a", "3")])[-1] == "other-approach"
+    assert turns([("a", "1"), ("b", "1")])[-1] == "other-approach"
+    assert turns([("a", "1"), ("b", "2"), ("c", "3")])[-1] == "go-on"
+
+
+def test_what_says_nothing_is_like_nothing():
+    assert set(turns([("", None)] * 5)) == {"go-on"}
+
+
+@given(TRIES, LADDERS)
+def test_a_ladder_is_only_climbed_and_never_left(pairs, ladder):
+    rungs = [circle_of(tries(*pairs[:n]), ladder).rung for n in range(len(pairs) + 1)]
+    assert rungs == sorted(rungs)
+    assert all(0 <= rung < ladder for rung in rungs)
+
+
+@given(TRIES, LADDERS)
+def test_nobody_is_asked_before_something_came_twice(pairs, ladder):
+    circle = circle_of(tries(*pairs), ladder)
+    if circle.turn != "go-on":
+        assert len(circle.same) >= 2 and circle.same[-1] == len(pairs)
+    if circle.turn == "person":
+        assert len(circle.same) + circle.exactly >= ladder + 2
+
+
+@given(TRIES, st.tuples(SIGNATURES, TREES), LADDERS)
+def test_the_same_again_and_again_always_ends_with_a_person(pairs, same, ladder):
+    if same == ("", None):
+        return
+    following = turns([*pairs, *[same] * (ladder + 2)], ladder)[len(pairs) :]
+    assert "person" in following[: ladder + 2]
+    # Exactly the same never has a try for nothing: at most two on the first model, one on others.
+    if same[0]:
+        assert "person" in following[: ladder + 1]
+
+
+@given(TRIES, LADDERS, st.permutations(["a", "b", "c", ""]))
+def test_what_a_failure_is_called_does_not_matter(pairs, ladder, names):
+    renamed = dict(zip(["a", "b", "c"], [n for n in names if n], strict=True)) | {"": ""}
+    other = [(renamed[signature], tree) for signature, tree in pairs]
+    assert turns(pairs, ladder) == turns(other, ladder)
+
+
+# --- in a run ---------------------------------------------------------------------------------
+
+
+def fails(story, signature="s", tree=None, why="gate 'unit' failed"):
+    number = len(story.state.tasks["t1"].attempts) + 1
+    more = {"tree": tree, "head": f"h{number}"} if tree else {}
+    return story.starts("t1").ends("t1", "failed", signature=signature, why=why, **more)
+
+
+def ordered(story):
+    (order,) = decide(story.state, FREE, NOW)
+    return order.event if isinstance(order, Record) else order
+
+
+def test_a_task_in_circles_is_held_and_says_why():
+    story = fails(fails(Story.of(1, attempts=9).baseline(), tree="1"), tree="2")
+    assert isinstance(ordered(story), StartAttempt)
+    text = render_feedback(story.state, "t1") or ""
+    assert "Attempts 1 and 2 failed in the same way. Take a different approach" in text
+    story = fails(story, tree="3")
+    why = "it is going in circles: it failed in the same way 3 times: gate 'unit' failed"
+    assert ordered(story) == e.TaskHeld(task="t1", why=why)
+
+
+def test_a_tool_that_is_the_same_each_time_has_no_third_try():
+    story = fails(fails(Story.of(1, attempts=3).baseline(), tree="1"), tree="1")
+    why = "it is going in circles: it did exactly the same again: gate 'unit' failed"
+    assert ordered(story) == e.TaskHeld(task="t1", why=why)
+
+
+def test_a_task_whose_attempts_are_used_up_is_given_up_as_ever():
+    story = fails(fails(Story.of(1, attempts=2).baseline(), tree="1"), tree="1")
+    assert isinstance(ordered(story), e.TaskGivenUp)
+
+
+def test_three_times_the_same_is_a_persons_even_where_attempts_are_used_up():
+    story = Story.of(1, attempts=3).baseline()
+    for tree in "123":
+        story = fails(story, tree=tree)
+    assert isinstance(ordered(story), e.TaskHeld)
+
+
+def test_a_persons_retry_begins_anew_and_lost_attempts_do_not_count():
+    story = fails(fails(Story.of(1, attempts=3).baseline(), tree="1"), tree="1")
+    story.tell(ordered(story), e.RetryRequested(task="t1", note="try it so"))
+    assert tries_of(story.state.tasks["t1"]) == ()
+    assert isinstance(ordered(story), StartAttempt)
+    story = fails(story, tree="1").starts("t1").ends("t1", "lost")
+    assert [one.number for one in tries_of(story.state.tasks["t1"])] == [3]
+    assert isinstance(ordered(story), StartAttempt)
+
+
+def test_heads_that_come_back_red_are_tries_and_conflicts_are_none():
+    story = Story.of(1, attempts=9).baseline()
+    for cause, charged in (("red", True), ("conflict", False), ("red", True)):
+        story.starts("t1").ends("t1")
+        number = len(story.state.tasks["t1"].attempts)
+        story.tell(
+            e.HeadSentBack(
+                task="t1", attempt=number, cause=cause, signature="s", charged=charged, why="no"
+            )
+        )
+    found = tries_of(story.state.tasks["t1"])
+    assert [(one.number, one.tree) for one in found] == [(1, "t-t1-1"), (3, "t-t1-3")]
+    assert circle_of(found).turn == "other-approach"
+
+
+def test_trees_of_the_attempt_under_way_and_of_tries_are_known():
+    story = fails(Story.of(1).baseline(), tree="1").starts("t1")
+    done = e.RoundFinished(task="t1", attempt=2, round=1, tree="mine")
+    assert trees_tried(story.tell(done).state.tasks["t1"]) == {"mine"}
