@@ -47,7 +47,7 @@ from ledger.task_fold import longest_paths as longest_paths
 from ledger.task_fold import reindex as reindex
 from ledger.tip_fold import evolve_tip, start_over
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Raised when the fold changes, so that snapshots of an older fold are not used."""
 
 
@@ -124,6 +124,7 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             | e.AttemptPrepared()
             | e.RoundFinished()
             | e.RoundGateJudged()
+            | e.CheckerJudged()
             | e.AttemptFinished()
         ):
             evolve_attempt(state, event, at)
