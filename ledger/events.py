@@ -29,6 +29,7 @@ from ledger.model import (
     Settings,
     Sha,
     TaskId,
+    Tokens,
     Value,
     Verdict,
 )
@@ -113,11 +114,22 @@ class StopRequested(Fact):
     why: str = "a person asked"
 
 
+RunOutcome = Literal[
+    "complete",
+    "stopped",
+    "deadline",
+    "red-base",
+    "person-needed",
+    "no-space",
+    "budget",  # what is left to do may cost no more
+]
+
+
 class RunFinished(Fact):
     """Nothing is left to do, or nothing may be done."""
 
     kind: Literal["RunFinished"] = "RunFinished"
-    outcome: Literal["complete", "stopped", "deadline", "red-base", "person-needed", "no-space"]
+    outcome: RunOutcome
     exit_code: int
     why: str = ""
 
@@ -171,6 +183,8 @@ class AttemptStarted(Fact):
     attempt: int
     base: Sha
     worker: str
+    model: str = ""
+    """`provider:model`, where the worker is a model."""
 
 
 class AttemptPrepared(Fact):
@@ -197,6 +211,8 @@ class RoundFinished(Fact):
     commit: Sha | None = None
     """None: nothing changed, or nothing could be committed."""
     tree: Sha | None = None
+    change: str = ""
+    """A hash of what the changed files hold: the same for the same work on another base."""
     paths: tuple[str, ...] = ()
     """The first of the changed paths."""
     paths_count: int = 0
@@ -253,6 +269,8 @@ Cause = Literal[
     "could-not-run",  # a gate could not run on its head, but can on the tip
     "need",  # what it needs was taken out of the result
     "base",  # what it was made on was taken out of the result
+    "budget",  # a budget of its own held no further call
+    "question",  # it asks a person
 ]
 
 
@@ -277,6 +295,54 @@ class AttemptFinished(Fact):
     trouble: bool = False
     """Lost by a trouble of its own; a stop, a deadline or an engine's end is none."""
     duration_s: float = 0.0
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+class CallReserved(Fact):
+    """A model call was about to leave; until it is settled, the worst that it may cost is spent."""
+
+    kind: Literal["CallReserved"] = "CallReserved"
+    call: int
+    task: TaskId
+    attempt: int
+    worker: str
+    """Who calls: the task's worker, or the checker."""
+    provider: str
+    model: str
+    tokens: int
+    cost_usd: float | None = None
+    """None: the price is not known."""
+
+
+class CallSettled(Fact):
+    """A model call came to this."""
+
+    kind: Literal["CallSettled"] = "CallSettled"
+    call: int
+    tokens: Tokens | None = None
+    """None: nobody knows, and the worst counts."""
+    cost_usd: float | None = None
+
+
+class BudgetReached(Fact):
+    """A model call did not leave, since a budget would not hold it."""
+
+    kind: Literal["BudgetReached"] = "BudgetReached"
+    task: TaskId
+    attempt: int
+    scope: Literal["call", "attempt", "task", "run"]
+    why: str
+
+
+class ProviderPaused(Fact):
+    """A provider's limit lasts: calls to it wait until then."""
+
+    kind: Literal["ProviderPaused"] = "ProviderPaused"
+    provider: str
+    until: float | None = None
+    """Seconds since the epoch; None: it is over."""
 
 
 # --- the queue --------------------------------------------------------------------------------
@@ -461,6 +527,14 @@ class RetryRequested(Fact):
     note: str = ""
 
 
+class QuestionAnswered(Fact):
+    """A person answered what an attempt had asked."""
+
+    kind: Literal["QuestionAnswered"] = "QuestionAnswered"
+    task: TaskId
+    answer: str
+
+
 class TaskTaken(Fact):
     """A person took a task's head as a branch."""
 
@@ -555,6 +629,10 @@ Event = Annotated[
     | RoundGateJudged
     | CheckerJudged
     | AttemptFinished
+    | CallReserved
+    | CallSettled
+    | BudgetReached
+    | ProviderPaused
     | CandidateBuilt
     | PrefixCut
     | JudgingStarted
@@ -574,6 +652,7 @@ Event = Annotated[
     | TaskHeld
     | PathAllowed
     | RetryRequested
+    | QuestionAnswered
     | TaskTaken
     | HeadSubmitted
     | RejectRequested
@@ -594,6 +673,7 @@ PERSON_FACTS = (
     StopRequested,
     PathAllowed,
     RetryRequested,
+    QuestionAnswered,
     TaskTaken,
     HeadSubmitted,
     RejectRequested,

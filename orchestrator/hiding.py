@@ -42,7 +42,7 @@ NEVER = frozenset(
     """
     kind run task tasks id gate gates worker workers key tree commit head heads base base_tree
     tip tip_tree before target branch workspace log feedback removes kept settings limits
-    identity platform host outcome cause
+    identity platform host outcome cause change
     """.split()  # noqa: SIM905
 )
 """Fields that name something, whatever fact they are in."""

@@ -107,6 +107,8 @@ def _tasks(state: RunState, run: str) -> list[Step]:
         else:
             steps.append(Step(f"orch show {task_id} --log{run}", "why it waits for you"))
         steps.append(Step(f'orch retry {task_id} --note "..."{run}', "try again, with your advice"))
+        if not missing and any(attempt.head for attempt in task.attempts):
+            steps.append(Step(f"orch take {task_id}{run}", "finish it by hand, from its last head"))
     for task_id in state.with_status("failed")[:1]:
         steps.append(Step(f"orch show {task_id} --log{run}", "what failed, and why"))
         steps.append(Step(f'orch retry {task_id} --note "..."{run}', "try again, with your advice"))

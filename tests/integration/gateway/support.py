@@ -11,8 +11,8 @@ import anthropic
 import httpx
 import openai
 
+from ledger.books import Caps
 from ledger.model import Price
-from workers.gateway.budget import Caps
 from workers.gateway.gateway import Gateway, open_gateway
 from workers.gateway.grants import Access, CallLimits, Ended, Grant, Told
 from workers.gateway.pacing import Pacer
