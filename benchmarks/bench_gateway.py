@@ -22,10 +22,11 @@ import anyio
 import httpx
 
 from benchmarks.rows import Row, print_table
+from ledger.model import Price
 from workers.gateway.gateway import open_gateway
 from workers.gateway.grants import Grant
 from workers.gateway.pacing import Pacer
-from workers.gateway.prices import Price, Prices
+from workers.gateway.prices import Prices
 from workers.gateway.till import MemoryTill
 from workers.gateway.upstream import Provider
 
@@ -71,7 +72,7 @@ async def gateway(provider: str, folder: Path | None = None) -> AsyncIterator[tu
     """A gateway with all that a run's has: prices, a till, a pace that is shared in files."""
     with tempfile.TemporaryDirectory() as temporary:
         known = Provider("p", "anthropic", provider, "sk-bench-0123456789")
-        prices = Prices([Price(MODEL, 1, 1)])
+        prices = Prices([Price(model=MODEL, input=1, output=1)])
         pacer = Pacer(folder or Path(temporary))
         async with open_gateway([known], till=MemoryTill(), prices=prices, pacer=pacer) as made:
             access = made.open(Grant("r", "a", 1, "w", "p", (MODEL,)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.model import CommandWorker, WorkerSettings
+from ledger.model import CommandWorker, ModelWorkerSettings, WorkerSettings
 from workers.base import Worker
 from workers.command import ShellWorker
 
@@ -12,3 +12,5 @@ def make_worker(settings: WorkerSettings) -> Worker:
     match settings:
         case CommandWorker():
             return ShellWorker(settings)
+        case ModelWorkerSettings():
+            raise NotImplementedError("a model as a maker")

@@ -21,7 +21,10 @@ from ledger.model import (
     CommandWorker,
     Gate,
     Limits,
+    ModelWorkerSettings,
     Preparation,
+    Price,
+    ProviderSettings,
     SandboxSettings,
     Settings,
     Task,
@@ -208,7 +211,7 @@ def test_every_key_is_told_with_its_default() -> None:
                 assert told[key] == "`[]`"
             case _:
                 assert told[key] == f"{default:g}"
-    for model in (Gate, CommandWorker, Task):
+    for model in (Gate, CommandWorker, Task, ModelWorkerSettings, ProviderSettings, Price):
         assert set(model.model_fields) <= set(told)
     assert set(SandboxSettings.model_fields) - {"mode"} <= set(told)
     text = (DOCS / "reference" / "files.md").read_text("utf-8")

@@ -44,8 +44,9 @@ def resume(
     from orchestrator.cli.driving import detach as start_detached
     from orchestrator.cli.going_on import is_anything_left
     from orchestrator.cli.limits import changed_limits, refuse_past_deadline, said_of_changes
-    from orchestrator.config import refuse_missing_copies
+    from orchestrator.config import refuse_missing_copies, refuse_missing_keys
     from orchestrator.persons import change_limits, refuse_cleaned
+    from orchestrator.policy.models import workers_of_run
     from orchestrator.runs import load_state
 
     desk = sit_down(ctx, run)
@@ -64,7 +65,10 @@ def resume(
     if state.finished and limits == state.limits and not is_anything_left(state):
         show_end(desk.workplace, desk.store, state, as_json=as_json)
         return state.finished.exit_code
-    refuse_missing_copies(desk.workplace.checkout, state.started.settings)
+    settings = state.started.settings
+    refuse_missing_copies(desk.workplace.checkout, settings)
+    asked = workers_of_run(settings, state.started.plan)
+    refuse_missing_keys(settings, desk.workplace.environ, asked)
     if limits != state.limits:
         # Under the lock: an engine that drives the run keeps the limits that it was given.
         with EngineLock.take(desk.workplace.place.lock(desk.run)):

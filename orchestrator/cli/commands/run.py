@@ -70,7 +70,8 @@ def run(
     from orchestrator.cli.options import environ_of
     from orchestrator.cli.planned import answer_plan, load_checked, warn_before_run
     from orchestrator.cli.trusting import require_trust
-    from orchestrator.config import refuse_missing_copies
+    from orchestrator.config import refuse_missing_copies, refuse_missing_keys
+    from orchestrator.policy.models import workers_of_run
     from orchestrator.start import RunOptions, start_run
 
     environ = environ_of(ctx)
@@ -91,6 +92,8 @@ def run(
     if dry_run:
         answer_plan(workplace, checked, as_json=as_json)
         return 0
+    asked = workers_of_run(checked.settings, checked.plan)
+    refuse_missing_keys(checked.settings, workplace.environ, asked)
     require_trust(workplace, checked.sourced, attended=not unattended and output.can_ask())
     workplace.make_workspaces(checked.settings.workspaces)
     warn_before_run(workplace, checked)

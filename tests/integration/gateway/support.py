@@ -12,10 +12,11 @@ import httpx
 import openai
 
 from ledger.books import Caps
+from ledger.model import Price
 from workers.gateway.gateway import Gateway, open_gateway
 from workers.gateway.grants import Access, CallLimits, Ended, Grant, Told
 from workers.gateway.pacing import Pacer
-from workers.gateway.prices import Price, Prices
+from workers.gateway.prices import Prices
 from workers.gateway.till import MemoryTill
 from workers.gateway.trouble import Trouble
 from workers.gateway.upstream import Provider, Waits
@@ -23,7 +24,7 @@ from workers.scripted_model.server import ScriptedModel, scripted_model
 
 REAL_KEY = "sk-real-4711-never-to-be-seen-by-anybody"
 MODEL = "model-a"
-PRICES = Prices([Price(MODEL, input=1.0, output=10.0, cache_read=0.1, cache_write=1.25)])
+PRICES = Prices([Price(model=MODEL, input=1.0, output=10.0, cache_read=0.1, cache_write=1.25)])
 QUICK = Waits(connect_s=2, first_s=2, silence_s=1, whole_s=20, patience_s=20)
 
 
