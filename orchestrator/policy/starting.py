@@ -3,14 +3,15 @@
 1. The baseline starts at once, beside the first workers.
 2. Ready tasks start as `readiness` says, from the tip as it stands, unless there is too little
    room.
-3. A head that was sent back is re-applied first; a failed attempt is followed by a clean one.
+3. A head that was sent back is re-applied first, and what an attempt had done that asked a person;
+   a failed attempt is followed by a clean one.
 4. Where the run's budget is used up, no model starts to work any more; commands do.
 5. A model's place on its worker's ladder is that which the task's circles have brought it to.
 """
 
 from __future__ import annotations
 
-from ledger.state import RunState, TaskState
+from ledger.state import AttemptState, RunState, TaskState
 from orchestrator.policy.candidates import free_slots
 from orchestrator.policy.circles import circle_of, tries_of
 from orchestrator.policy.now import Now
@@ -23,6 +24,12 @@ def start_baseline(state: RunState) -> list[Order]:
     if state.baseline != "unknown" or free_slots(state) < 0:
         return []  # its slot is kept, unless there are fewer than there were
     return [RunBaseline()]
+
+
+def _goes_on(last: AttemptState) -> bool:
+    """Rule 3."""
+    asked = last.finished is not None and last.finished.cause == "question"
+    return last.sent_back is not None or asked
 
 
 def _model(state: RunState, task: TaskState) -> str:
@@ -41,7 +48,7 @@ def start(state: RunState, guide: Guide, now: Now) -> list[Order]:
     for task_id in startable(state, guide, slots, barred):
         task = state.tasks[task_id]
         last = task.last_telling
-        change = (last.started.base, last.head) if last and last.sent_back and last.head else None
+        change = (last.started.base, last.head) if last and _goes_on(last) and last.head else None
         orders.append(
             StartAttempt(
                 task=task_id,
