@@ -19,6 +19,7 @@ from ledger.model import (
     Settings,
     Task,
     TaskId,
+    Tokens,
     Verdict,
 )
 from ledger.state import RunState, begin, evolve
@@ -156,6 +157,36 @@ class Story:
                 {"task": task, "attempt": number, "outcome": outcome, **keywords}
             )
         )
+
+    def calls(
+        self,
+        task: TaskId,
+        came_to: Tokens | None = None,
+        cost_usd: float | None = 0.01,
+        *,
+        worker: str = "coder",
+        model: str = "small",
+        worst: int = 1000,
+        worst_usd: float | None = 0.05,
+        settled: bool = True,
+    ) -> Story:
+        """A model is called in the attempt under way at the task, and answers."""
+        number = self.state.calls + 1
+        self.tell(
+            e.CallReserved(
+                call=number,
+                task=task,
+                attempt=len(self.state.tasks[task].attempts),
+                worker=worker,
+                provider="acme",
+                model=model,
+                tokens=worst,
+                cost_usd=worst_usd,
+            )
+        )
+        if settled:
+            self.tell(e.CallSettled(call=number, tokens=came_to, cost_usd=cost_usd))
+        return self
 
     def queues(self, *tasks: TaskId) -> Story:
         """Each of the tasks is started and ends green."""
