@@ -14,6 +14,7 @@ from ledger.model import (
     Gate,
     Identity,
     Limits,
+    ModelWorkerSettings,
     Outcome,
     Plan,
     Settings,
@@ -65,9 +66,15 @@ def started(
     attempt_s: float = 60.0,
     allow_red_base: bool = False,
     unattended: bool = False,
+    models: tuple[str, ...] = (),
     **limits: Any,
 ) -> e.RunStarted:
-    """The first fact of a run of these tasks; keywords are limits."""
+    """The first fact of a run of these tasks; keywords are limits.
+
+    `models`: the ladder of its worker, which is no command then.
+    """
+    command = CommandWorker(kind="command", command="true")
+    model = ModelWorkerSettings(kind="model", models=models) if models else None
     return e.RunStarted(
         run="20261122-goal-a1",
         plan=plan_of(needs, paths),
@@ -75,7 +82,7 @@ def started(
             limits=Limits(**limits),
             worker="coder",
             gates=(Gate(name="unit", command="true"),),
-            workers={"coder": CommandWorker(kind="command", command="true")},
+            workers={"coder": model or command},
         ),
         base=BASE,
         base_tree="base-tree",
