@@ -218,7 +218,7 @@ class RoundFinished(Fact):
     outside: tuple[str, ...] = ()
     """Changed paths that the task may not change."""
     refusals: tuple[Refusal, ...] = ()
-    worker_outcome: Literal["done", "failed", "timeout", "not-started"] = "done"
+    worker_outcome: Literal["done", "failed", "timeout", "not-started", "stopped"] = "done"
     exit_code: int | None = None
     why: str = ""
     duration_s: float = 0.0

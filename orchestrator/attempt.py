@@ -100,7 +100,7 @@ async def _give_model(progress: Progress, held: AsyncExitStack) -> None:
         budget_tokens=MAP_TOKENS,
         paths=progress.task.paths,
         redactor=scene.journal.hiding.redactor,
-        known=scene.known_names,
+        known=scene.models.known,
     )
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import events as e
 from ledger.model import ModelWorkerSettings, TaskId
 from ledger.place import state_folder
-from ledger.state import RunState
+from orchestrator.policy.models import model_workers, providers_asked, workers_of_run
 from workers.base import ModelAccess
 
 if TYPE_CHECKING:
@@ -27,19 +26,15 @@ if TYPE_CHECKING:
     from workers.gateway.upstream import Provider
 
 
-def models_asked(state: RunState) -> tuple[str, ...]:
-    """The names of the model workers that the run may call: its tasks' and its checker."""
-    settings = state.started.settings
-    names = {state.worker_of(task.task) for task in state.tasks.values()}
-    names |= {settings.checker} if settings.checker else set()
-    return tuple(sorted(names & state.by_model()))
-
-
 class Models:
     """What an attempt may call."""
 
     def __init__(self, scene: Scene, gateway: Gateway) -> None:
+        from orchestrator.mapping import Known
+
         self._scene, self._gateway = scene, gateway
+        self.known = Known()
+        """What maps of the repository found so far."""
 
     @asynccontextmanager
     async def access(
@@ -90,8 +85,9 @@ class Models:
 @asynccontextmanager
 async def open_models(scene: Scene) -> AsyncIterator[Models | None]:
     """The models of a run; None where nothing of it is a model's."""
-    names = models_asked(scene.state)
-    if not names:
+    settings, environ = scene.settings, scene.workplace.environ
+    names = workers_of_run(settings, scene.state.plan)
+    if not model_workers(settings).keys() & set(names):
         yield None
         return
     from orchestrator.config import refuse_missing_keys
@@ -100,7 +96,6 @@ async def open_models(scene: Scene) -> AsyncIterator[Models | None]:
     from workers.gateway.pacing import Pacer
     from workers.gateway.prices import Prices
 
-    settings, environ = scene.settings, scene.workplace.environ
     refuse_missing_keys(settings, environ, names)
     async with open_gateway(
         _providers(scene, names),
@@ -114,7 +109,6 @@ async def open_models(scene: Scene) -> AsyncIterator[Models | None]:
 
 
 def _providers(scene: Scene, names: tuple[str, ...]) -> Iterator[Provider]:
-    from orchestrator.policy.models import providers_asked
     from workers.gateway.upstream import Provider
 
     settings = scene.settings

@@ -96,7 +96,7 @@ class Progress:
 def feedback_of(progress: Progress) -> str | None:
     """What the worker must know of this round's trouble and of earlier attempts."""
     state, task_id = progress.scene.state, progress.task.id
-    text = renderfeedback_of(
+    text = render_feedback(
         state,
         task_id,
         verdicts=tuple(v for v in progress.verdicts if v.outcome != "passed"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -33,9 +33,28 @@ class Brief:
     """What failed before; None at the first round of the first attempt."""
     note: str = ""
     """What a person said when they asked for another try."""
+    map: str = ""
+    """A map of the repository, for those who do not know it."""
     ledger_json: str = "{}"
     paths: tuple[str, ...] | None = None
     """The files that the task's `paths` cover; None where it may change anything."""
+
+
+@dataclass(frozen=True)
+class ModelAccess:
+    """Which models an attempt may call, where, and by which key. The key dies with the attempt."""
+
+    url: str
+    """The gateway's."""
+    key: str = field(repr=False)
+    dialect: Literal["anthropic", "openai"]
+    models: tuple[str, ...]
+    """The first is used."""
+    window_tokens: int = 128_000
+    max_output_tokens: int = 16_000
+    """What one answer may have."""
+    waited_s: Callable[[], float] = lambda: 0.0
+    """How long its calls have waited for a provider's limits so far: time that is not its own."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +80,27 @@ class Surroundings:
     """Values by names, in files that it can read, which no output of its may show."""
     confinement: Confinement | None = None
     """What it may touch; None: all that the user may."""
+    model: ModelAccess | None = None
+    """For workers that are models."""
+    check: Callable[[], Awaitable[str]] | None = None
+    """Judge what is in the tree now by the check gates, and say in words how it went."""
 
 
 @dataclass(frozen=True)
 class Report:
     """What became of the round. Whether the tree changed is not the worker's to say."""
 
-    outcome: Literal["done", "failed", "timeout", "not-started"]
+    outcome: Literal["done", "failed", "timeout", "not-started", "stopped"]
+    """`stopped`: by something that is nobody's fault; `cause` says by what."""
     exit_code: int | None = None
     why: str = ""
     """For a person; empty where it is done."""
+    cause: Literal["", "budget", "provider"] = ""
+    """What stopped it: no money or calls left, or a provider that does not serve it."""
+    summary: str = ""
+    """What it says it did, in two sentences."""
+    question: str | None = None
+    """What it asks a person; the round ends with it."""
     duration_s: float = 0.0
     usage: Usage = field(default_factory=Usage)
     note: str = ""

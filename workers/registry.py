@@ -5,6 +5,7 @@ from __future__ import annotations
 from ledger.model import CommandWorker, ModelWorkerSettings, WorkerSettings
 from workers.base import Worker
 from workers.command import ShellWorker
+from workers.model.worker import ModelWorker
 
 
 def make_worker(settings: WorkerSettings) -> Worker:
@@ -13,4 +14,4 @@ def make_worker(settings: WorkerSettings) -> Worker:
         case CommandWorker():
             return ShellWorker(settings)
         case ModelWorkerSettings():
-            raise NotImplementedError("a model as a maker")
+            return ModelWorker(prompt=settings.prompt)

@@ -17,7 +17,8 @@ Warnings:
 10. A task without paths may change anything; said once for all of them.
 11. Without gates nothing is judged.
 12. A task whose paths cover protected files of the base would be held if it changed them; said
-    once for each task, naming a few of them, unless its `may_change` covers them.
+    once for each task, naming a few of them, unless its `may_change` covers them. Files that
+    guide agents (AGENTS.md) are told of only where its paths name them.
 
 A finding says where by the keys of the plan file, so that a line can be found for it. Every
 look is bounded: ten thousand tasks take about a second.

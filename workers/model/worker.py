@@ -1,0 +1,123 @@
+"""A model as a worker: each attempt a fresh conversation, each round a part of it.
+
+1. It works until it ends the round, its time is up or it is stopped. Its time is its own: what it
+   waited for limits, and what gates took that it asked for, does not count.
+2. Whatever ends it, no process of its commands is left.
+3. A red check comes as the next round's feedback, into the same conversation.
+4. Nothing of pydantic-ai is imported before the first round: that takes seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+
+from ledger.model import Usage
+from workers.base import Brief, ModelAccess, Report, Surroundings
+from workers.model.prompt import first_words, next_words, system_words
+
+if TYPE_CHECKING:
+    from workers.model.conversation import Conversation, Outcome
+    from workers.model.desk import Desk
+
+
+@dataclass
+class ModelWorker:
+    """A worker whose settings name a model. One for each attempt."""
+
+    prompt: str = ""
+    """How the team works, beside the rules."""
+    env: tuple[str, ...] = ()
+    """Variables of the user's that its commands may see."""
+    _desk: Desk | None = field(default=None, repr=False)
+    _conversation: Conversation | None = field(default=None, repr=False)
+
+    async def run(self, brief: Brief, surroundings: Surroundings, timeout_s: float) -> Report:
+        """See Worker."""
+        access = surroundings.model
+        if access is None:
+            return Report(outcome="not-started", why="no model was given to this worker")
+        await anyio.to_thread.run_sync(_import)
+        talk, words = self._begin(access, brief, surroundings)
+        desk = self._desk
+        assert desk is not None
+        began, waited_s, spared_s = time.monotonic(), access.waited_s(), desk.spared_s
+        before = talk.tokens
+
+        def own_s() -> float:
+            others = access.waited_s() - waited_s + desk.spared_s - spared_s
+            return max(0.0, time.monotonic() - began - others)
+
+        desk.left_s = lambda: timeout_s - own_s()
+        with desk.working():
+            desk.transcript.begin(brief.round, access.models[0])
+            outcome = await _within(timeout_s, own_s, lambda: talk.round(words))
+            why = outcome.why if outcome else f"it was still working after {timeout_s:g} seconds"
+            how = outcome.outcome if outcome else "timeout"
+            desk.transcript.note(f"{how}{': ' if why else ''}{why}")
+        return Report(
+            outcome=how,
+            why=why,
+            cause=outcome.cause if outcome else "",
+            summary=outcome.summary if outcome else "",
+            question=outcome.question if outcome else None,
+            duration_s=own_s(),
+            usage=Usage(duration_s=own_s(), tokens=talk.tokens.total - before.total, cost_usd=None),
+            note=desk.transcript.lost,
+            tail=tuple(desk.transcript.tail),
+        )
+
+    def _begin(
+        self, access: ModelAccess, brief: Brief, surroundings: Surroundings
+    ) -> tuple[Conversation, str]:
+        """The conversation, and what is to be said in it now."""
+        from workers.model.conversation import Conversation
+        from workers.model.desk import Desk
+
+        if self._desk is None or self._conversation is None:
+            self._desk = Desk(
+                brief, surroundings, window_tokens=access.window_tokens, allowed=self.env
+            )
+            system = self._desk.redactor.redact_text(system_words(brief, self.prompt))
+            self._conversation = Conversation(access, self._desk, system)
+            words = first_words(brief)
+        else:
+            self._desk.begin_round(brief, surroundings)
+            words = next_words(brief)
+        return self._conversation, self._desk.redactor.redact_text(words)
+
+
+async def _within(
+    timeout_s: float, own_s: Callable[[], float], work: Callable[[], Any]
+) -> Outcome | None:
+    """What came of the work; None where its time was up first."""
+    ended: list[Outcome] = []
+    failed: list[Exception] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            left_s = timeout_s
+            while left_s > 0:
+                await anyio.sleep(left_s)
+                left_s = timeout_s - own_s()
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch)
+        try:
+            ended.append(await work())
+        except Exception as error:  # out of here it would come as one of a group
+            failed.append(error)
+        tasks.cancel_scope.cancel()
+    if failed:
+        raise failed[0]
+    return ended[0] if ended else None
+
+
+def _import() -> None:
+    """Bring in what takes long, beside the event loop."""
+    import workers.model.conversation  # noqa: F401
