@@ -18,6 +18,7 @@ from pydantic import Field
 
 from ledger.guidance import Guidance
 from ledger.model import (
+    CheckerFinding,
     Finding,
     Identity,
     Limits,
@@ -233,6 +234,27 @@ class RoundGateJudged(Fact):
     attempt: int
     round: int
     verdict: Verdict
+
+
+class CheckerJudged(Fact):
+    """What a checker said of a round's commit."""
+
+    kind: Literal["CheckerJudged"] = "CheckerJudged"
+    task: TaskId
+    attempt: int
+    round: int
+    worker: str
+    """The checker's name."""
+    model: str
+    findings: tuple[CheckerFinding, ...] = ()
+    back: tuple[int, ...] = ()
+    """Which of the findings send the work back, by their places."""
+    blocking: int = 0
+    """How many are blocking, also such as send nothing back any more."""
+    why: str = ""
+    """Why it could not judge; empty where it did."""
+    duration_s: float = 0.0
+    log: str | None = None
 
 
 AttemptOutcome = Literal["green", "unchanged", "held", "failed", "lost"]
@@ -605,6 +627,7 @@ Event = Annotated[
     | AttemptPrepared
     | RoundFinished
     | RoundGateJudged
+    | CheckerJudged
     | AttemptFinished
     | CallReserved
     | CallSettled

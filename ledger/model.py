@@ -355,6 +355,24 @@ class Finding(Value):
         return ": ".join(filter(None, (place, self.test, self.what)))
 
 
+class CheckerFinding(Value):
+    """What a checker found in a change."""
+
+    path: str
+    line: int = 0
+    """0: the file as a whole."""
+    severity: Literal["blocking", "advice"]
+    """Only what is blocking sends work back."""
+    what: str
+    reproduce: str = ""
+    """How to see it: a call, an input, a command."""
+
+    @property
+    def said(self) -> str:
+        """It as one line: `src/a.py:12: an empty list divides by zero`."""
+        return f"{self.path}:{self.line}: {self.what}" if self.line else f"{self.path}: {self.what}"
+
+
 class Tokens(Value):
     """What model calls used, in the vendors' own tokens; each is counted in one place only."""
 

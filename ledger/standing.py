@@ -40,10 +40,11 @@ class IllegalEvent(Exception):
 
 @dataclass(slots=True)
 class RoundState:
-    """One round: what the worker did, and what the check gates said of it."""
+    """One round: what the worker did, and what the check gates and the checker said of it."""
 
     finished: e.RoundFinished
     verdicts: list[Verdict] = field(default_factory=list)
+    checked: e.CheckerJudged | None = None
 
 
 @dataclass(slots=True)

@@ -127,6 +127,7 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             | e.AttemptPrepared()
             | e.RoundFinished()
             | e.RoundGateJudged()
+            | e.CheckerJudged()
             | e.AttemptFinished()
         ):
             evolve_attempt(state, event, at)

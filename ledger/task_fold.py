@@ -146,6 +146,7 @@ def evolve_attempt(
     | e.AttemptPrepared
     | e.RoundFinished
     | e.RoundGateJudged
+    | e.CheckerJudged
     | e.AttemptFinished,
     at: float,
 ) -> None:
@@ -167,6 +168,9 @@ def evolve_attempt(
         case e.RoundGateJudged():
             require(0 < event.round == len(attempt.rounds), f"round {event.round} is not the last")
             attempt.rounds[-1].verdicts.append(event.verdict)
+        case e.CheckerJudged():
+            require(0 < event.round == len(attempt.rounds), f"round {event.round} is not the last")
+            attempt.rounds[-1].checked = event
         case e.AttemptFinished():
             needs_head = event.outcome in ("green", "held") and event.cause != "question"
             require(not needs_head or event.head is not None, "a green attempt has a head")

@@ -40,6 +40,7 @@ def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line |
             | e.AttemptPrepared()
             | e.RoundFinished()
             | e.RoundGateJudged()
+            | e.CheckerJudged()
             | e.AttemptFinished()
         ):
             return _attempt(event, state, told)
@@ -169,10 +170,26 @@ def _attempt(event: e.Event, state: RunState, told: Told) -> Line | None:
             return f"{event.task}  round {event.round}: changed what it may not: {paths}", "bad"
         case e.RoundGateJudged() if event.verdict.outcome != "passed":
             return f"{event.task}  round {event.round}: {_red(event.verdict, told)}", "bad"
+        case e.CheckerJudged():
+            return _checked(event)
         case e.AttemptFinished():
             return _attempt_finished(event, state, told)
         case _:
             return None
+
+
+def _checked(event: e.CheckerJudged) -> Line:
+    by = f"{event.task}  round {event.round}: checker '{foreign(event.worker)}'"
+    if event.why:
+        return f"{by} could not judge: {foreign(event.why)}", "bad"
+    if event.back:
+        first = foreign(event.findings[event.back[0]].said)
+        more = f", and {len(event.back) - 1} more" if len(event.back) > 1 else ""
+        return f"{by} sends it back: {first}{more}", "bad"
+    if event.blocking:
+        return f"{by} still finds {count(event.blocking, 'blocking thing')}", "ask"
+    advice = f", with {count(len(event.findings), 'piece')} of advice" if event.findings else ""
+    return f"{by} has nothing against it{advice}", "good"
 
 
 def _attempt_finished(event: e.AttemptFinished, state: RunState, told: Told) -> Line:

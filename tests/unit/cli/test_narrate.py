@@ -104,6 +104,9 @@ def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
         "AttemptPrepared": e.AttemptPrepared(task="t", attempt=1, workspace="w"),
         "RoundFinished": e.RoundFinished(task="t", attempt=1, round=1, worker_outcome="timeout"),
         "RoundGateJudged": e.RoundGateJudged(task="t", attempt=1, round=1, verdict=red),
+        "CheckerJudged": e.CheckerJudged(
+            task="t", attempt=1, round=1, worker="c", model="m", blocking=1
+        ),
         "AttemptFinished": e.AttemptFinished(task="t", attempt=1, outcome="lost", why="w"),
         "CandidateBuilt": story.state.candidates[number].built,
         "PrefixCut": e.PrefixCut(length=1),

@@ -156,6 +156,7 @@ CASES: list[tuple[Callable[[], Story], e.Event]] = [
     (working, e.RoundFinished(**ATTEMPT, round=0)),
     (working, e.RoundGateJudged(**ATTEMPT, round=0, verdict=verdict())),
     (working, e.RoundGateJudged(**ATTEMPT, round=1, verdict=verdict())),
+    (working, e.CheckerJudged(**ATTEMPT, round=1, worker="c", model="m")),
     (working, ends("a", 2)),
     (working, ends("b")),
     (working, ends("nobody")),
