@@ -105,7 +105,7 @@ def board(
         hidden=len(state.tasks) - len(rows),
         queue=_queue(state, said, now),
         totals=_totals(state),
-        money=", ".join(filter(None, (spent(state).said, budget_of(state).said))),
+        money="; ".join(filter(None, (spent(state).said, budget_of(state).said))),
         waits="; ".join(said_of_waits(waits(state, now), now)),
     )
 

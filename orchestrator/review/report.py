@@ -124,7 +124,7 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
     if state.landings:
         where = f"{code(result_branch(state.run))} at {code(short(state.result))}"
         rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
-    if cost := ", ".join(filter(None, (spent(state).said, budget_of(state).said))):
+    if cost := "; ".join(filter(None, (spent(state).said, budget_of(state).said))):
         rows.append(f"- Spent: {escaped(cost)}")
     rows += [f"- Gate {code(gate)} on the result: {said}" for gate, said in tests_on_result(state)]
     rows += [
@@ -280,7 +280,9 @@ def _cost(state: RunState) -> str:
     named = [("attempts that landed", good), ("all else", rest), ("the run", whole)]
     for name, amount in named:
         said = spending(amount)
-        cost = said_of_cost(said.known_usd, said.unpriced) if said else ""
+        if not said:
+            continue
+        cost = said_of_cost(said.known_usd, said.unpriced)
         rows.append(f"| {name} | {amount.tokens:,} | {escaped(cost)} |")
     if landed:
         each = money(whole.nanos / 1e9 / len(landed)) if not whole.unpriced else "cost unknown"
@@ -289,7 +291,7 @@ def _cost(state: RunState) -> str:
         rows += ["", f"**Per landed task: {escaped(cost)}** ({of}, all spending shared out)."]
     rows += [
         "",
-        f"By model, with cached tokens and checkers apart: {code(f'orch cost {state.run}')}",
+        f"With cached tokens and checkers apart: {code(f'orch cost {state.run} --by model')}",
     ]
     return "\n".join(rows)
 

@@ -329,7 +329,7 @@ def _phase(status: StatusView, now: float, paint: Paint) -> str:
 def _money(status: StatusView, now: float, paint: Paint) -> list[str]:
     """What models came to, what is left, what they wait for and what they ask."""
     spent, left = status.spent.said, status.budget.said
-    lines = [", ".join(filter(None, (f"spent {spent}" if spent else "", left)))]
+    lines = ["; ".join(filter(None, (f"spent {spent}" if spent else "", left)))]
     if status.budget.reached:
         lines.append(paint(f"budget reached: {foreign(status.budget.reached)}", "ask"))
     waiting = tuple((name, until) for name, until in status.pauses if until > now)

@@ -1,6 +1,8 @@
 """Models as a person sees them: what they cost, budgets that are reached, questions."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -142,7 +144,7 @@ def test_a_ledger_without_models_says_so(here: Terminal) -> None:
 
 def test_every_view_says_what_was_spent_and_what_is_left(here: Terminal) -> None:
     record(here, spending().tell(e.RunFinished(outcome="complete", exit_code=1)))
-    said = "4,000 tokens, $0.75, $4.25 of $5.00 left"
+    said = "4,000 tokens, $0.75; $4.25 of $5.00 left"
     assert said in ok(here.orch("status")).out
     assert said in ok(here.orch("status")).out, "and so does the view that was kept"
     status = ok(here.orch("status", "--json")).json
@@ -170,12 +172,91 @@ def test_a_run_whose_budget_is_reached_goes_on_only_with_a_larger_one(here: Term
         assert said.exit_code == 2 and "hint: write for example --budget-usd 5" in said.err, said
     assert here.orch("resume", "--budget-tokens", "5x").exit_code == 2
     assert len(facts_of(here, run)) == before, "nothing was started, nothing recorded"
-    # The larger budget is recorded, and what was reached is forgotten; here its work cannot begin.
-    here.orch("resume", "--budget-usd", "2", "--budget-tokens", "2M")
-    changed = [fact for fact in facts_of(here, run) if fact.kind == "LimitsChanged"]
-    assert [(one.limits.budget_usd, one.limits.budget_tokens) for one in changed] == [
-        (2.0, 2_000_000)
-    ]
+
+
+GREETS = """
+[[turn]]
+task = "Ada"
+call = [{ name = "write", input = { path = "greeting.txt", text = "Hello, Ada" } }]
+
+[[turn]]
+task = "Ada"
+when = "greeting.txt"
+call = [{ name = "finish", input = { summary = "It greets Ada." } }]
+
+[[turn]]
+call = [{ name = "ask", input = { question = "Whom do I greet?" } }]
+"""
+MODELS = """
+[run]
+worker = "coder"
+sandbox = "none"
+min_free_gb = 0
+
+[[gate]]
+name = "greets"
+command = "test ! -e greeting.txt || grep -q Hello greeting.txt"
+
+[worker.coder]
+kind = "model"
+model = "scripted:small"
+
+[provider.scripted]
+dialect = "openai"
+url = "{url}/v1"
+
+[[price]]
+model = "scripted:small"
+input = 1.0
+output = 4.0
+"""
+
+
+@contextmanager
+def greeting(here: Terminal) -> Iterator[None]:
+    """A scripted model is served, and the settings name it as the worker."""
+    (here.home / "greets.toml").write_text(GREETS)
+    model = here.start("scripted-model", str(here.home / "greets.toml"))
+    try:
+        assert model.stdout is not None
+        url = model.stdout.readline().strip()
+        here.write({".agent/orch.toml": MODELS.format(url=url)})
+        here.plan(("greeting", ()))
+        yield
+    finally:
+        model.terminate()
+        model.communicate(timeout=20)
+
+
+def test_a_run_ends_at_its_budget_asks_and_goes_on_with_what_it_is_told(here: Terminal) -> None:
+    with greeting(here):
+        said = here.orch("run", "--budget-usd", "0.01")
+        assert said.exit_code == 4, said
+        assert "(to go on: orch resume --budget-usd 0.02)" in said.err
+        before = len(facts_of(here, ok(here.orch("status", "--json")).json["run"]))
+        assert here.orch("resume").exit_code == 4
+        run = ok(here.orch("status", "--json")).json["run"]
+        assert len(facts_of(here, run)) == before, "nothing was started"
+
+        said = here.orch("resume", "--budget-usd", "1")
+        assert said.exit_code == 5, said
+        assert "greeting  asks you (" in said.err and ": Whom do I greet?" in said.err
+        status = ok(here.orch("status", "--json")).json
+        assert status["questions"] == [["greeting", "Whom do I greet?"]]
+        assert status["next"][0][0] == 'orch answer greeting "..."'
+
+        said = ok(here.orch("answer", "greeting", "Ada, please"))
+        assert "result landed greeting (1 of 1)" in said.err
+    assert here.git("show", f"orch/{run}/result:greeting.txt") == "Hello, Ada"
+    costs = ok(here.orch("cost", run, "--json")).json
+    assert costs["total"]["landed_tasks"] == 1 and costs["total"]["unsettled_calls"] == 0
+    known = {name: bill["calls"] for name, bill in costs["purposes"].items() if bill["calls"]}
+    assert known == {"landed": 2, "failed": 1}, "the attempt that asked did not land"
+    assert costs["total"]["usd_per_landed_task"] == costs["total"]["cost_usd"] > 0
+    status = ok(here.orch("status", "--json")).json
+    assert status["cost_usd"] == pytest.approx(costs["total"]["cost_usd"])
+    assert "by coder (scripted:small)" in ok(here.orch("show", "greeting")).out
+    ok(here.orch("ledger", "verify"))
 
 
 def test_a_budget_is_set_and_taken_away_where_a_run_starts(here: Terminal) -> None:

@@ -68,9 +68,9 @@ def test_what_is_in_flight_counts_as_spent_in_every_view() -> None:
     assert spent(story.state) == spent(story.state, "a", 1) == Spending(2000, 0.75)
     assert budget_of(story.state).left_usd == 4.25 and budget_of(story.state).left_tokens == 7000
     text = lines_of(status_of(story.state, alive=True))
-    assert "spent 2,000 tokens, $0.75, $4.25 of $5.00 and 7,000 of 9,000 tokens left" in text
+    assert "spent 2,000 tokens, $0.75; $4.25 of $5.00 and 7,000 of 9,000 tokens left" in text
     shown = board(story.state, lay_out(story.state), {}, 10.0, 20)
-    assert shown.money == "2,000 tokens, $0.75, $4.25 of $5.00 and 7,000 of 9,000 tokens left"
+    assert shown.money == "2,000 tokens, $0.75; $4.25 of $5.00 and 7,000 of 9,000 tokens left"
     assert "budget     $4.25 of $5.00" in "\n".join(render_run(story.state, 10.0))
     # what a dead engine left unsettled is spent
     story.tell(e.EngineStarted(pid=1, host="h"))
