@@ -17,7 +17,7 @@ from ledger.model import Limits
 from ledger.state import RunState
 from orchestrator.errors import OrchError
 from orchestrator.policy.ending import under_way
-from orchestrator.review.spending import spent, to_raise
+from orchestrator.review.spent import spent, to_raise
 from orchestrator.review.words import money, tokens
 
 BudgetUsdOption = Annotated[

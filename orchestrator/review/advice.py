@@ -14,7 +14,7 @@ from ledger.model import FEWER_TESTS
 from orchestrator.policy.accepted import unaccepted, withdrawn
 from orchestrator.policy.flaky import too_flaky
 from orchestrator.policy.tip import red_tip
-from orchestrator.review.spending import questions, to_raise
+from orchestrator.review.spent import questions, to_raise
 from orchestrator.review.words import listed, short
 
 if TYPE_CHECKING:

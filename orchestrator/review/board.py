@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ledger.state import RunState, Status, TaskState
-from orchestrator.review.spending import budget_of, said_of_waits, spent, waits
+from orchestrator.review.spent import budget_of, said_of_waits, spent, waits
 from orchestrator.review.status import why_so
 from orchestrator.review.words import count, duration, foreign, listed, short
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.review.cost import PURPOSES, Bill, Costs, Line, Purpose
-from orchestrator.review.spending import said_of_cost
+from orchestrator.review.spent import said_of_cost
 from orchestrator.review.words import Paint, count, foreign, money, tokens, unpainted
 
 HEADS = ("calls", "input", "cached", "written", "output", "reasoning", "cost", "landed", "each")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ledger import events as e
 from ledger.model import FEWER_TESTS, Verdict
 from orchestrator.review.flakes import said_of_flake
-from orchestrator.review.spending import said_of_waits, said_of_worker, spent, to_raise
+from orchestrator.review.spent import said_of_waits, said_of_worker, spent, to_raise
 from orchestrator.review.tested import counts_of
 from orchestrator.review.told import Told
 from orchestrator.review.words import Style, branch, count, duration, foreign, listed, short

@@ -20,7 +20,7 @@ from orchestrator.review.advice import next_steps
 from orchestrator.review.flakes import flaky_on, said_of_flake
 from orchestrator.review.moved import said_of_moves
 from orchestrator.review.narrate import said_of
-from orchestrator.review.spending import budget_of, said_of_cost, said_of_worker, spending, spent
+from orchestrator.review.spent import budget_of, said_of_cost, said_of_worker, spending, spent
 from orchestrator.review.status import why_so
 from orchestrator.review.tested import tests_on_result
 from orchestrator.review.words import (

@@ -11,7 +11,7 @@ from ledger.events import RoundFinished
 from ledger.model import Verdict
 from ledger.state import AttemptState, CandidateState, RunState, TaskState
 from orchestrator.review.narrate import said_of
-from orchestrator.review.spending import budget_of, said_of_worker, spent
+from orchestrator.review.spent import budget_of, said_of_worker, spent
 from orchestrator.review.status import why_so
 from orchestrator.review.tested import told_of_failures
 from orchestrator.review.words import (

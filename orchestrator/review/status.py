@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.review.flakes import flaky_on, flaky_tests
 from orchestrator.review.moved import said_of_moves
-from orchestrator.review.spending import (
+from orchestrator.review.spent import (
     Budget,
-    Spending,
+    Spent,
     budget_of,
     said_of_waits,
     spent,
     told_questions,
     waits,
 )
-from orchestrator.review.spending import questions as questions_of
+from orchestrator.review.spent import questions as questions_of
 from orchestrator.review.words import (
     STATUS_STYLE,
     Paint,
@@ -119,7 +119,7 @@ class StatusView:
     moved: tuple[str, ...]
     """What is to be said of steps of the tip that somebody else made."""
     notices: tuple[str, ...]
-    spent: Spending
+    spent: Spent
     cost_usd: float | None
     """None: a part of it is not known."""
     budget: Budget
@@ -252,7 +252,7 @@ def status_from_json(body: Any) -> StatusView | None:
         body["tasks"] = tuple(TaskLine(**task) for task in body["tasks"])
         body["tests"] = tuple((gate, said) for gate, said in body["tests"])
         body["next"] = tuple((command, why) for command, why in body["next"])
-        body["spent"], body["budget"] = Spending(**body["spent"]), Budget(**body["budget"])
+        body["spent"], body["budget"] = Spent(**body["spent"]), Budget(**body["budget"])
         body["pauses"] = tuple((name, until) for name, until in body["pauses"])
         body["questions"] = tuple((task, asked) for task, asked in body["questions"])
     except (TypeError, ValueError):

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from ledger.books import Sum
     from ledger.state import RunState
 
-SPENT_TOKENS_TWICE_AT_LEAST = 1_000_000
-"""What is offered as a budget of tokens where none was set."""
+TOKENS_OFFERED = 1_000_000
+"""The least that is offered as a budget of tokens where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class Spent:
     """What a run, a task or an attempt spent."""
 
     tokens: int = 0
@@ -76,12 +76,12 @@ def said_of_cost(known_usd: float, unpriced: int) -> str:
     return f"{money(known_usd)} and {count(unpriced, 'call')} of unknown cost"
 
 
-def spending(amount: Sum) -> Spending:
+def spending(amount: Sum) -> Spent:
     """A sum of the books, for people."""
-    return Spending(amount.tokens, amount.nanos / 1e9, amount.unpriced)
+    return Spent(amount.tokens, amount.nanos / 1e9, amount.unpriced)
 
 
-def spent(state: RunState, task: str = "", attempt: int = 0) -> Spending:
+def spent(state: RunState, task: str = "", attempt: int = 0) -> Spent:
     """What the run, a task or one attempt at it spent, what is in flight included."""
     purse = f"{task}/{attempt}" if attempt else task
     return spending(state.books.spent_by(purse) + state.books.held_by(purse))
@@ -108,7 +108,7 @@ def to_raise(state: RunState) -> str:
     why = reached.why if reached else ""
     # The reason ends with the cap that would not hold the call.
     if why == PRICE_UNKNOWN or (why.endswith(" tokens") and limits.budget_tokens):
-        most = limits.budget_tokens or max(spent(state).tokens, SPENT_TOKENS_TWICE_AT_LEAST // 2)
+        most = limits.budget_tokens or max(spent(state).tokens, TOKENS_OFFERED // 2)
         return f"--budget-tokens {2 * most}"
     return f"--budget-usd {2 * (limits.budget_usd or 1):g}"
 

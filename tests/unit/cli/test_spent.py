@@ -14,7 +14,7 @@ from orchestrator.review.board import board, lay_out
 from orchestrator.review.narrate import narrate, narrate_all
 from orchestrator.review.report import render_report
 from orchestrator.review.show import render_run, render_task
-from orchestrator.review.spending import Spending, budget_of, said_of_cost, spent, to_raise
+from orchestrator.review.spent import Spent, budget_of, said_of_cost, spent, to_raise
 from orchestrator.review.status import (
     StatusView,
     render_status,
@@ -55,8 +55,8 @@ def reached(story: Story, tokens: int = 10**9, usd: float | None = 1000.0) -> St
 def test_a_price_that_is_not_known_is_said_and_is_never_nothing() -> None:
     assert said_of_cost(0.0, 2) == "cost unknown"
     assert said_of_cost(0.5, 2) == "$0.50 and 2 calls of unknown cost"
-    assert Spending(10, 0.5, 1).cost_usd is None and Spending(10, 0.5).cost_usd == 0.5
-    assert Spending().said == "" and Spending(10).said == "10 tokens, $0.00"
+    assert Spent(10, 0.5, 1).cost_usd is None and Spent(10, 0.5).cost_usd == 0.5
+    assert Spent().said == "" and Spent(10).said == "10 tokens, $0.00"
     assert [money(usd) for usd in (0, 0.00001, 0.0123, 1.2, 1234.5)] == [
         *("$0.00", "under $0.0001", "$0.0123", "$1.20", "$1,234.50")
     ]
@@ -65,7 +65,7 @@ def test_a_price_that_is_not_known_is_said_and_is_never_nothing() -> None:
 def test_what_is_in_flight_counts_as_spent_in_every_view() -> None:
     story = Story.of({"a": [], "b": []}, budget_usd=5.0, budget_tokens=9000).baseline()
     story.starts("a").calls("a", USED, 0.25).calls("a", settled=False, worst_usd=0.5)
-    assert spent(story.state) == spent(story.state, "a", 1) == Spending(2000, 0.75)
+    assert spent(story.state) == spent(story.state, "a", 1) == Spent(2000, 0.75)
     assert budget_of(story.state).left_usd == 4.25 and budget_of(story.state).left_tokens == 7000
     text = lines_of(status_of(story.state, alive=True))
     assert "spent 2,000 tokens, $0.75; $4.25 of $5.00 and 7,000 of 9,000 tokens left" in text
@@ -74,7 +74,7 @@ def test_what_is_in_flight_counts_as_spent_in_every_view() -> None:
     assert "budget     $4.25 of $5.00" in "\n".join(render_run(story.state, 10.0))
     # what a dead engine left unsettled is spent
     story.tell(e.EngineStarted(pid=1, host="h"))
-    assert spent(story.state) == Spending(2000, 0.75)
+    assert spent(story.state) == Spent(2000, 0.75)
 
 
 def test_a_run_without_models_says_nothing_of_money() -> None:
