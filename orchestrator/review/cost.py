@@ -207,7 +207,7 @@ def share_out(calls: Iterable[Call], fates: Fates, by: By, since: float = 0.0) -
             bill.add(call)
         if purpose != "planning":
             tasks.add((call.run, call.task))
-        if purpose != "checking":
+        if purpose not in ("checking", "planning"):
             makers.setdefault(call.made_in, set()).add(named)
     for (run, task), (attempt, at) in fates.landed.items():
         if at < since or (run, task) not in tasks:
@@ -221,10 +221,8 @@ def share_out(calls: Iterable[Call], fates: Fates, by: By, since: float = 0.0) -
 _NAMES: Mapping[By, Callable[[Call], str]] = {
     "run": lambda call: call.run or "(planning)",
     "task": lambda call: f"{call.run} {call.task}".strip() or "(planning)",
-    "attempt": lambda call: (
-        f"{call.run} {call.task}/{call.attempt}" if call.task else f"{call.run} (planning)".strip()
-    ),
-    "worker": lambda call: call.worker or "(planning)",
+    "attempt": lambda call: f"{call.run} {call.task}/{call.attempt}" if call.task else "(planning)",
+    "worker": lambda call: call.worker,
     "model": lambda call: call.model,
     "day": lambda call: day(call.at)[:10],
 }

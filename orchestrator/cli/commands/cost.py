@@ -68,12 +68,10 @@ def cost(
     from orchestrator.runs import pick_run
 
     ledger = open_ledger(Path.cwd(), environ_of(ctx))
-    picked = pick_run(ledger.store, run)
-    assert ledger.store is not None  # pick_run refuses a ledger that is not there
-    one = picked if run else None
+    one = pick_run(ledger.store, run) if run else None
     after = parse_since(since, time.time()) if since else None
     shared = by or (By.TASK if one else By.RUN)
-    costs = load_costs(ledger.store, shared.value, one, after or 0.0)
+    costs = load_costs(ledger.place, ledger.store, shared.value, one, after or 0.0)
     if as_json:
         output.answer_json(costs_as_json(costs, one, after))
     elif not costs.whole.bill.calls:
