@@ -18,6 +18,7 @@ from pydantic import Field
 
 from ledger.guidance import Guidance
 from ledger.model import (
+    CheckerFinding,
     Finding,
     Identity,
     Limits,
@@ -28,6 +29,7 @@ from ledger.model import (
     Settings,
     Sha,
     TaskId,
+    Tokens,
     Value,
     Verdict,
 )
@@ -112,11 +114,22 @@ class StopRequested(Fact):
     why: str = "a person asked"
 
 
+RunOutcome = Literal[
+    "complete",
+    "stopped",
+    "deadline",
+    "red-base",
+    "person-needed",
+    "no-space",
+    "budget",  # what is left to do may cost no more
+]
+
+
 class RunFinished(Fact):
     """Nothing is left to do, or nothing may be done."""
 
     kind: Literal["RunFinished"] = "RunFinished"
-    outcome: Literal["complete", "stopped", "deadline", "red-base", "person-needed", "no-space"]
+    outcome: RunOutcome
     exit_code: int
     why: str = ""
 
@@ -170,6 +183,8 @@ class AttemptStarted(Fact):
     attempt: int
     base: Sha
     worker: str
+    model: str = ""
+    """`provider:model`, where the worker is a model."""
 
 
 class AttemptPrepared(Fact):
@@ -196,6 +211,8 @@ class RoundFinished(Fact):
     commit: Sha | None = None
     """None: nothing changed, or nothing could be committed."""
     tree: Sha | None = None
+    change: str = ""
+    """A hash of what the changed files hold: the same for the same work on another base."""
     paths: tuple[str, ...] = ()
     """The first of the changed paths."""
     paths_count: int = 0
@@ -219,6 +236,27 @@ class RoundGateJudged(Fact):
     verdict: Verdict
 
 
+class CheckerJudged(Fact):
+    """What a checker said of a round's commit."""
+
+    kind: Literal["CheckerJudged"] = "CheckerJudged"
+    task: TaskId
+    attempt: int
+    round: int
+    worker: str
+    """The checker's name."""
+    model: str
+    findings: tuple[CheckerFinding, ...] = ()
+    back: tuple[int, ...] = ()
+    """Which of the findings send the work back, by their places."""
+    blocking: int = 0
+    """How many are blocking, also such as send nothing back any more."""
+    why: str = ""
+    """Why it could not judge; empty where it did."""
+    duration_s: float = 0.0
+    log: str | None = None
+
+
 AttemptOutcome = Literal["green", "unchanged", "held", "failed", "lost"]
 Cause = Literal[
     "worker",  # it exited with an error, or could not start
@@ -231,6 +269,8 @@ Cause = Literal[
     "could-not-run",  # a gate could not run on its head, but can on the tip
     "need",  # what it needs was taken out of the result
     "base",  # what it was made on was taken out of the result
+    "budget",  # a budget of its own held no further call
+    "question",  # it asks a person
 ]
 
 
@@ -255,6 +295,54 @@ class AttemptFinished(Fact):
     trouble: bool = False
     """Lost by a trouble of its own; a stop, a deadline or an engine's end is none."""
     duration_s: float = 0.0
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+class CallReserved(Fact):
+    """A model call was about to leave; until it is settled, the worst that it may cost is spent."""
+
+    kind: Literal["CallReserved"] = "CallReserved"
+    call: int
+    task: TaskId
+    attempt: int
+    worker: str
+    """Who calls: the task's worker, or the checker."""
+    provider: str
+    model: str
+    tokens: int
+    cost_usd: float | None = None
+    """None: the price is not known."""
+
+
+class CallSettled(Fact):
+    """A model call came to this."""
+
+    kind: Literal["CallSettled"] = "CallSettled"
+    call: int
+    tokens: Tokens | None = None
+    """None: nobody knows, and the worst counts."""
+    cost_usd: float | None = None
+
+
+class BudgetReached(Fact):
+    """A model call did not leave, since a budget would not hold it."""
+
+    kind: Literal["BudgetReached"] = "BudgetReached"
+    task: TaskId
+    attempt: int
+    scope: Literal["call", "attempt", "task", "run"]
+    why: str
+
+
+class ProviderPaused(Fact):
+    """A provider's limit lasts: calls to it wait until then."""
+
+    kind: Literal["ProviderPaused"] = "ProviderPaused"
+    provider: str
+    until: float | None = None
+    """Seconds since the epoch; None: it is over."""
 
 
 # --- the queue --------------------------------------------------------------------------------
@@ -439,6 +527,14 @@ class RetryRequested(Fact):
     note: str = ""
 
 
+class QuestionAnswered(Fact):
+    """A person answered what an attempt had asked."""
+
+    kind: Literal["QuestionAnswered"] = "QuestionAnswered"
+    task: TaskId
+    answer: str
+
+
 class TaskTaken(Fact):
     """A person took a task's head as a branch."""
 
@@ -531,7 +627,12 @@ Event = Annotated[
     | AttemptPrepared
     | RoundFinished
     | RoundGateJudged
+    | CheckerJudged
     | AttemptFinished
+    | CallReserved
+    | CallSettled
+    | BudgetReached
+    | ProviderPaused
     | CandidateBuilt
     | PrefixCut
     | JudgingStarted
@@ -551,6 +652,7 @@ Event = Annotated[
     | TaskHeld
     | PathAllowed
     | RetryRequested
+    | QuestionAnswered
     | TaskTaken
     | HeadSubmitted
     | RejectRequested
@@ -571,6 +673,7 @@ PERSON_FACTS = (
     StopRequested,
     PathAllowed,
     RetryRequested,
+    QuestionAnswered,
     TaskTaken,
     HeadSubmitted,
     RejectRequested,

@@ -123,8 +123,58 @@ class CommandWorker(Value):
     """What it may reach from its sandbox."""
 
 
-WorkerSettings = Annotated[CommandWorker, Field()]
-"""A union by `kind` once there is a second kind."""
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*:[!-~]+$", max_length=200)]
+"""`provider:model`; what is behind the first colon is the provider's own name for it."""
+
+
+class ModelWorkerSettings(Value):
+    """A model as a worker: orch's own loop, or who plans or checks."""
+
+    kind: Literal["model"]
+    models: Annotated[tuple[ModelName, ...], Field(min_length=1)]
+    """The first is asked; the others in turn, where a task goes in circles. `model` in the file
+    is a ladder of one."""
+    prompt: str = ""
+    """Instructions beside those of orch."""
+    window_tokens: Annotated[int, Field(ge=4096)] = 128_000
+    """What the model can read at once."""
+    max_output_tokens: Annotated[int, Field(ge=256)] = 16_000
+    """What one of its answers may have."""
+    timeout_s: Annotated[float, Field(gt=0)] | None = None
+    network: Network = False
+    """What the commands that it runs may reach from their sandbox."""
+
+
+WorkerSettings = Annotated[CommandWorker | ModelWorkerSettings, Field(discriminator="kind")]
+
+
+class ProviderSettings(Value):
+    """Who serves models."""
+
+    dialect: Literal["anthropic", "openai"]
+    """Which wire format it speaks: Anthropic Messages, or OpenAI Chat Completions."""
+    url: str
+    key: str | None = None
+    """The name of the variable that holds its key; None: it wants none."""
+
+
+class Price(Value):
+    """What a model costs, in US dollars for a million tokens."""
+
+    model: str
+    """As requests name it, or `provider:model`."""
+    input: Annotated[float, Field(ge=0)]
+    output: Annotated[float, Field(ge=0)]
+    cache_read: Annotated[float, Field(ge=0)] | None = None
+    """None: as any input."""
+    cache_write: Annotated[float, Field(ge=0)] | None = None
+
+    def cost_usd(self, tokens: Tokens) -> float:
+        """What that many tokens cost."""
+        read = self.input if self.cache_read is None else self.cache_read
+        write = self.input if self.cache_write is None else self.cache_write
+        total = tokens.input * self.input + tokens.output * self.output
+        return (total + tokens.cache_read * read + tokens.cache_write * write) / 1e6
 
 
 class Limits(Value):
@@ -137,6 +187,14 @@ class Limits(Value):
     timeout_s: Annotated[float, Field(gt=0)] = 1800.0
     """One attempt's own working time: gates and sleep are not counted."""
     min_free_gb: Annotated[float, Field(ge=0)] = 5.0
+    check_rounds: Annotated[int, Field(ge=1, le=20)] = 2
+    """How often a checker may send an attempt's work back."""
+    budget_usd: Annotated[float, Field(gt=0)] | None = None
+    """What all model calls of the run may cost. None: as much as comes, like the next three."""
+    budget_tokens: Annotated[int, Field(ge=1)] | None = None
+    attempt_usd: Annotated[float, Field(gt=0)] | None = None
+    task_usd: Annotated[float, Field(gt=0)] | None = None
+    """What one task may cost, all its attempts together."""
     deadline: float | None = None
     """Seconds since the epoch; past it nothing new starts and the run ends in order."""
 
@@ -161,6 +219,12 @@ class Settings(Value):
     sandbox: SandboxSettings = SandboxSettings()
     worker: str | None = None
     """The default worker's name."""
+    planner: str | None = None
+    """Who plans; a model worker. None: nobody, a goal is one task."""
+    checker: str | None = None
+    """Who judges what others made, between check and land gates; a model worker."""
+    plan_budget_usd: Annotated[float, Field(gt=0)] | None = None
+    """What planning may cost; None: what the run may."""
     fix: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
@@ -169,6 +233,10 @@ class Settings(Value):
     """The folder that workspaces live in; absent: the user's state folder."""
     gates: tuple[Gate, ...] = ()
     workers: dict[str, WorkerSettings] = Field(default_factory=dict)
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    """Those of the file, and the well-known ones that a worker's models name."""
+    prices: tuple[Price, ...] = ()
+    """They win over the list that orch comes with."""
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; KeyError where there is none."""
@@ -285,6 +353,24 @@ class Finding(Value):
         """It as one line: `tests/test_a.py:12: test_total: it is skipped now`."""
         place = f"{self.path}:{self.line}" if self.line else self.path
         return ": ".join(filter(None, (place, self.test, self.what)))
+
+
+class CheckerFinding(Value):
+    """What a checker found in a change."""
+
+    path: str
+    line: int = 0
+    """0: the file as a whole."""
+    severity: Literal["blocking", "advice"]
+    """Only what is blocking sends work back."""
+    what: str
+    reproduce: str = ""
+    """How to see it: a call, an input, a command."""
+
+    @property
+    def said(self) -> str:
+        """It as one line: `src/a.py:12: an empty list divides by zero`."""
+        return f"{self.path}:{self.line}: {self.what}" if self.line else f"{self.path}: {self.what}"
 
 
 class Tokens(Value):

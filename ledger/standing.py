@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ledger import events as e
+from ledger.books import Books
 from ledger.events import HeadRef
 from ledger.model import FEWER_TESTS, Limits, Plan, Sha, Task, TaskId, Verdict
 
@@ -39,10 +40,11 @@ class IllegalEvent(Exception):
 
 @dataclass(slots=True)
 class RoundState:
-    """One round: what the worker did, and what the check gates said of it."""
+    """One round: what the worker did, and what the check gates and the checker said of it."""
 
     finished: e.RoundFinished
     verdicts: list[Verdict] = field(default_factory=list)
+    checked: e.CheckerJudged | None = None
 
 
 @dataclass(slots=True)
@@ -99,6 +101,10 @@ class TaskState:
     """What a person, or the reason for its state, has to say."""
     asked: str = ""
     """What a person said when they asked for another try; every later attempt is told."""
+    answers: list[tuple[str, str]] = field(default_factory=list)
+    """What it asked a person, and what they said; every later attempt is told."""
+    budget_reached: str = ""
+    """Its budget held no further call, and why."""
     allowed: list[str] = field(default_factory=list)
     landed_by: int | None = None
     """The candidate that carried it into the result; absent where nothing of it stands there."""
@@ -108,6 +114,13 @@ class TaskState:
     @property
     def last(self) -> AttemptState | None:
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def question(self) -> str | None:
+        """What it asks a person, while it waits for that."""
+        finished = self.last.finished if self.last else None
+        asks = self.status == "held" and finished is not None and finished.cause == "question"
+        return finished.why if finished and asks else None
 
     @property
     def landed_head(self) -> HeadRef | None:
@@ -209,6 +222,12 @@ class RunState:
     accepted: list[e.Accepted] = field(default_factory=list)
     accepting: e.AcceptIntended | None = None
     blamed: int = 0
+    books: Books = field(default_factory=Books)
+    """What model calls cost, and may yet; without caps."""
+    calls: int = 0
+    budget_reached: e.BudgetReached | None = None
+    pauses: dict[str, float] = field(default_factory=dict)
+    """By provider, until when calls to it wait, in seconds since the epoch."""
     attempt_s: float | None = None
     """What the newest attempt that was not lost took, from start to end."""
     stop: e.StopRequested | None = None
@@ -245,6 +264,20 @@ class RunState:
     def moved(self) -> TipMove | None:
         """How the tip came to where it is; None where orch landed that, or started from it."""
         return self.moves[-1] if self.moves and self.tip != self.result else None
+
+    def worker_of(self, task: Task) -> str:
+        """The name of the worker that a task is for."""
+        return task.worker or self.started.settings.worker or ""
+
+    def ladder_of(self, task: Task) -> tuple[str, ...]:
+        """The models of its worker, which are asked in turn; none for a command."""
+        worker = self.started.settings.workers.get(self.worker_of(task))
+        return worker.models if worker is not None and worker.kind == "model" else ()
+
+    def by_model(self) -> frozenset[str]:
+        """The names of workers that are models."""
+        workers = self.started.settings.workers
+        return frozenset(name for name, worker in workers.items() if worker.kind == "model")
 
     def with_status(self, status: Status) -> tuple[TaskId, ...]:
         """The ids of the tasks in that state, in the order in which they came into it."""

@@ -24,6 +24,7 @@ from collections.abc import Iterable
 
 from ledger import events as e
 from ledger.accept_fold import evolve_accept, refuse_after_clean
+from ledger.calls_fold import abandon_calls, evolve_calls, forget_budgets
 from ledger.events import HeadRef
 from ledger.queue_fold import evolve_candidate, evolve_sent_back, prune
 from ledger.standing import DONE as DONE
@@ -47,7 +48,7 @@ from ledger.task_fold import longest_paths as longest_paths
 from ledger.task_fold import reindex as reindex
 from ledger.tip_fold import evolve_tip, start_over
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Raised when the fold changes, so that snapshots of an older fold are not used."""
 
 
@@ -101,12 +102,14 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
         case e.EngineStarted():
             state.engines += 1
             state.stop = None
+            abandon_calls(state)
             start_over(state)
             _reopen(state)
             if state.baseline == "red":
                 state.baseline = "unknown"
         case e.LimitsChanged():
             state.limits = event.limits
+            forget_budgets(state)
             _reopen(state)
         case e.StopRequested():
             state.stop = event
@@ -124,6 +127,7 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             | e.AttemptPrepared()
             | e.RoundFinished()
             | e.RoundGateJudged()
+            | e.CheckerJudged()
             | e.AttemptFinished()
         ):
             evolve_attempt(state, event, at)
@@ -139,6 +143,8 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             | e.CandidateStale()
         ):
             evolve_candidate(state, event, at)
+        case e.CallReserved() | e.CallSettled() | e.BudgetReached() | e.ProviderPaused():
+            evolve_calls(state, event)
         case e.HeadSentBack():
             evolve_sent_back(state, event)
         case e.FlakeSeen():
@@ -159,6 +165,7 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
         case (
             e.PathAllowed()
             | e.RetryRequested()
+            | e.QuestionAnswered()
             | e.TaskTaken()
             | e.HeadSubmitted()
             | e.RejectRequested()
@@ -200,6 +207,7 @@ def _evolve_person(
     state: RunState,
     event: e.PathAllowed
     | e.RetryRequested
+    | e.QuestionAnswered
     | e.TaskTaken
     | e.HeadSubmitted
     | e.RejectRequested
@@ -223,9 +231,17 @@ def _evolve_person(
                 f"{event.task} is {task.status}",
             )
             task.charged = task.lost = 0
+            task.budget_reached = ""
             task.note = task.asked = event.note
             renew(state, task)
             spread(state, event.task)
+            _reopen(state)
+        case e.QuestionAnswered():
+            task = find_task(state, event.task)
+            require(task.question is not None, f"{event.task} has asked nothing")
+            task.answers.append((task.question or "", event.answer))
+            task.note = ""
+            renew(state, task)
             _reopen(state)
         case e.TaskTaken():
             find_task(state, event.task)

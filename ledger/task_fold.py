@@ -146,6 +146,7 @@ def evolve_attempt(
     | e.AttemptPrepared
     | e.RoundFinished
     | e.RoundGateJudged
+    | e.CheckerJudged
     | e.AttemptFinished,
     at: float,
 ) -> None:
@@ -167,11 +168,12 @@ def evolve_attempt(
         case e.RoundGateJudged():
             require(0 < event.round == len(attempt.rounds), f"round {event.round} is not the last")
             attempt.rounds[-1].verdicts.append(event.verdict)
+        case e.CheckerJudged():
+            require(0 < event.round == len(attempt.rounds), f"round {event.round} is not the last")
+            attempt.rounds[-1].checked = event
         case e.AttemptFinished():
-            require(
-                event.outcome not in ("green", "held") or event.head is not None,
-                "a green attempt has a head",
-            )
+            needs_head = event.outcome in ("green", "held") and event.cause != "question"
+            require(not needs_head or event.head is not None, "a green attempt has a head")
             attempt.finished, attempt.finished_at = event, at
             task.lost = task.lost + event.trouble if event.outcome == "lost" else 0
             task.note = event.why

@@ -2,7 +2,8 @@
 
 1. Three files, each over the one before: `.agent/orch.toml`, shared by the team and the only
    one that must exist; `orch.toml` in the user's configuration folder; `.agent/orch.local.toml`.
-   A key replaces the key; a `[worker.NAME]` replaces the whole worker.
+   A key replaces the key; a `[worker.NAME]` or `[provider.NAME]` the whole of it, a `[[price]]`
+   that of the same model.
 2. Every error of every file is told at once, with its line; what a file may say is in
    `settings_rules`.
 3. What files say of each other is looked at when each is right on its own.
@@ -13,13 +14,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
+from pydantic import TypeAdapter
+
+from ledger.model import (
+    Gate,
+    Limits,
+    Preparation,
+    Price,
+    ProviderSettings,
+    SandboxSettings,
+    Settings,
+    WorkerSettings,
+)
 from orchestrator.errors import OrchError, Problem, Problems, in_file_order
+from orchestrator.model_rules import Owner, model_table, problems_between, provider_table
+from orchestrator.policy.models import WELL_KNOWN, providers_asked
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.settings_rules import (
     PLAIN_KEYS,
@@ -29,11 +43,12 @@ from orchestrator.settings_rules import (
     split_run,
 )
 from orchestrator.shape import frozen
-from orchestrator.toml_lines import Document, load_document
+from orchestrator.toml_lines import Document, KeyPath, load_document
 
 LOCAL_FILE = ".agent/orch.local.toml"
 USER_FILE = "orch.toml"
 SIZE_LIMIT_BYTES = 1024 * 1024
+_WORKER: TypeAdapter[WorkerSettings] = TypeAdapter(WorkerSettings)
 
 
 @dataclass(frozen=True)
@@ -80,8 +95,8 @@ def load_sourced(checkout: Path, user_config_folder: Path | None = None) -> Sour
     problems += [one for document in documents for one in problems_of_file(document)]
     if problems:
         raise Problems(in_file_order(problems))
-    settings, merged = _merge(documents)
-    problems += _problems_between(settings, merged, documents, checkout)
+    settings, owner = _merge(documents)
+    problems += _problems_between(settings, owner, checkout)
     if problems:
         raise Problems(in_file_order(problems))
     read = {document.name for document in documents}
@@ -113,6 +128,28 @@ def refuse_missing_copies(checkout: Path, settings: Settings) -> None:
         raise Problems(problems)
 
 
+def lacking_keys(
+    settings: Settings, environ: Mapping[str, str], workers: Iterable[str]
+) -> tuple[Problem, ...]:
+    """The variables with keys of providers that these workers ask, and that are not set."""
+    found = []
+    for name in providers_asked(settings, workers):
+        variable = settings.providers[name].key
+        if variable is not None and not environ.get(variable, "").strip():
+            what = f"the key of provider '{name}' is not there: {variable} is not set"
+            hint = f"export {variable}=..., or name another variable below [provider.{name}]"
+            found.append(Problem("", None, what, hint))
+    return tuple(found)
+
+
+def refuse_missing_keys(
+    settings: Settings, environ: Mapping[str, str], workers: Iterable[str]
+) -> None:
+    """Before anything is asked: Problems where a key is not there. None is ever said."""
+    if problems := lacking_keys(settings, environ, workers):
+        raise Problems(problems)
+
+
 def settings_fingerprint(settings: Settings) -> str:
     """The same for equal settings, whatever the files look like."""
     return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
@@ -138,23 +175,31 @@ def _flat(settings: Settings) -> Iterator[tuple[str, Any]]:
         yield f"gate {gate.name}", gate
     for name, worker in settings.workers.items():
         yield f"worker.{name}", worker
+    for name, provider in settings.providers.items():
+        yield f"provider.{name}", provider
+    for price in settings.prices:
+        yield f"price {price.model}", price
 
 
 # --- all files together ----------------------------------------------------------------------
 
 
-def _merge(documents: Sequence[Document]) -> tuple[Settings, dict[str, Document]]:
-    """The settings, and which document each key of `[run]` came from."""
+def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
+    """The settings, and which document each key of `[run]` and each worker came from."""
     run: dict[str, Any] = {}
-    origin: dict[str, Document] = {}
+    owner: dict[KeyPath, Document] = {}
     sandbox: dict[str, Any] = {}
     workers: dict[str, Any] = {}
+    providers: dict[str, Any] = {}
+    prices: dict[str, Any] = {}
     for document in documents:
-        table = document.data.get("run", {})
-        run.update(table)
-        origin.update(dict.fromkeys(table, document))
+        for name in ("run", "worker"):
+            owner.update({(name, key): document for key in document.data.get(name, {})})
+        run.update(document.data.get("run", {}))
         sandbox.update(document.data.get("sandbox", {}))
         workers.update(document.data.get("worker", {}))
+        providers.update(document.data.get("provider", {}))
+        prices.update({price["model"]: price for price in document.data.get("price", ())})
     limits, preparation, plain = (frozen(table) for table in split_run(run))
     if "sandbox" in run:
         sandbox["mode"] = run["sandbox"]
@@ -168,32 +213,38 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, dict[str, Document]
             "preparation": Preparation(**preparation),
             "sandbox": SandboxSettings(**frozen(sandbox)),
             "gates": tuple(Gate(**frozen(one)) for one in documents[0].data.get("gate", ())),
-            "workers": {name: CommandWorker(**frozen(one)) for name, one in workers.items()},
+            "workers": {
+                name: _WORKER.validate_python(frozen(model_table(one)))
+                for name, one in workers.items()
+            },
+            "providers": {
+                name: ProviderSettings(**provider_table(name, one))
+                for name, one in providers.items()
+            },
+            "prices": tuple(Price(**one) for one in prices.values()),
         }
     )
-    return settings, origin
+    asked = providers_asked(settings, settings.workers)
+    known = {name: WELL_KNOWN[name] for name in asked if name in WELL_KNOWN}
+    return settings.model_copy(update={"providers": {**known, **settings.providers}}), owner
 
 
-def _problems_between(
-    settings: Settings,
-    origin: Mapping[str, Document],
-    documents: Sequence[Document],
-    checkout: Path,
-) -> Iterator[Problem]:
+def _problems_between(settings: Settings, owner: Owner, checkout: Path) -> Iterator[Problem]:
     if settings.worker is not None and settings.worker not in settings.workers:
         close = nearest(settings.worker, settings.workers)
         hint = f"did you mean '{close}'?" if close else f"add a table [worker.{settings.worker}]"
         what = f"there is no worker '{settings.worker}'; known: {listed(settings.workers)}"
-        yield origin["worker"].problem(("run", "worker"), what, hint)
+        yield owner["run", "worker"].problem(("run", "worker"), what, hint)
+    yield from problems_between(settings, owner)
     if settings.workspaces is not None:
         folder = Path(settings.workspaces)
         at = ("run", "workspaces")
         if not folder.is_absolute():
             what = f"'workspaces' must be a whole path, not {settings.workspaces!r}"
-            yield origin["workspaces"].problem(at, what, 'write: workspaces = "~/..." or "/..."')
+            yield owner[at].problem(at, what, 'write: workspaces = "~/..." or "/..."')
         elif _lies_within(folder, checkout):
             what = "'workspaces' lies in the repository, where tools would find it"
-            yield origin["workspaces"].problem(at, what, "choose a folder outside")
+            yield owner[at].problem(at, what, "choose a folder outside")
 
 
 def _lies_within(folder: Path, checkout: Path) -> bool:

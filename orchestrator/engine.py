@@ -32,6 +32,7 @@ from orchestrator.attempt import run_attempt
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
 from orchestrator.mirror import Mirror
+from orchestrator.models import open_models
 from orchestrator.persons import refuse_cleaned
 from orchestrator.policy.decide import decide
 from orchestrator.policy.lost import lost_attempt
@@ -114,7 +115,7 @@ class Engine:
         # First of all: a stop that is asked for from now on is meant for this engine.
         self.scene.append(e.EngineStarted(pid=os.getpid(), host=socket.gethostname()))
         await reconcile(self.scene)
-        async with anyio.create_task_group() as group:
+        async with open_models(self.scene) as self.scene.models, anyio.create_task_group() as group:
             while self.state.finished is None:
                 self.woken = anyio.Event()
                 if not await self._turn(group):
@@ -178,7 +179,9 @@ class Engine:
         starts = [order for order in orders if isinstance(order, StartAttempt)]
         if not self.journal.append_decided(
             *(
-                e.AttemptStarted(task=o.task, attempt=o.attempt, base=o.base, worker=o.worker)
+                e.AttemptStarted(
+                    task=o.task, attempt=o.attempt, base=o.base, worker=o.worker, model=o.model
+                )
                 for o in starts
             )
         ):

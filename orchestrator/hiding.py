@@ -1,13 +1,15 @@
 """Secrets are hidden on the way into the ledger, and so in all that is made of it.
 
-1. Hidden are the known values: what the settings let through to gates and workers, and what copied
-   files like `.env` set, where they are secrets by their names or looks (`workers.secrets`); and
-   keys of well-known kinds. What programs print is hidden by whoever runs them, more strictly.
+1. Hidden are the known values: what the settings let through to gates and workers, keys of
+   providers, and what copied files like `.env` set, where they are secrets by their names or looks
+   (`workers.secrets`); and keys of well-known kinds. What programs print is hidden by whoever runs
+   them, more strictly.
 2. Every text of a fact is free to be hidden in, but what the run goes by: ids, names of gates and
    workers, commits, refs, blobs, the settings and the paths of a plan.
 3. So a task's prompt, a person's note and a title are hidden before a worker, a commit or a report
    gets them. It is said when that happens.
-4. A command of the settings that holds a secret is refused: it could not run as it is recorded.
+4. A command or prompt of the settings that holds a secret is refused: it could not run as it is
+   recorded.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from pydantic import BaseModel
 
 from ledger.events import Event, RunStarted
 from ledger.guidance import Guidance, Skill
-from ledger.model import Plan, Settings, Task
+from ledger.model import CommandWorker, Plan, Settings, Task
 from orchestrator.errors import OrchError
 from orchestrator.workplace import Workplace
 from workers.redact import Hit, Redactor
@@ -40,7 +42,7 @@ NEVER = frozenset(
     """
     kind run task tasks id gate gates worker workers key tree commit head heads base base_tree
     tip tip_tree before target branch workspace log feedback removes kept settings limits
-    identity platform host outcome cause
+    identity platform host outcome cause change
     """.split()  # noqa: SIM905
 )
 """Fields that name something, whatever fact they are in."""
@@ -98,10 +100,12 @@ class Hiding:
 
 
 def known_values(workplace: Workplace, settings: Settings) -> dict[str, str]:
-    """What gates and workers are given beyond the usual, by names."""
+    """What gates and workers are given beyond the usual, and the keys of providers, by names."""
     from orchestrator.verification.copies import copied_names, copied_secrets
 
-    allowed = [*settings.env, *(name for one in settings.workers.values() for name in one.env)]
+    workers = settings.workers.values()
+    allowed = [*settings.env, *(name for one in workers for name in getattr(one, "env", ()))]
+    allowed += [provider.key for provider in settings.providers.values() if provider.key]
     given = {name: workplace.environ[name] for name in allowed if name in workplace.environ}
     return given | copied_secrets(workplace.checkout, copied_names(settings.preparation, "gate"))
 
@@ -112,26 +116,29 @@ def hiding_of(workplace: Workplace, settings: Settings) -> Hiding:
 
 
 def refuse_secrets(settings: Settings, hiding: Hiding) -> None:
-    """OrchError where a command of the settings holds a secret (rule 4)."""
+    """OrchError where a command or prompt of the settings holds a secret (rule 4)."""
     for where, command in _commands(settings):
         for hit in hiding.hits(command):
             name = hit.what.removeprefix("the value of ")
             hint = f'write "${name}" in the command' if hit.known else "give it by a variable"
             raise OrchError(
-                f"the command of {where} holds {hit.what}, and the ledger would keep it",
+                f"the {where} holds {hit.what}, and the ledger would keep it",
                 hint=f'{hint}, and let that through: env = ["{name if hit.known else "NAME"}"]',
             )
 
 
 def _commands(settings: Settings) -> Iterator[tuple[str, str]]:
     for gate in settings.gates:
-        yield f"gate '{gate.name}'", gate.command
+        yield f"command of gate '{gate.name}'", gate.command
     for name, worker in settings.workers.items():
-        yield f"worker '{name}'", getattr(worker, "command", "") or ""
+        if isinstance(worker, CommandWorker):
+            yield f"command of worker '{name}'", worker.command
+        else:
+            yield f"prompt of worker '{name}'", worker.prompt
     for command in settings.fix:
-        yield "`fix`", command
+        yield "command of `fix`", command
     for command in settings.preparation.setup:
-        yield "`setup`", command
+        yield "command of `setup`", command
 
 
 def hidden_in_plan(plan: Plan, hiding: Hiding) -> tuple[str, ...]:

@@ -13,10 +13,13 @@ import json
 from ledger.events import Estimates, parse_event
 from ledger.model import Settings
 from ledger.store import Store
+from orchestrator.policy.spending import Done
 
 HISTORY = 200
 """How many of the newest facts of a kind estimates are made from."""
 VERDICTS = 50
+CALLS = 5_000
+"""The newest model calls that are looked at."""
 ASSUMED_WEIGHT = 10
 """As many heads the assumed rate counts for."""
 
@@ -64,6 +67,44 @@ def _attempts(store: Store) -> tuple[list[float], dict[str, list[float]]]:
             if worker:
                 workers.setdefault(worker, []).append(finished.duration_s)
     return attempts, workers
+
+
+def done_by_worker(store: Store) -> dict[str, list[Done]]:
+    """What the model calls for tasks that came to an end were, by the worker of the task.
+
+    Calls of a checker count with the task that they were made for.
+    """
+    finished: dict[tuple[str, str], None] = {}
+    worker_of: dict[tuple[str, str], str] = {}
+    for row in store.recent("AttemptStarted", HISTORY):
+        started = parse_event(row.kind, row.version, row.body)
+        if started.kind == "AttemptStarted":
+            worker_of.setdefault((row.run, started.task), started.worker)
+    for row in store.recent("AttemptFinished", HISTORY):
+        ended = parse_event(row.kind, row.version, row.body)
+        if ended.kind == "AttemptFinished" and ended.outcome in ("green", "unchanged", "held"):
+            finished[row.run, ended.task] = None
+    task_of: dict[tuple[str, int], tuple[str, str]] = {}
+    for row in store.recent("CallReserved", CALLS):
+        call = parse_event(row.kind, row.version, row.body)
+        if call.kind == "CallReserved":
+            task_of[row.run, call.call] = (row.run, call.task)
+    sums: dict[tuple[str, str], Done] = {}
+    for row in store.recent("CallSettled", CALLS):
+        settled = parse_event(row.kind, row.version, row.body)
+        if settled.kind != "CallSettled" or settled.tokens is None:
+            continue
+        task = task_of.get((row.run, settled.call))
+        if task is not None:
+            before = sums.get(task, Done(0, 0.0))
+            known = before.cost_usd is not None and settled.cost_usd is not None
+            cost = (before.cost_usd or 0.0) + (settled.cost_usd or 0.0) if known else None
+            sums[task] = Done(before.tokens + settled.tokens.total, cost)
+    found: dict[str, list[Done]] = {}
+    for task, done in sums.items():
+        if task in finished and task in worker_of:
+            found.setdefault(worker_of[task], []).append(done)
+    return found
 
 
 def _heads(store: Store) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What a person says to a run, recorded: stop, retry, take, submit, allow, reject.
+"""What a person says to a run, recorded: stop, retry, answer, take, submit, allow, reject.
 
 1. Each is one fact, appended whether or not an engine runs; a running one sees it at once.
 2. Each reopens a finished run, but for `stop` and `take`: driving it on is the caller's part.
@@ -108,6 +108,15 @@ def retry(
         what = f"{task_id} will be tried again once it can: it waits for {waits}"
         return Said(what, hint, (task_id,))
     return Said(f"{task_id} will be tried again", tasks=(task_id,))
+
+
+def answer(
+    store: Store, run: str, task_id: TaskId, text: str, workplace: Workplace | None = None
+) -> Said:
+    """Answer what a task asked; its next attempt is told."""
+    journal = _open(store, run, workplace)
+    _say(journal, lambda state: policy.answer(state, task_id, text))
+    return Said(f"{task_id} goes on with the answer", tasks=(task_id,))
 
 
 def allow(

@@ -27,6 +27,7 @@ from orchestrator.runs import live_log, mark_of_run, run_folder
 from orchestrator.workplace import Workplace
 
 if TYPE_CHECKING:
+    from orchestrator.models import Models
     from orchestrator.sandboxing import Sandboxes
     from orchestrator.verification.gates import Bench, Judge
     from worktree.git import Person, Signing
@@ -64,6 +65,8 @@ class Scene:
     at_work: anyio.CapacityLimiter
     """As many workers as may work at once."""
     wake: Callable[[], None]
+    models: Models | None = None
+    """What attempts may call, while an engine drives the run that has models."""
 
     @property
     def state(self) -> RunState:

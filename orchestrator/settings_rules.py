@@ -1,8 +1,9 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
-1. `[run]`, `[sandbox]`, `[[gate]]` and `[worker.NAME]`, with the keys below and no others.
-2. A person's own files may only say how much and with whom (`OWN_KEYS`, workers), never what
-   judges: gates, set-up and protected paths are the team's.
+1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]` and `[[price]]`, with the
+   keys below and no others; what is said of models is in `model_rules`.
+2. A person's own files may only say how much and with whom (`OWN_KEYS`, workers, providers,
+   prices), never what judges: gates, the checker, set-up and protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
    that is silently ignored would be worse than none. So is a value that would do nothing: a
    pattern where a name is meant, a variable that is never passed on.
@@ -19,6 +20,7 @@ from pydantic import BaseModel
 
 from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
 from orchestrator.errors import Problem
+from orchestrator.model_rules import model_worker_problems, price_problems, provider_problems
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.policy.pattern import escape, pattern_problem
 from orchestrator.shape import shape_problems, type_in_words, unknown_key
@@ -37,15 +39,21 @@ PREPARATION_KEYS = {
     "copy_gates": "copy_gates",
 }
 """The file's words and the model's."""
-PLAIN_KEYS = ("worker", "fix", "protected", "env", "workspaces")
+PLAIN_KEYS = (
+    *("worker", "planner", "checker", "plan_budget_usd", "fix", "protected", "env", "workspaces"),
+)
 SANDBOX_KEYS = tuple(name for name in SandboxSettings.model_fields if name != "mode")
 RUN_KEYS = (*LIMIT_KEYS, *PREPARATION_KEYS, *PLAIN_KEYS, "sandbox")
-OWN_KEYS = ("parallel", "gates_parallel", "worker", "workspaces", "min_free_gb", "sandbox")
-TABLES = ("run", "sandbox", "gate", "worker")
+BUDGET_KEYS = ("budget_usd", "budget_tokens", "attempt_usd", "task_usd", "plan_budget_usd")
+OWN_KEYS = (
+    *("parallel", "gates_parallel", "worker", "planner", "workspaces", "min_free_gb", "sandbox"),
+    *BUDGET_KEYS,
+)
+TABLES = ("run", "sandbox", "gate", "worker", "provider", "price")
 
 LATER_TABLES = ("automation", "mcp")
-LATER_RUN_KEYS = ("checker", "budget_usd", "budget_tokens")
-LATER_KINDS = ("model", "acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
+KINDS = ("command", "model")
+LATER_KINDS = ("acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
 _PATTERN_KEYS = ("setup_inputs", "protected")
 _NAME_KEYS = ("keep", "copy", "copy_gates")
 _STOPS_EARLY = re.compile(r"--(?:exitfirst|maxfail|failfast|fail-fast|bail)\b")
@@ -72,7 +80,7 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
             yield _not_yet(document, (key,), f"[{key}]")
         elif key not in TABLES:
             what, hint = unknown_key(key, TABLES)
-            if key in RUN_KEYS or key in LATER_RUN_KEYS:
+            if key in RUN_KEYS:
                 hint = f"it belongs below [run]: {key} = ..."
             yield document.problem((key,), what, hint)
         elif key == "gate":
@@ -83,13 +91,20 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
                 yield from _gate_problems(document, value)
             else:
                 yield _wrong_table(document, key, value, '[[gate]] with name = "..."')
+        elif key == "price":
+            if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+                yield from price_problems(document, value)
+            else:
+                yield _wrong_table(document, key, value, '[[price]] with model = "..."')
         elif not isinstance(value, dict):
-            example = f"[{key}]" if key in ("run", "sandbox") else "[worker.NAME]"
+            example = f"[{key}]" if key in ("run", "sandbox") else f"[{key}.NAME]"
             yield _wrong_table(document, key, value, example)
         elif key == "run":
             yield from _run_problems(document, value, own)
         elif key == "sandbox":
             yield from _sandbox_problems(document, value)
+        elif key == "provider":
+            yield from provider_problems(document, value, own=own)
         else:
             yield from _worker_problems(document, value)
 
@@ -106,9 +121,7 @@ def _not_yet(document: Document, at: KeyPath, name: str) -> Problem:
 def _run_problems(document: Document, run: Mapping[str, Any], own: bool) -> Iterator[Problem]:
     known: dict[str, Any] = {}
     for key, value in run.items():
-        if key in LATER_RUN_KEYS:
-            yield _not_yet(document, ("run", key), f"'{key}'")
-        elif key == "deadline":
+        if key == "deadline":
             what = "'deadline' belongs to one run, not to the settings"
             yield document.problem(("run", key), what, "orch run --deadline 07:00")
         elif key not in RUN_KEYS:
@@ -259,12 +272,18 @@ def _worker_problems(document: Document, workers: Mapping[str, Any]) -> Iterator
             hint = 'kind = "command" runs any program, that of an agent too'
             yield document.problem((*at, "kind"), what, hint)
         elif kind is None:
-            yield document.problem(at, f"worker '{name}' has no kind", 'add: kind = "command"')
-        elif kind != "command":
-            close = nearest(str(kind), ("command", *LATER_KINDS))
+            hint = 'add: kind = "command", or kind = "model"'
+            yield document.problem(at, f"worker '{name}' has no kind", hint)
+        elif kind not in KINDS:
+            close = nearest(str(kind), (*KINDS, *LATER_KINDS))
             what = f"worker '{name}': unknown kind {kind!r}"
-            hint = 'did you mean "command"?' if close == "command" else 'write: kind = "command"'
+            hint = 'write: kind = "command", or kind = "model"'
+            if close in KINDS:
+                hint = f'did you mean "{close}"?'
             yield document.problem((*at, "kind"), what, hint)
+        elif kind == "model":
+            yield from model_worker_problems(document, at, worker)
+            yield from _network_problems(document, (*at, "network"), worker)
         else:
             yield from shape_problems(CommandWorker, worker, document, at)
             yield from _command_problems(document, at, worker)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ledger.model import Settings
+from orchestrator.policy.models import of_one_mind
 from orchestrator.policy.plan_rules import RepositoryFacts
 from orchestrator.workplace import Workplace
 
@@ -21,6 +22,7 @@ def survey(workplace: Workplace, settings: Settings) -> Callable[[str | None], R
             base_exists=files is not None,
             workers=tuple(settings.workers),
             default_worker=settings.worker,
+            judging=of_one_mind(settings),
             gates=tuple(gate.name for gate in settings.gates),
             protected=frozenset(protected_files(files or (), settings)),
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ledger.model import CommandWorker, WorkerSettings
+from ledger.model import CommandWorker, ModelWorkerSettings, WorkerSettings
 from workers.base import Worker
 from workers.command import ShellWorker
+from workers.model.worker import ModelWorker
 
 
 def make_worker(settings: WorkerSettings) -> Worker:
@@ -12,3 +13,5 @@ def make_worker(settings: WorkerSettings) -> Worker:
     match settings:
         case CommandWorker():
             return ShellWorker(settings)
+        case ModelWorkerSettings():
+            return ModelWorker(prompt=settings.prompt)

@@ -80,6 +80,16 @@ def can_ask() -> bool:
         return True
 
 
+def ask_text(question: str) -> str:
+    """A line that a person types; only where `can_ask` says that one is there."""
+    try:
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()
+    except OSError:  # the terminal has just been closed
+        return ""
+
+
 def ask(question: str) -> bool:
     """Whether a person says yes; only where `can_ask` says that one is there."""
     import termios

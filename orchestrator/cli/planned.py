@@ -17,9 +17,10 @@ from orchestrator.planning.graph import levels, longest_path, render_graph
 from orchestrator.planning.plan_file import find_plan
 from orchestrator.policy.forecast import Forecast, forecast
 from orchestrator.review.advice import quoted
-from orchestrator.review.foreseen import render_forecast
+from orchestrator.review.foreseen import render_forecast, render_spending
 from orchestrator.review.words import count, foreign, short, unconfined
 from orchestrator.runs import unfinished
+from orchestrator.spending import spending_of
 from orchestrator.start import RunOptions
 from orchestrator.survey import survey
 from orchestrator.workplace import Workplace
@@ -86,6 +87,7 @@ def shown_path(workplace: Workplace, path: Path) -> str:
 def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
     """Print what a run of the plan would be."""
     expected = _expected(workplace, one)
+    spent = spending_of(workplace, one.plan, one.settings)
     tasks = one.plan.tasks
     if as_json:
         path = longest_path(tasks)
@@ -96,6 +98,7 @@ def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
             "longest_path": path.tasks,
             "gates": [gate.model_dump(mode="json") for gate in one.settings.gates],
             "forecast": asdict(expected),
+            "spending": asdict(spent) if spent else None,
             "warnings": [asdict(problem) for problem in one.problems],
         }
         output.answer_json(body)
@@ -107,6 +110,8 @@ def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
     output.answer("")
     output.answer(list(_judged_by(one.settings)))
     output.answer(list(render_forecast(expected, one.settings.limits)))
+    if spent:
+        output.answer(list(render_spending(spent)))
     _narrate_warnings(one, _check(workplace, one))
 
 

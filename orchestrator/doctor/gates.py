@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from ledger.model import CommandWorker
 from orchestrator.doctor.findings import Finding, Visit
 from orchestrator.workplace import Workplace
 
@@ -60,12 +61,20 @@ def imports(visit: Visit) -> Iterator[Finding]:
 
 
 def workers(visit: Visit) -> Iterator[Finding]:
-    """Whether the programs of the workers are there."""
-    for name, worker in visit.settings.workers.items() if visit.settings else ():
-        if lacking := missing(worker.command, visit.workplace):
+    """Whether the programs of the workers are there, and the keys of their models' providers."""
+    from orchestrator.config import lacking_keys
+
+    if visit.settings is None:
+        return
+    for name, worker in visit.settings.workers.items():
+        if isinstance(worker, CommandWorker) and (
+            lacking := missing(worker.command, visit.workplace)
+        ):
             what, hint = lacking
             hint = f"{hint}, or change [worker.{name}] in .agent/orch.toml"
             yield Finding("workers", "bad", f"worker '{name}': {what}", hint)
+    for problem in lacking_keys(visit.settings, visit.workplace.environ, visit.settings.workers):
+        yield Finding("workers", "bad", problem.what, problem.hint)
 
 
 def missing(command: str, workplace: Workplace) -> tuple[str, str] | None:

@@ -122,7 +122,9 @@ def _new(entry: Entry, said: set[str], lines_shown: int) -> tuple[list[str], lis
     """The tests and lines of an entry that nothing newer has told."""
     if entry.verdict is None or not lines_shown:
         return [], []
-    tests = [name for name in entry.verdict.failed_tests if name not in said]
+    new, failed = entry.verdict.new_failures, entry.verdict.failed_tests
+    known = set(failed) - set(new) if new is not None else set()
+    tests = [name for name in failed if name not in said and name not in known]
     lines = [line for line in entry.verdict.lines if line not in said and line != entry.verdict.why]
     return tests[:TESTS_SHOWN], lines[:lines_shown]
 

@@ -2,16 +2,17 @@
 
 1. A try is an attempt of a worker's that used up one of the task's attempts, since the start or
    since a person last asked for another. Lost and acquitted ones are none; nor is a person's head.
-2. Two tries are the same where their failures have the same signature, or their heads the same
-   tree. They need not follow one another: a failure that comes back counts too.
+2. Two tries are the same where their failures have the same signature, or their work is the same:
+   what the changed files hold, or the whole tree. They need not follow one another: a failure that
+   comes back counts too.
 3. The second that is the same is told so, and asked for a different approach. After each further
    one the next model of the worker's ladder takes over; where none is left, a person is asked.
    A command has a ladder of one.
-4. Who was told what failed and then does exactly the same, to the tree, does not listen: asking it
-   for a different approach is left out. So a tool that is the same each time has two tries.
+4. Who was told what failed and then does exactly the same work does not listen: asking it for a
+   different approach is left out. So a tool that is the same each time has two tries.
 5. A ladder is only climbed. Another failure begins to be counted anew, on the model of then.
-6. Within an attempt, a round that ends in a tree that was tried already, by it or by a try before,
-   is the last one.
+6. Within an attempt, a round whose work was tried already, by it or by a try before, is the last
+   one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ledger.model import Sha
 from ledger.state import AttemptState, TaskState
 
 Turn = Literal["go-on", "other-approach", "other-model", "person"]
@@ -33,17 +33,18 @@ class Try:
     number: int
     """The attempt's."""
     signature: str
-    tree: Sha | None
+    work: frozenset[str]
+    """Its tree and a hash of its change, as far as it made any."""
 
     def is_like(self, other: Try) -> bool:
         """Rule 2; a signature that says nothing is like no other."""
         failed_so = bool(self.signature) and self.signature == other.signature
-        return failed_so or (self.tree is not None and self.tree == other.tree)
+        return failed_so or not self.work.isdisjoint(other.work)
 
     def repeats(self, other: Try) -> bool:
         """Rule 4: not only the same failure, but by the same work."""
         same = bool(self.signature) and self.signature == other.signature
-        return same and self.tree == other.tree
+        return same and (self.work == other.work or not self.work.isdisjoint(other.work))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +87,13 @@ def tries_of(task: TaskState) -> tuple[Try, ...]:
     return tuple(_try(attempt) for attempt in found if not attempt.submitted)
 
 
-def trees_tried(task: TaskState) -> frozenset[Sha]:
-    """The trees that its tries, and the attempt under way, came to in any of their rounds."""
+def work_tried(task: TaskState) -> frozenset[str]:
+    """Hashes of the changes that its tries, and the attempt under way, came to in any round."""
     attempts = _charged(task)
     if task.last and task.last.finished is None:
         attempts.append(task.last)
     rounds = (done.finished for attempt in attempts for done in attempt.rounds)
-    return frozenset(fact.tree for fact in rounds if fact.tree)
+    return frozenset(fact.change for fact in rounds if fact.change)
 
 
 def told_of(circle: Circle) -> str:
@@ -119,4 +120,6 @@ def _is_charged(attempt: AttemptState) -> bool:
 def _try(attempt: AttemptState) -> Try:
     ended, back = attempt.finished, attempt.sent_back
     assert ended is not None
-    return Try(attempt.number, back.signature if back else ended.signature, ended.tree)
+    last = attempt.rounds[-1].finished if attempt.rounds else None
+    work = frozenset(filter(None, (ended.tree, last.change if last else "")))
+    return Try(attempt.number, back.signature if back else ended.signature, work)

@@ -6,8 +6,8 @@
    somebody else moved is not green, twice (`tip`), or when nobody attends a run in which too
    many tests are flaky (`flaky`).
 3. A run in which nothing is under way, queued or to be taken out is finished. It is `no-space`
-   where a ready task has no room to start, `person-needed` where a task is held, `complete`
-   else: 0 when all is well, 1 when some work failed.
+   where a ready task has no room to start, `budget` where it may cost no more, `person-needed`
+   where a task is held, `complete` else: 0 when all is well, 1 when some work failed.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ def finish(state: RunState, now: Now) -> tuple[Order, ...]:
     """The end of a run in which nothing is left to do."""
     if under_way(state) or state.queue or state.rejections:
         return ()
+    if state.by_status.get("ready") and state.budget_reached:
+        return _finished("budget", 4, f"the budget is used up: {state.budget_reached.why}")
     if state.by_status.get("ready"):
         return _finished(
             "no-space",

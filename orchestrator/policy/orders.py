@@ -32,6 +32,8 @@ class StartAttempt:
     worker: str
     reapply: tuple[Sha, Sha] | None = None
     """The change to bring onto `base` first: the commits that it leads from and to."""
+    model: str = ""
+    """`provider:model`, for a worker that is a model."""
 
 
 @dataclass(frozen=True, slots=True)

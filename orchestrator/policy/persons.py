@@ -9,6 +9,7 @@
 6. `submit`: a head for a task that nobody works on, and that has neither a queued head nor landed.
 7. `take`: the newest head of a task, whatever became of it.
 8. `stop`: a run that has not finished.
+9. `answer`: a task that is held because it asked something.
 """
 
 from __future__ import annotations
@@ -133,6 +134,20 @@ def allow(state: RunState, task_id: TaskId, path: str, as_shown: str) -> e.PathA
             return e.PathAllowed(task=task_id, path=spelling)
     why = f"{task_id} does not wait for '{as_shown}'"
     return Refused(why, f"it waits for: {', '.join(held)}")
+
+
+def answer(state: RunState, task_id: TaskId, text: str) -> e.QuestionAnswered | Refused:
+    """The answer to what a task asked."""
+    task = _spoken_of(state, task_id)
+    if isinstance(task, Refused):
+        return task
+    if task.question is None:
+        asking = [one for one in state.with_status("held") if state.tasks[one].question]
+        hint = f"asked: {', '.join(asking)}" if asking else f"orch retry {task_id} --note TEXT"
+        return Refused(f"{task_id} is {task.status}: it has asked nothing", hint)
+    if not text.strip():
+        return Refused("an empty answer says nothing", f"it asked: {task.question}")
+    return e.QuestionAnswered(task=task_id, answer=text)
 
 
 def still_to_allow(state: RunState, task_id: TaskId) -> tuple[str, ...]:

@@ -114,6 +114,12 @@ def uncovering(patterns: Iterable[str], files: Iterable[str]) -> dict[str, str]:
     return nothing
 
 
+def _guides(path: str) -> bool:
+    """Whether a file guides agents: it lies in many folders, and few tasks are about it."""
+    names = path.split("/")
+    return names[-1] in ("AGENTS.md", "CLAUDE.md") or names[0] in (".agents", ".claude")
+
+
 def held_files(tasks: Sequence[Task], protected: Iterable[str]) -> dict[TaskId, tuple[str, ...]]:
     """The protected files that each task's paths cover, but not its leave to change them."""
     known = sorted(protected)
@@ -130,7 +136,9 @@ def held_files(tasks: Sequence[Task], protected: Iterable[str]) -> dict[TaskId, 
             answers[both] = tuple(
                 path
                 for path in sorted(near)
-                if matches(task.paths, path) and not matches(task.may_change, path)
+                if matches(task.paths, path)
+                and not matches(task.may_change, path)
+                and (path in task.paths or not _guides(path))
             )
         if answers[both]:
             found[task.id] = answers[both]

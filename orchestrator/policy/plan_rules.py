@@ -4,7 +4,8 @@ Errors:
  1. A goal and every prompt say something; no title holds a NUL, which no commit can.
  2. An id is legal (`[a-z0-9][a-z0-9-]{0,62}`) and nobody else's.
  3. What a task needs exists; no task needs itself, by whatever detour: a cycle is named.
- 4. Somebody does each task: its worker exists, or the default one does.
+ 4. Somebody does each task: its worker exists, or the default one does; and it is not the checker,
+    nor one of the same mind, which would judge its own work.
  5. The gates that a task names exist.
  6. The base is a revision of the repository.
  7. Patterns of paths stay within the repository.
@@ -16,7 +17,8 @@ Warnings:
 10. A task without paths may change anything; said once for all of them.
 11. Without gates nothing is judged.
 12. A task whose paths cover protected files of the base would be held if it changed them; said
-    once for each task, naming a few of them, unless its `may_change` covers them.
+    once for each task, naming a few of them, unless its `may_change` covers them. Files that
+    guide agents (AGENTS.md) are told of only where its paths name them.
 
 A finding says where by the keys of the plan file, so that a line can be found for it. Every
 look is bounded: ten thousand tasks take about a second.
@@ -54,6 +56,8 @@ class RepositoryFacts:
     base_exists: bool = True
     workers: tuple[str, ...] = ()
     default_worker: str | None = None
+    judging: frozenset[str] = frozenset()
+    """Workers that are the run's checker, or the same model with the same prompt."""
     gates: tuple[str, ...] = ()
     protected: frozenset[str] = frozenset()
     """Those of the files that no task may change without a person's yes."""
@@ -194,6 +198,12 @@ def _workers(tasks: tuple[Task, ...], facts: RepositoryFacts) -> Iterator[Findin
         if task.worker is not None and task.worker not in facts.workers:
             what = f"there is no worker '{task.worker}'"
             hint = guesses.hint(task.worker, f"add a table [worker.{task.worker}]")
+            yield Finding("error", ("task", at, "worker"), what, hint)
+        elif task.worker in facts.judging:
+            what = f"worker '{task.worker}' is the run's checker, or the same model and prompt: "
+            what += f"it would judge its own work on '{task.id}'"
+            others = listed(name for name in facts.workers if name not in facts.judging)
+            hint = f"name another worker ({others}), or give the checker a prompt of its own"
             yield Finding("error", ("task", at, "worker"), what, hint)
 
 

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ledger.model import TaskId
@@ -40,8 +40,13 @@ def under_way_at_most(state: RunState) -> int:
     return parallel + parallel // 2 if brisk else parallel
 
 
-def startable(state: RunState, guide: Guide, slots: int) -> tuple[TaskId, ...]:
-    """At most `slots` ready tasks that may start beside all that is under way."""
+def startable(
+    state: RunState, guide: Guide, slots: int, barred: Collection[str] = ()
+) -> tuple[TaskId, ...]:
+    """At most `slots` ready tasks that may start beside all that is under way.
+
+    None of a worker that is barred.
+    """
     if slots < 1 or not state.ready:
         return ()
     chosen: dict[TaskId, None] = {}
@@ -52,7 +57,10 @@ def startable(state: RunState, guide: Guide, slots: int) -> tuple[TaskId, ...]:
     for _, _, task_id in state.ready:
         if len(chosen) == slots or len(blocked) == len(state.ready_paths):
             break
-        paths = state.tasks[task_id].task.paths
+        task = state.tasks[task_id].task
+        paths = task.paths
+        if barred and state.worker_of(task) in barred:
+            continue
         if paths:
             if paths in blocked:
                 continue

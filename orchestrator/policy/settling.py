@@ -9,6 +9,7 @@
    way three times: then a person should look.
 4. A queued head whose need, or whose base, was taken out of the result goes back, and uses up no
    attempt: it would bring along what was taken out. What a person submitted stays as it is.
+5. A task whose own budget holds no further model call is given up.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ from orchestrator.policy.tip import accused_by
 
 LOST_AT_MOST = 5
 """Attempts lost one after the other before a person is asked."""
-LADDER = 1
-"""Models that a worker has: a command is its own only one."""
 
 
 def settle_tasks(state: RunState) -> tuple[Order, ...]:
@@ -34,9 +33,12 @@ def settle_tasks(state: RunState) -> tuple[Order, ...]:
         task = state.tasks[task_id]
         if accused_by(state, task):
             continue
-        circle = circle_of(tries_of(task), LADDER)
+        circle = circle_of(tries_of(task), len(state.ladder_of(task.task)) or 1)
         used_up = task.charged >= state.limits.attempts
-        if circle.turn == "person" and (not used_up or len(circle.same) > 2):
+        if task.budget_reached:
+            why = f"its budget is used up: {task.budget_reached}"
+            orders.append(Record(e.TaskGivenUp(task=task_id, why=why)))
+        elif circle.turn == "person" and (not used_up or len(circle.same) > 2):
             why = f"{told_of(circle)}: {task.note}" if task.note else told_of(circle)
             orders.append(Record(e.TaskHeld(task=task_id, why=why)))
         elif used_up:

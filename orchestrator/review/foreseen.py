@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from ledger.model import Limits
 from orchestrator.policy.forecast import Forecast
+from orchestrator.policy.spending import Spending
 from orchestrator.review.words import count, duration, listed
 
 ENOUGH_HEADS = 10
@@ -36,6 +37,46 @@ def render_forecast(expected: Forecast, limits: Limits) -> Iterator[str]:
     if expected.unknown_gates:
         by = "after the first run, or orch gate"
         yield f"not known yet: {_named('gate', expected.unknown_gates)}: {by}"
+
+
+def render_spending(expected: Spending) -> Iterator[str]:
+    """What model calls may come to, in at most three lines; none where there are none."""
+    if not expected.tasks:
+        return
+    if expected.from_history + expected.from_sizes:
+        span = f"{about(expected.tokens_low)} to {about(expected.tokens_high)} tokens"
+        if expected.cost_low is not None and expected.cost_high is not None:
+            span += f", {dollars(expected.cost_low)} to {dollars(expected.cost_high)}"
+        more = " or more" if expected.unknown else ""
+        yield f"models: {span}{more}, {_sources(expected)}"
+    if expected.unpriced:
+        names = listed(expected.unpriced)
+        yield f"not known: what {names} costs: say it in [[price]], or limit budget_tokens"
+    if expected.unknown:
+        tasks = listed(expected.unknown)
+        yield f"not known: what {tasks} comes to: without paths a task has no size"
+
+
+def _sources(expected: Spending) -> str:
+    parts = []
+    if expected.from_history:
+        parts.append(f"{count(expected.from_history, 'task')} by what was done here")
+    if expected.from_sizes:
+        parts.append(f"{count(expected.from_sizes, 'task')} assumed by size")
+    return ", ".join(parts)
+
+
+def about(tokens: int) -> str:
+    """A number of tokens with two digits that count."""
+    if tokens < 1_000:
+        return f"{tokens}"
+    digits = len(str(tokens)) - 2
+    return f"{round(tokens, -digits):,}"
+
+
+def dollars(cost_usd: float) -> str:
+    """Money, with as many digits as say something."""
+    return f"${cost_usd:.2f}" if cost_usd >= 0.1 else f"${cost_usd:.4f}"
 
 
 def _time(expected: Forecast, limits: Limits) -> Iterator[str]:

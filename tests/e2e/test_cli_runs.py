@@ -35,7 +35,7 @@ def working(here: Terminal, task: str) -> Callable[[], bool]:
 def test_a_whole_piece_of_work_from_plan_to_clean(here: Terminal) -> None:
     here.plan(("a", ()), ("twice", ()), ("b", ("a",)), ("stubborn", ()), ("after", ("stubborn",)))
     before = here.git("rev-parse", "main"), here.git("status", "--porcelain")
-    said = here.installed("run")
+    said = here.installed("run", "--attempts", "2")
     assert said.exit_code == 1
     assert (
         "result landed" in said.err and "no sandbox" in said.err and "landed" not in said.err[:20]
@@ -55,7 +55,7 @@ def test_a_whole_piece_of_work_from_plan_to_clean(here: Terminal) -> None:
     assert "round 2" in told and "gate 'quick' failed" in told
     assert "I cannot do it" in here.orch("show", "stubborn", "--log").out
     shown = here.orch("log", "stubborn")
-    assert shown.out == "I cannot do it\n" and "attempt 3" in shown.err
+    assert shown.out == "I cannot do it\n" and "attempt 2" in shown.err
     change = here.orch("diff", "a", "--json").json
     assert change["files"] == [{"path": "a.txt", "change": "added"}] and change["cut"] is False
     assert "+by a" in change["patch"] and len(change["head"]) == 40

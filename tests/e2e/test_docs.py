@@ -21,7 +21,10 @@ from ledger.model import (
     CommandWorker,
     Gate,
     Limits,
+    ModelWorkerSettings,
     Preparation,
+    Price,
+    ProviderSettings,
     SandboxSettings,
     Settings,
     Task,
@@ -208,7 +211,7 @@ def test_every_key_is_told_with_its_default() -> None:
                 assert told[key] == "`[]`"
             case _:
                 assert told[key] == f"{default:g}"
-    for model in (Gate, CommandWorker, Task):
+    for model in (Gate, CommandWorker, Task, ModelWorkerSettings, ProviderSettings, Price):
         assert set(model.model_fields) <= set(told)
     assert set(SandboxSettings.model_fields) - {"mode"} <= set(told)
     text = (DOCS / "reference" / "files.md").read_text("utf-8")
@@ -244,7 +247,7 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     text = (DOCS / "reference" / "glossary.md").read_text("utf-8")
     words = re.findall(r"(?m)^\*\*(\w+)\*\*:", text)
     told = "Goal Plan Task Worker Attempt Workspace Gate Verdict Checker Candidate Land Result"
-    more = "Skill Digest Circle Trust Dialect Script Turn"
+    more = "Skill Digest Circle Trust Dialect Script Turn Provider Gateway Grant"
     assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} Ledger Automation"
 
 

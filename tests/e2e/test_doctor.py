@@ -237,6 +237,19 @@ def test_gates_and_workers_whose_program_is_not_there(user: User) -> None:
     assert level == "bad" and "install no-such-worker" in text and "[worker.sh]" in text
 
 
+def test_a_key_of_a_model_that_is_not_set(user: User) -> None:
+    model = '[worker.m]\nkind = "model"\nmodel = "openai:x"\n'
+    user.write({".agent/orch.local.toml": f'[run]\nworker = "m"\n{model}'})
+    level, text = only(look(user), "workers")
+    assert (level, "OPENAI_API_KEY is not set" in text) == ("bad", True)
+    assert "export OPENAI_API_KEY=" in text
+    assert found(look(user, OPENAI_API_KEY="not-for-your-eyes"), "workers") == []
+    user.write({"plan.toml": 'goal = "g"\n[[task]]\nid = "a"\nprompt = "p"\n'})
+    said = user.orch("run", "plan.toml", "--unattended")
+    assert said.exit_code == 2
+    assert "OPENAI_API_KEY is not set" in said.err
+
+
 def test_no_gate_at_all(user: User) -> None:
     user.write({".agent/orch.toml": "[run]\nmin_free_gb = 0\n"})
     level, text = only(look(user), "gates")

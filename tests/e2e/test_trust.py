@@ -184,7 +184,7 @@ def test_whatever_opens_the_sandbox_or_hands_over_a_secret_is_a_change(
 def test_what_goes_on_with_recorded_settings_asks_nothing(tmp_path: Path) -> None:
     here = Pulled(tmp_path)
     here.plan(("a", ()), ("stubborn", ()))
-    assert here.orch("run").exit_code == 1
+    assert here.orch("run", "--attempts", "2").exit_code == 1
     here.pull()
     for typed in (
         ("resume",),

@@ -1,8 +1,8 @@
 """Who may import whom, and which modules stay pure.
 
-1. `ledger` and `worktree` import nothing of ours; `workers` imports `ledger.{model,guidance}`
-   alone; `orchestrator.policy` imports `ledger.{model,events,state}` and itself; nothing outside
-   `orchestrator.cli` imports it.
+1. `ledger` and `worktree` import nothing of ours; `workers` imports `ledger.{model,books,guidance}`
+   alone; `orchestrator.policy` imports `ledger.{model,events,books,state}` and itself; nothing
+   outside `orchestrator.cli` imports it.
 2. Pure modules know no files, clock, chance, processes, network or git.
 3. Each outside thing has one door: one module of `worktree` imports GitPython, only
    `orchestrator.cli.output` and the live view print or import rich. A program that runs as a
@@ -30,11 +30,12 @@ ROOMS = ("ledger", "worktree", "workers", "orchestrator")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "ledger": ("ledger",),
     "worktree": ("worktree",),
-    "workers": ("workers", "ledger.model", "ledger.guidance"),
+    "workers": ("workers", "ledger.model", "ledger.books", "ledger.guidance"),
     "orchestrator.policy": (
         "orchestrator.policy",
         "ledger.model",
         "ledger.events",
+        "ledger.books",
         "ledger.state",
     ),
     "orchestrator": ROOMS,
@@ -48,6 +49,8 @@ PURE = (
     "ledger.state",
     "ledger.standing",
     "ledger.accept_fold",
+    "ledger.books",
+    "ledger.calls_fold",
     "ledger.task_fold",
     "ledger.queue_fold",
     "ledger.tip_fold",
@@ -62,7 +65,7 @@ PURE = (
     "workers.scripted_model.choosing",
     "workers.scripted_model.script",
     "workers.wire",
-    "workers.gateway.budget",
+    "ledger.books",
     "workers.gateway.headers",
     "workers.gateway.joined",
     "workers.gateway.likeness",

@@ -12,30 +12,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
-from ledger.model import Tokens
-
-
-@dataclass(frozen=True)
-class Price:
-    """What a model costs, in US dollars for a million tokens."""
-
-    model: str
-    """As requests name it, or `provider:model`."""
-    input: float
-    output: float
-    cache_read: float | None = None
-    """None: as any input."""
-    cache_write: float | None = None
-
-    def cost_usd(self, tokens: Tokens) -> float:
-        """What that many tokens cost."""
-        read = self.input if self.cache_read is None else self.cache_read
-        write = self.input if self.cache_write is None else self.cache_write
-        total = tokens.input * self.input + tokens.output * self.output
-        return (total + tokens.cache_read * read + tokens.cache_write * write) / 1e6
+from ledger.model import Price, Tokens
 
 
 class Prices:

@@ -13,8 +13,8 @@ from typing import Protocol
 
 import anyio
 
+from ledger.books import Books, Caps, Held, ScopeName, TooMuch, sum_of
 from ledger.model import RunId, TaskId, Tokens
-from workers.gateway.budget import Books, Caps, Held, ScopeName, TooMuch, sum_of
 
 PATIENCE_S = 1800.0
 """How long a call waits for others in flight: longer than a call may take."""

@@ -82,7 +82,7 @@ class Conversation:
                 except _Ends as end:
                     return end.outcome
                 except ModelAPIError as error:
-                    return _trouble(error)
+                    return trouble_of(error)
                 except ContentFilterError as error:
                     return Outcome("failed", f"the model refused: {_said(error.message)}")
                 except OutputTokenLimitExceeded:
@@ -203,7 +203,7 @@ TOOLS_BYTES = 6_000
 """What the tools' descriptions come to; the provider's count corrects it."""
 
 
-def _trouble(error: ModelAPIError) -> Outcome:
+def trouble_of(error: ModelAPIError) -> Outcome:
     """What an answer that is none means for the attempt."""
     why = _said(_message_of(error))
     status = error.status_code if isinstance(error, ModelHTTPError) else None

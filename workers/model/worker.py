@@ -10,9 +10,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -20,9 +19,10 @@ import anyio.to_thread
 from ledger.model import Usage
 from workers.base import Brief, ModelAccess, Report, Surroundings
 from workers.model.prompt import first_words, next_words, system_words
+from workers.model.timing import within
 
 if TYPE_CHECKING:
-    from workers.model.conversation import Conversation, Outcome
+    from workers.model.conversation import Conversation
     from workers.model.desk import Desk
 
 
@@ -56,7 +56,7 @@ class ModelWorker:
         desk.left_s = lambda: timeout_s - own_s()
         with desk.working():
             desk.transcript.begin(brief.round, access.models[0])
-            outcome = await _within(timeout_s, own_s, lambda: talk.round(words))
+            outcome = await within(timeout_s, own_s, lambda: talk.round(words))
             why = outcome.why if outcome else f"it was still working after {timeout_s:g} seconds"
             how = outcome.outcome if outcome else "timeout"
             desk.transcript.note(f"{how}{': ' if why else ''}{why}")
@@ -90,32 +90,6 @@ class ModelWorker:
             self._desk.begin_round(brief, surroundings)
             words = next_words(brief)
         return self._conversation, self._desk.redactor.redact_text(words)
-
-
-async def _within(
-    timeout_s: float, own_s: Callable[[], float], work: Callable[[], Any]
-) -> Outcome | None:
-    """What came of the work; None where its time was up first."""
-    ended: list[Outcome] = []
-    failed: list[Exception] = []
-    async with anyio.create_task_group() as tasks:
-
-        async def watch() -> None:
-            left_s = timeout_s
-            while left_s > 0:
-                await anyio.sleep(left_s)
-                left_s = timeout_s - own_s()
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(watch)
-        try:
-            ended.append(await work())
-        except Exception as error:  # out of here it would come as one of a group
-            failed.append(error)
-        tasks.cancel_scope.cancel()
-    if failed:
-        raise failed[0]
-    return ended[0] if ended else None
 
 
 def _import() -> None:

@@ -67,8 +67,8 @@ SPEAKERS: dict[str, Speaker] = {
     "function": "tool",
 }
 LIMITED = ("requests", "tokens")
-TELLS = re.compile(rb'"(?:usage|finish_reason|error)"\s*:\s*[^\sn]')
-"""Chunks with something else than null there; reading all the others would cost the most."""
+NEWER = re.compile(r"(?:.*/)?(?:o[1-9]|gpt-[5-9])(?:[.-]|$)")
+"""Models that refuse `max_tokens`."""
 
 
 class OpenAIChat:
@@ -76,6 +76,7 @@ class OpenAIChat:
 
     name = "openai"
     path = "/v1/chat/completions"
+    base_has_version = True
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -115,6 +116,8 @@ class OpenAIChat:
             own = _max_output(request)
             # Servers that are only compatible know the older name.
             newer = request.get("max_completion_tokens") is not None
+            # These know the newer one only.
+            newer |= own is None and bool(NEWER.match(text_of(request.get("model"))))
             changed["max_completion_tokens" if newer else "max_tokens"] = (
                 most if own is None else min(own, most)
             )
@@ -261,8 +264,6 @@ class OpenAIReader:
             self._known = None
             if data.strip() == b"[DONE]":
                 self._ended = True
-            elif self._model and not TELLS.search(data):
-                continue
             elif (said := parse_object(data)) is not None:
                 self._take(said)
             else:

@@ -25,7 +25,10 @@ class Drawing(StrEnum):
 def plan(
     ctx: typer.Context,
     goal: Annotated[
-        str | None, typer.Argument(metavar="GOAL", help="What you want, in a sentence.")
+        str | None,
+        typer.Argument(
+            metavar="GOAL", help="What you want, in a sentence; with --refine, the plan."
+        ),
     ] = None,
     check: Annotated[
         str | None,
@@ -64,6 +67,28 @@ def plan(
         str | None,
         typer.Option("--base", metavar="REV", help="Start from it; absent: where the checkout is."),
     ] = None,
+    planner: Annotated[
+        str | None,
+        typer.Option("--planner", metavar="NAME", help="The worker, a model, that plans."),
+    ] = None,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="One task, to be divided by you; ask no model.")
+    ] = False,
+    refine: Annotated[
+        str | None,
+        typer.Option("--refine", metavar="TEXT", help="Let a model change a plan as you say."),
+    ] = None,
+    questions: Annotated[
+        bool, typer.Option("--questions", help="Let it ask you first, before it plans.")
+    ] = False,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--answer",
+            metavar="TEXT",
+            help="What the planner should know, an answer for one; repeatable.",
+        ),
+    ] = None,
     edit: Annotated[bool, typer.Option("--edit", "-e", help="Open it in your editor.")] = False,
     graph: Annotated[
         Drawing | None, typer.Option("--graph", help="Only the graph, in this form.")
@@ -75,13 +100,17 @@ def plan(
     A new plan is saved in .agent/plans for you to read and edit. Without a goal the newest plan
     is checked and shown. All errors are told at once, with file, line and what to write instead.
 
+    Where the settings name a planner, a model looks at the repository and divides the goal into
+    tasks. It sees the commit that the plan starts from, and can only read.
+
     A task for each folder below src, without any model: orch plan "Modernise syntax" --for-each
     "git ls-files 'src/*.py'" --by-folder --worker codemod
     """
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.planned import answer_plan, load_checked, settings_of, shown_path
+    from orchestrator.cli.planned import answer_plan, load_checked, shown_path, sourced_of
+    from orchestrator.cli.planning import Asking, planner_of, refine_plan
     from orchestrator.errors import OrchError
     from orchestrator.planning.check import check_made_plan
     from orchestrator.planning.for_each import Grouping
@@ -94,7 +123,20 @@ def plan(
     if goal is not None and check is not None:
         raise OrchError("a goal makes a plan, --check looks at one", hint="orch plan --check FILE")
     making = (for_each, batch, max_tasks, worker, prompt, base)
-    if goal is None and (by_folder or any(value is not None for value in making)):
+    asking = questions or answers or planner
+    if refine is not None and (check or by_hand or by_folder or any(making)):
+        raise OrchError(
+            "--refine changes a plan that is there", hint='orch plan --refine "..." PLAN'
+        )
+    if by_hand and (asking or for_each is not None):
+        raise OrchError("--by-hand asks no model", hint='orch plan "GOAL" --by-hand')
+    if asking and refine is None and (goal is None or for_each is not None or prompt is not None):
+        raise OrchError("only a model that plans can be told", hint='orch plan "GOAL" --questions')
+    if (
+        goal is None
+        and refine is None
+        and (by_folder or any(value is not None for value in making))
+    ):
         raise OrchError("to make a plan, say what you want", hint='orch plan "GOAL" --for-each ...')
     if for_each is None and (by_folder or batch is not None or max_tasks is not None):
         raise OrchError(
@@ -103,10 +145,15 @@ def plan(
     environ = environ_of(ctx)
     workplace = open_here(environ)
     workplace.refuse_nested()
-    if goal is None:
+    asks = Asking(planner, tuple(answers or ()), questions)
+    if refine is not None:
+        path = refine_plan(workplace, goal, refine, asks)
+    elif goal is None:
         path = find_plan(workplace.checkout, check)
     else:
-        settings = settings_of(workplace)
+        sourced = sourced_of(workplace)
+        settings = sourced.settings
+        by_model = for_each is None and prompt is None and not by_hand
         options = PlanOptions(
             checkout=workplace.checkout,
             base=base,
@@ -114,10 +161,11 @@ def plan(
             prompt=prompt,
             for_each=for_each,
             grouping=Grouping(batch=batch, by_folder=by_folder, most_tasks=max_tasks),
+            planner=planner_of(workplace, sourced, asks, base) if by_model else None,
         )
         made = make_plan(goal, options)
-        check_made_plan(made, survey(workplace, settings)(made.base)).sound()
-        path = save_plan(workplace.checkout / PLANS_FOLDER, made)
+        check_made_plan(made.plan, survey(workplace, settings)(made.plan.base)).sound()
+        path = save_plan(workplace.checkout / PLANS_FOLDER, made.plan, made.comments)
         output.narrate(f"saved: {shown_path(workplace, path)}")
     if edit:
         _edit(path, environ)

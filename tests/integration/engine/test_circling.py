@@ -54,3 +54,12 @@ def test_who_repairs_it_in_the_second_round_is_let(project: Project) -> None:
     runs, state = ran(project, command)
     assert runs == ["1.1", "1.2"]
     assert state.tasks["a"].status == "landed"
+
+
+def test_the_same_change_is_known_again_on_a_tip_that_has_moved(project: Project) -> None:
+    project.gates = (Gate(name="tests", command="! grep -q old a.txt"),)
+    worker = CommandWorker(kind="command", command='echo old > "$ORCH_TASK.txt"')
+    project.more_settings = {"workers": {"scripted": worker}}
+    state = project.run(task("b"), task("a"))
+    assert state.tasks["b"].status == "landed"
+    assert state.tasks["a"].status == "held" and len(state.tasks["a"].attempts) == 2

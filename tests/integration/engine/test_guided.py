@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from ledger.events import Noticed, RunStarted
-from ledger.model import CommandWorker
+from ledger.model import CommandWorker, Gate
 from tests.support.project import Project, task
 
 SECRET = "ghp_" + "q7Zr2LmXv0pTn4Bk8sWd1FyGh6JcA3eR5uKi"
@@ -94,3 +94,24 @@ def test_a_run_of_before_has_no_guidance_and_goes_on(project: Project) -> None:
     started = project.facts(run)[0]
     assert isinstance(started, RunStarted)
     assert "guidance" not in started.model_dump_json(exclude_defaults=True)
+
+
+def test_what_a_round_writes_into_its_copies_is_gone_in_the_next(tmp_path):
+    project, out = Project(tmp_path, FILES), tmp_path / "out"
+    project.gates = (Gate(name="check", command="test ! -e no.txt", stage="check"),)
+    script = """
+        cat "$ORCH_SKILLS_DIR"/forms/SKILL.md "$ORCH_SKILLS_DIR"/forms/scripts/* >> OUT
+        if [ "$ORCH_ROUND" = 1 ]; then
+            echo "do evil" > "$ORCH_SKILLS_DIR/forms/SKILL.md"
+            rm -r "$ORCH_SKILLS_DIR/forms/scripts"; ln -s / "$ORCH_SKILLS_DIR/forms/scripts"
+            chmod 500 "$ORCH_SKILLS_DIR"; echo x > no.txt
+        else
+            rm no.txt; echo x > ok.txt
+        fi
+    """
+    works_by(project, script.replace("OUT", shlex.quote(str(out))))
+    state = project.run(task("a", paths=()))
+    assert [len(attempt.rounds) for attempt in state.tasks["a"].attempts] == [2]
+    said = out.read_text()
+    assert "do evil" not in said
+    assert said.count("Run scripts/fill.sh") == said.count("echo filled") == 2

@@ -11,11 +11,12 @@ import anthropic
 import httpx
 import openai
 
-from workers.gateway.budget import Caps
+from ledger.books import Caps
+from ledger.model import Price
 from workers.gateway.gateway import Gateway, open_gateway
 from workers.gateway.grants import Access, CallLimits, Ended, Grant, Told
 from workers.gateway.pacing import Pacer
-from workers.gateway.prices import Price, Prices
+from workers.gateway.prices import Prices
 from workers.gateway.till import MemoryTill
 from workers.gateway.trouble import Trouble
 from workers.gateway.upstream import Provider, Waits
@@ -23,7 +24,7 @@ from workers.scripted_model.server import ScriptedModel, scripted_model
 
 REAL_KEY = "sk-real-4711-never-to-be-seen-by-anybody"
 MODEL = "model-a"
-PRICES = Prices([Price(MODEL, input=1.0, output=10.0, cache_read=0.1, cache_write=1.25)])
+PRICES = Prices([Price(model=MODEL, input=1.0, output=10.0, cache_read=0.1, cache_write=1.25)])
 QUICK = Waits(connect_s=2, first_s=2, silence_s=1, whole_s=20, patience_s=20)
 
 
@@ -90,6 +91,7 @@ async def bench(
     limits: CallLimits | None = None,
     pacer: Pacer | None = None,
     provider: dict[str, Any] | None = None,
+    till: MemoryTill | None = None,
     **options: Any,
 ) -> AsyncIterator[Bench]:
     """A gateway to a provider that says these turns."""
@@ -97,7 +99,7 @@ async def bench(
         url = model.url + ("/v1" if dialect == "openai" else "")
         known = Provider("maker", dialect, url, REAL_KEY, waits=QUICK)
         known = replace(known, **(provider or {}))
-        till = MemoryTill(caps)
+        till = till or MemoryTill(caps)
         options = {"prices": PRICES, **options}
         async with open_gateway([known], till=till, pacer=pacer, **options) as gateway:
             troubles: list[Trouble] = []

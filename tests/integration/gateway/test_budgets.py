@@ -8,9 +8,9 @@ import httpx
 import openai
 import pytest
 
+from ledger.books import Cap, Caps
 from ledger.model import Tokens
 from tests.integration.gateway.support import MODEL, bench, grant, request
-from workers.gateway.budget import Cap, Caps
 from workers.gateway.grants import CallLimits
 from workers.gateway.prices import Prices
 from workers.gateway.till import Call, MemoryTill, Refused, Reservation

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,12 @@ def test_claude_md_counts_where_a_folder_has_no_agents_md(tmp_path, names):
     (tmp_path / "unknown/AGENTS.md").write_text("no file of the commit is here")
     found = seen(tmp_path, "src/deep/a.py")
     assert [one.path for one in found.texts] == ["CLAUDE.md", f"src/{names[0]}"]
+
+
+def test_a_checkout_without_skills_costs_no_parser(tmp_path):
+    code = (
+        "import sys, pathlib; from orchestrator.guidance.recording import look;"
+        "look(pathlib.Path('.'), ['src/a.py']); sys.exit('yaml' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=False)
+    assert done.returncode == 0

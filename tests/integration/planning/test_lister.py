@@ -30,7 +30,7 @@ def test_git_lists_files_and_each_folder_becomes_a_task(checkout):
         grouping=Grouping(by_folder=True),
         worker="codemod",
     )
-    made = plan("Modernise syntax", options)
+    made = plan("Modernise syntax", options).plan
     assert [(task.id, task.paths) for task in made.tasks] == [
         ("src", ("src/a.py",)),
         ("src-pkg", ("src/pkg/b.py", "src/pkg/ü c.py")),
@@ -39,7 +39,7 @@ def test_git_lists_files_and_each_folder_becomes_a_task(checkout):
 
 
 def test_without_a_command_the_goal_is_one_task(checkout):
-    made = plan("Do it all\nwith care", PlanOptions(checkout=checkout))
+    made = plan("Do it all\nwith care", PlanOptions(checkout=checkout)).plan
     assert [(task.id, task.title) for task in made.tasks] == [("do-it-all-with-care", "Do it all")]
     assert made.tasks[0].prompt == "Do it all\nwith care"
 

@@ -114,7 +114,7 @@ keep = ["../up"]
 worker = 7
 env = ["A=b"]
 deadline = 5
-budget_usd = 5.0
+budget_usd = "5"
 
 [[gate]]
 name = "Unit"
@@ -159,7 +159,7 @@ read = ["here"]
     assert "'worker' must be text" in at(10)
     assert "no name of a variable" in at(11)
     assert "orch run --deadline" in at(12)
-    assert "'budget_usd' is not in this version of orch yet" in at(13)
+    assert "'budget_usd' must be a number, not text" in at(13)
     assert "no legal name: 'Unit'" in at(16)
     assert "'command' is empty" in at(17)
     assert "must be one of check, land, not 'lnd' / did you mean \"land\"?" in at(18)
@@ -167,7 +167,7 @@ read = ["here"]
     assert "a second gate is called 'x'; the first is in line 19" in at(22)
     assert "did you mean 'timeout_s'?" in at(24)
     assert 'did you mean "command"?' in at(27)
-    assert "kind 'model' is not in this version" in at(29)
+    assert "worker 'two' has no model" in at(28)
     assert "has no kind" in at(30)
     assert "more than 0" in at(34)
     assert "'read': 'here' is no whole path" in at(36)

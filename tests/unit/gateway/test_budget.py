@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.gateway.budget import Books, Cap, Caps, Held, Sum, TooMuch, sum_of
+from ledger.books import Books, Cap, Caps, Held, Sum, TooMuch, sum_of
 
 SCOPES = ("attempt", "task", "run")
 
@@ -119,6 +119,11 @@ steps = st.lists(
 )
 
 
+def level_of(purse):
+    """0 the run, 1 a task, 2 an attempt."""
+    return 0 if not purse else 1 + ("/" in purse)
+
+
 def part_of(worst, share):
     """An outcome that is no worse than the worst."""
     return None if share is None else Sum(int(worst.tokens * share), int(worst.nanos * share))
@@ -147,8 +152,8 @@ def test_spent_and_reserved_never_exceed_a_cap(limits, done):
             assert books.spent_by() == before
         purses = {purse for one in books.held.values() for purse in one.purses} | {*books.spent}
         for purse in purses:
-            cap = (limits.run, limits.task, limits.attempt)[len(purse)]
+            cap = (limits.run, limits.task, limits.attempt)[level_of(purse)]
             assert cap.holds(books.spent_by(purse) + books.held_by(purse))
-        for size in (1, 2):
-            parts = [books.spent_by(p) + books.held_by(p) for p in purses if len(p) == size]
+        for level in (1, 2):
+            parts = [books.spent_by(p) + books.held_by(p) for p in purses if level_of(p) == level]
             assert sum(parts, Sum()) == books.spent_by() + books.held_by()

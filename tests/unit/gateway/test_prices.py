@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.model import Tokens
-from workers.gateway.prices import Price, Prices
+from ledger.model import Price, Tokens
+from workers.gateway.prices import Prices
 
 ANTHROPIC = "https://api.anthropic.com"
 SONNET = "claude-sonnet-4-5"
@@ -33,7 +33,9 @@ def test_a_model_that_is_served_elsewhere_has_no_price_whatever_its_name():
 
 
 def test_a_users_price_wins_and_the_providers_own_first():
-    prices = Prices([Price(SONNET, input=1, output=2), Price(f"cheap:{SONNET}", 0, 0)])
+    prices = Prices(
+        [Price(model=SONNET, input=1, output=2), Price(model=f"cheap:{SONNET}", input=0, output=0)]
+    )
     assert prices.cost_usd("x", ANTHROPIC, SONNET, Tokens(input=10**6, output=10**6)) == 3
     assert prices.cost_usd("cheap", ANTHROPIC, SONNET, Tokens(input=10**6)) == 0
     whole = Tokens(input=1, cache_read=1, cache_write=1)
@@ -43,7 +45,7 @@ def test_a_users_price_wins_and_the_providers_own_first():
 def test_the_worst_is_what_goes_into_a_cache():
     worst = Prices().worst_usd("x", ANTHROPIC, SONNET, 1000, 100)
     assert worst == pytest.approx((1000 * 3.75 + 100 * 15) / 1e6)
-    own = Prices([Price("m", 1, 10, cache_read=5, cache_write=2)])
+    own = Prices([Price(model="m", input=1, output=10, cache_read=5, cache_write=2)])
     assert own.worst_usd("x", "", "m", 10**6, 0) == 5
 
 

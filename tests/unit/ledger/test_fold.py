@@ -76,12 +76,14 @@ def test_rounds_and_their_verdicts_belong_to_the_attempt():
         e.RoundGateJudged(task="t1", attempt=1, round=1, verdict=verdict("failed")),
         e.RoundFinished(task="t1", attempt=1, round=2, commit="c2"),
         e.RoundGateJudged(task="t1", attempt=1, round=2, verdict=verdict("passed")),
+        e.CheckerJudged(task="t1", attempt=1, round=2, worker="c", model="m", blocking=1),
     )
     attempt = story.state.tasks["t1"].attempts[0]
     assert attempt.prepared is not None
     assert attempt.prepared.reapplied == "clean"
     assert [r.finished.commit for r in attempt.rounds] == ["c1", "c2"]
     assert [[v.outcome for v in r.verdicts] for r in attempt.rounds] == [["failed"], ["passed"]]
+    assert [r.checked and r.checked.blocking for r in attempt.rounds] == [None, 1]
 
 
 def test_a_held_head_waits_for_every_path_to_be_allowed():

@@ -14,6 +14,7 @@ from ledger.state import IllegalEvent, RunState, evolve, fold, head_commits
 from tests.support.builders import Story, head, started, verdict
 
 ATTEMPT = {"task": "a", "attempt": 1}
+CALL = {"worker": "coder", "provider": "p", "model": "m", "tokens": 10}
 
 
 def fresh() -> Story:
@@ -24,6 +25,19 @@ def fresh() -> Story:
 def working() -> Story:
     """A worker is at a."""
     return fresh().starts("a")
+
+
+def settled() -> Story:
+    """A model was called for a, and that has ended."""
+    story = working().tell(e.CallReserved(call=1, task="a", attempt=1, **CALL))
+    return story.tell(e.CallSettled(call=1))
+
+
+def held_for_leave() -> Story:
+    """a is held, and asks nothing."""
+    story = working()
+    finished = e.AttemptFinished(**ATTEMPT, outcome="held", head="h", tree="t", held_paths=("x",))
+    return story.tell(finished)
 
 
 def queued() -> Story:
@@ -142,6 +156,7 @@ CASES: list[tuple[Callable[[], Story], e.Event]] = [
     (working, e.RoundFinished(**ATTEMPT, round=0)),
     (working, e.RoundGateJudged(**ATTEMPT, round=0, verdict=verdict())),
     (working, e.RoundGateJudged(**ATTEMPT, round=1, verdict=verdict())),
+    (working, e.CheckerJudged(**ATTEMPT, round=1, worker="c", model="m")),
     (working, ends("a", 2)),
     (working, ends("b")),
     (working, ends("nobody")),
@@ -199,6 +214,13 @@ CASES: list[tuple[Callable[[], Story], e.Event]] = [
     (fresh, e.TaskGivenUp(task="nobody", why="no")),
     (working, e.TaskHeld(task="a", why="no")),
     (landed, e.TaskHeld(task="a", why="no")),
+    # models
+    (fresh, e.CallReserved(call=2, task="a", attempt=1, **CALL)),
+    (fresh, e.CallReserved(call=1, task="nobody", attempt=1, **CALL)),
+    (fresh, e.CallSettled(call=1)),
+    (settled, e.CallSettled(call=1)),
+    (settled, e.CallReserved(call=1, task="a", attempt=1, **CALL)),
+    (fresh, e.BudgetReached(task="nobody", attempt=1, scope="task", why="no")),
     # people
     (fresh, e.PathAllowed(task="nobody", path="x")),
     (fresh, e.RetryRequested(task="a")),
@@ -206,6 +228,8 @@ CASES: list[tuple[Callable[[], Story], e.Event]] = [
     (queued, e.RetryRequested(task="a")),
     (landed, e.RetryRequested(task="a")),
     (fresh, e.RetryRequested(task="nobody")),
+    (fresh, e.QuestionAnswered(task="a", answer="yes")),
+    (held_for_leave, e.QuestionAnswered(task="a", answer="yes")),
     (fresh, e.TaskTaken(task="nobody", branch="b", head="h")),
     (fresh, submits("nobody", 1)),
     (fresh, submits("a", 2)),
@@ -262,7 +286,7 @@ def test_an_illegal_fact_raises_and_changes_nothing(situation, fact):
 
 def test_every_fact_that_can_be_illegal_is_tried_here():
     tried = {type(fact) for _, fact in CASES}
-    always_legal = {e.Noticed, e.RunCleaned}
+    always_legal = {e.Noticed, e.RunCleaned, e.ProviderPaused}
     assert tried | always_legal == set(e.EVENT_TYPES.values())
 
 

@@ -1,6 +1,7 @@
 """A plan that a person wrote is told everything that is wrong with it, and only that."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -249,6 +250,15 @@ def test_what_a_task_may_change_or_does_not_cover_is_not_told():
         plan(task("e", paths=["src/**"], may_change=("src/core/**",))), HELD
     ).values()
     assert "src/core" not in text and "src/conftest.py" in text
+
+
+def test_files_that_guide_agents_are_told_of_only_where_they_are_named():
+    files = frozenset({*FACTS.files, "AGENTS.md", "src/AGENTS.md", ".claude/skills/a/SKILL.md"})
+    guides = frozenset(files - FACTS.files)
+    facts = replace(FACTS, files=files, protected=guides)
+    assert warnings(plan(task("a", paths=["**"])), facts) == {}
+    (text,) = warnings(plan(task("a", paths=["src/**", "src/AGENTS.md"])), facts).values()
+    assert "protected: src/AGENTS.md / " in text
 
 
 def test_a_protected_file_that_is_yet_to_be_made_is_not_told():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ledger import events as e
 from orchestrator.feedback import render_feedback
-from orchestrator.policy.circles import Try, circle_of, trees_tried, tries_of
+from orchestrator.policy.circles import Try, circle_of, tries_of, work_tried
 from orchestrator.policy.decide import decide
 from orchestrator.policy.orders import Record, StartAttempt
 from tests.support.builders import FREE, NOW, Story
@@ -19,7 +19,10 @@ LADDERS = st.integers(1, 4)
 
 
 def tries(*pairs):
-    return tuple(Try(at, *pair) for at, pair in enumerate(pairs, 1))
+    return tuple(
+        Try(at, signature, frozenset(filter(None, [tree])))
+        for at, (signature, tree) in enumerate(pairs, 1)
+    )
 
 
 def turns(pairs, ladder=1):
@@ -154,11 +157,26 @@ def test_heads_that_come_back_red_are_tries_and_conflicts_are_none():
             )
         )
     found = tries_of(story.state.tasks["t1"])
-    assert [(one.number, one.tree) for one in found] == [(1, "t-t1-1"), (3, "t-t1-3")]
+    assert [(one.number, *one.work) for one in found] == [(1, "t-t1-1"), (3, "t-t1-3")]
     assert circle_of(found).turn == "other-approach"
 
 
-def test_trees_of_the_attempt_under_way_and_of_tries_are_known():
-    story = fails(Story.of(1).baseline(), tree="1").starts("t1")
-    done = e.RoundFinished(task="t1", attempt=2, round=1, tree="mine")
-    assert trees_tried(story.tell(done).state.tasks["t1"]) == {"mine"}
+def test_work_of_the_attempt_under_way_and_of_tries_is_known():
+    story = Story.of(1).baseline()
+    for number, how in ((1, "failed"), (2, "lost")):
+        story.starts("t1")
+        story.tell(e.RoundFinished(task="t1", attempt=number, round=1, change=f"of {number}"))
+        story.ends("t1", how)
+    story.starts("t1").tell(e.RoundFinished(task="t1", attempt=3, round=1, change="mine"))
+    assert work_tried(story.state.tasks["t1"]) == {"of 1", "mine"}
+
+
+def test_the_same_change_on_a_tip_that_moved_is_the_same_work():
+    story = Story.of(2, attempts=3).baseline()
+    for number in (1, 2):
+        story.starts("t1")
+        done = e.RoundFinished(task="t1", attempt=number, round=1, tree=f"{number}", change="same")
+        story.tell(done).ends("t1", "failed", signature="s", tree=f"{number}", why="no")
+        if number == 1:
+            story.lands_at_once("t2")
+    assert circle_of(tries_of(story.state.tasks["t1"])).exactly

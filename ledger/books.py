@@ -22,8 +22,11 @@ from decimal import Decimal
 from typing import Literal
 
 ScopeName = Literal["call", "attempt", "task", "run"]
-Purse = tuple[()] | tuple[str] | tuple[str, int]
-"""Who pays: the run, a task, or an attempt of one."""
+Purse = str
+"""Who pays: the run (nothing), a task, or an attempt of one (`task/1`)."""
+
+PRICE_UNKNOWN = "its price is not known, and only money is limited"
+"""Why a call is refused that no cap could ever stop."""
 
 _NANOS = Decimal(10**9)
 
@@ -100,7 +103,7 @@ class Held:
 
     @property
     def purses(self) -> tuple[Purse, Purse, Purse]:
-        return ((self.task, self.attempt), (self.task,), ())
+        return (f"{self.task}/{self.attempt}", self.task, "")
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,11 @@ class Books:
     spent: Mapping[Purse, Sum] = field(default_factory=dict)
     held: Mapping[str, Held] = field(default_factory=dict)
 
-    def spent_by(self, purse: Purse = ()) -> Sum:
+    def spent_by(self, purse: Purse = "") -> Sum:
         """What is settled."""
         return self.spent.get(purse, Sum())
 
-    def held_by(self, purse: Purse = ()) -> Sum:
+    def held_by(self, purse: Purse = "") -> Sum:
         """What is reserved and not settled."""
         worsts = (held.worst for held in self.held.values() if purse in held.purses)
         return sum(worsts, Sum())
@@ -136,8 +139,7 @@ class Books:
             raise ValueError(f"call {call} is reserved already")
         worst = wanted.worst
         if worst.unpriced and self.caps.of_money and not self.caps.of_tokens:
-            why = "its price is not known, and only money is limited"
-            return TooMuch("run", why)
+            return TooMuch("run", PRICE_UNKNOWN)
         if not self.caps.call.holds(worst):
             return TooMuch("call", _why(self.caps.call, Sum(), Sum(), worst))
         caps = (self.caps.attempt, self.caps.task, self.caps.run)
@@ -149,7 +151,11 @@ class Books:
                 return TooMuch(name, _why(cap, spent, Sum(), worst))
             if late is None and not cap.holds(spent + held + worst):
                 late = TooMuch(name, _why(cap, spent, held, worst), for_now=True)
-        return late or replace(self, held={**self.held, call: wanted})
+        return late or self.hold(call, wanted)
+
+    def hold(self, call: str, wanted: Held) -> Books:
+        """Reserve it, whatever the caps say."""
+        return replace(self, held={**self.held, call: wanted})
 
     def settle(self, call: str, came_to: Sum | None) -> Books:
         """Settle a call at what it came to; None: that is not known. Twice is as good as once."""

@@ -1,0 +1,122 @@
+"""The models of a run: one gateway for all of them, open while the engine is.
+
+1. It is opened where a task of the plan, or the checker, is a model's; nothing of it is imported
+   else.
+2. Each attempt has a key of its own, for the models of its worker, until it has ended.
+3. Time that a call waits for a provider's limit, or for others, is not the worker's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger import events as e
+from ledger.model import ModelWorkerSettings, TaskId
+from ledger.place import state_folder
+from orchestrator.policy.models import model_workers, providers_asked, workers_of_run
+from workers.base import ModelAccess
+
+if TYPE_CHECKING:
+    from orchestrator.scene import Scene
+    from workers.gateway.gateway import Gateway
+    from workers.gateway.pacing import Paused
+    from workers.gateway.upstream import Provider
+
+
+class Models:
+    """What an attempt may call."""
+
+    def __init__(self, scene: Scene, gateway: Gateway) -> None:
+        from orchestrator.mapping import Known
+
+        self._scene, self._gateway = scene, gateway
+        self.known = Known()
+        """What maps of the repository found so far."""
+
+    @asynccontextmanager
+    async def access(
+        self,
+        worker: str,
+        model: str,
+        task: TaskId,
+        attempt: int,
+        *,
+        workspace: Path,
+        others_s: Callable[[], float] = lambda: 0.0,
+    ) -> AsyncIterator[ModelAccess]:
+        """Access to one model (`provider:model`) for an attempt, or for who checks it.
+
+        `others_s` is further time that is not the worker's own. A record of the calls holds a word
+        in the place of the workspace's path.
+        """
+        from workers.gateway.grants import CallLimits, Grant
+
+        settings = self._scene.settings.workers[worker]
+        assert isinstance(settings, ModelWorkerSettings)
+        provider, _, name = model.partition(":")
+        grant = Grant(
+            run=self._scene.run,
+            task=task,
+            attempt=attempt,
+            worker=worker,
+            provider=provider,
+            models=(name,),
+            limits=CallLimits(max_output=settings.max_output_tokens),
+            varying=((str(workspace), "WORKSPACE"),),
+        )
+        opened = self._gateway.open(grant)
+        try:
+            yield ModelAccess(
+                url=self._gateway.url,
+                key=opened.key,
+                dialect=self._scene.settings.providers[provider].dialect,
+                models=(name,),
+                window_tokens=settings.window_tokens,
+                max_output_tokens=settings.max_output_tokens,
+                waited_s=lambda: opened.waited_s + others_s(),
+            )
+        finally:
+            await self._gateway.close(opened)
+
+
+@asynccontextmanager
+async def open_models(scene: Scene) -> AsyncIterator[Models | None]:
+    """The models of a run; None where nothing of it is a model's."""
+    settings, environ = scene.settings, scene.workplace.environ
+    names = workers_of_run(settings, scene.state.plan)
+    if not model_workers(settings).keys() & set(names):
+        yield None
+        return
+    from orchestrator.config import refuse_missing_keys
+    from orchestrator.till import LedgerTill
+    from workers.gateway.gateway import open_gateway
+    from workers.gateway.pacing import Pacer
+    from workers.gateway.prices import Prices
+
+    refuse_missing_keys(settings, environ, names)
+    async with open_gateway(
+        _providers(scene, names),
+        till=LedgerTill(scene),
+        prices=Prices(settings.prices),
+        pacer=Pacer(
+            state_folder(scene.workplace.environ) / "pace", lambda paused: _paused(scene, paused)
+        ),
+    ) as gateway:
+        yield Models(scene, gateway)
+
+
+def _providers(scene: Scene, names: tuple[str, ...]) -> Iterator[Provider]:
+    from workers.gateway.upstream import Provider
+
+    settings = scene.settings
+    for name in providers_asked(settings, names):
+        provider = settings.providers[name]
+        key = scene.workplace.environ.get(provider.key, "") if provider.key else ""
+        yield Provider(name, provider.dialect, provider.url, key.strip())
+
+
+def _paused(scene: Scene, paused: Paused) -> None:
+    scene.append(e.ProviderPaused(provider=paused.provider, until=paused.until))
