@@ -145,18 +145,27 @@ def _replay(store: Store, run: str) -> _Recorded:
 def _unjudged(recorded: _Recorded) -> Iterator[Disagreement]:
     # That a landing's candidate was judged at all, the replay has seen to.
     state = recorded.state
-    carried: dict[TaskId, None] = {}
+    held = _held(state)
     for landing in state.landings:
-        carried |= dict.fromkeys(ref.task for ref in landing.heads)
-        carried = {task: None for task in carried if task not in landing.removes}
         what = f"landing {short(landing.commit)} ({_carried(landing)})"
-        yield from _lacking(recorded, what, landing.tree, list(carried))
+        yield from _lacking(recorded, what, landing.tree, held[landing.commit])
     for fact in state.accepted:
         if fact.before == fact.commit:
             continue  # found so: orch moved nothing
         tasks = [ref.task for ref in fact.heads]
         what = f"accepted {short(fact.commit)} ({listed(tasks)})"
         yield from _lacking(recorded, what, fact.tree, tasks)
+
+
+def _held(state: RunState) -> dict[Sha, list[TaskId]]:
+    """By landing, the tasks whose work its tree holds: its own, and what had landed before."""
+    found: dict[Sha, list[TaskId]] = {}
+    carried: dict[TaskId, None] = {}
+    for landing in state.landings:
+        carried |= dict.fromkeys(ref.task for ref in landing.heads)
+        carried = {task: None for task in carried if task not in landing.removes}
+        found[landing.commit] = list(carried)
+    return found
 
 
 def _lacking(
@@ -266,7 +275,7 @@ def _commit(git: Git, state: RunState, landing: Landing, what: str) -> Iterator[
     if trailers.get(key, ()) != named:
         yield Disagreement(what, f"its trailers name {listed(trailers.get(key, ())) or 'no task'}")
     if landing.heads:
-        gates = judging_gates(state, [ref.task for ref in landing.heads])
+        gates = judging_gates(state, _held(state)[landing.commit])
         hashes = " ".join(definition_hash(gate) for gate in gates)
         if " ".join(trailers.get("Orch-Gates", ())) != hashes:
             yield Disagreement(what, "its trailers name other gates than the run recorded")
