@@ -193,9 +193,7 @@ def _look(root: Path, listed: Mapping[bytes, bytes], size_limit_bytes: int) -> t
     return tuple(refused)
 
 
-def _stage(
-    git: Git, workspace: Workspace, listed: Mapping[bytes, bytes]
-) -> tuple[Refused, ...]:
+def _stage(git: Git, workspace: Workspace, listed: Mapping[bytes, bytes]) -> tuple[Refused, ...]:
     """Stores what changed; what git would not take of it."""
     gone = b"".join(path + b"\0" for path, how in listed.items() if how == b"R")
     here = b"".join(path + b"\0" for path, how in listed.items() if how != b"R")

@@ -43,7 +43,7 @@ def project_of(folder: Path, sandbox: SandboxMode, scripts: dict[str, str], work
 
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_workers_that_misbehave(tmp_path: Path, sandbox: SandboxMode) -> None:
-    chosen = cases(16, "workers", sandbox)
+    chosen = cases(12, "workers", sandbox)
     scripts = {f"do/{one.name}.sh": f"{WORKS}\n{one.script}\n" for one in chosen}
     project = project_of(tmp_path, sandbox, scripts, 'exec sh "do/$ORCH_TASK.sh"')
     before = things(project)
@@ -67,7 +67,7 @@ def test_workers_that_misbehave(tmp_path: Path, sandbox: SandboxMode) -> None:
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_gates_that_misbehave(tmp_path: Path, sandbox: SandboxMode) -> None:
     """Each judges the work of one task; the base is none of its business."""
-    chosen = cases(16, "gates", sandbox)
+    chosen = cases(12, "gates", sandbox)
     scripts = {f"do/{one.name}.sh": f"{one.script}\n" for one in chosen}
     project = project_of(tmp_path, sandbox, scripts, WORKS)
     gates = [
@@ -107,7 +107,7 @@ LAND = tuple(one for one in QUICK if not one.slow)
 def test_a_land_gate_that_misbehaves_lands_nothing_that_it_did_not_pass(
     tmp_path: Path, sandbox: SandboxMode
 ) -> None:
-    for one in cases(4, "land gates", sandbox, LAND):
+    for one in cases(2, "land gates", sandbox, LAND):
         folder = tmp_path / one.name
         project = project_of(folder, sandbox, {"do.sh": f"{one.script}\n"}, WORKS)
         gate = Gate(name="suite", command="test ! -e a.txt || exec sh do.sh")
@@ -126,7 +126,7 @@ def test_a_set_up_that_misbehaves_is_nobodys_fault(tmp_path: Path, sandbox: Sand
     """One that fails, fails for everybody: no task is blamed, and a person is told."""
     # What a set-up leaves in the tree is not ignored here, and so is a change.
     able = tuple(one for one in LAND if not one.hangs and one.name != "leaves-a-writer")
-    for one in cases(4, "set-ups", sandbox, able):
+    for one in cases(2, "set-ups", sandbox, able):
         folder = tmp_path / one.name
         project = project_of(folder, sandbox, {"do.sh": f"{one.script}\n"}, WORKS)
         project.more_settings |= {"preparation": Preparation(setup=("sh do.sh",))}

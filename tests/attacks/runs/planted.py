@@ -8,7 +8,7 @@ from __future__ import annotations
 from tests.attacks.runs.attack import Attack
 
 _X = "; echo x > x"
-_SET = "until git config --file \"$COMMON/config\" --add '{key}' \"{value}\"; do sleep 0.02; done"
+_SET = 'until git config --file "$COMMON/config" --add \'{key}\' "{value}"; do sleep 0.02; done'
 
 
 def _planted(name: str, script: str, springs: str = "") -> Attack:
@@ -102,9 +102,7 @@ PROGRAMS = (
     _set("set-excludes", "core.excludesFile=$OUT/file", "core.attributesFile=$OUT/file"),
 )  # fmt: skip
 
-_ATTRIBUTES = (
-    'mkdir -p "$COMMON/info"; echo "* filter=x diff=x merge=x text ident" > "$COMMON/info/attributes"'  # noqa: E501
-)
+_ATTRIBUTES = 'mkdir -p "$COMMON/info"; echo "* filter=x diff=x merge=x text ident" > "$COMMON/info/attributes"'  # noqa: E501
 DRIVERS = (
     _planted("attributes-in-info", _ATTRIBUTES),
     _set("filter-clean", "filter.x.clean=$TRAP", springs="echo 1 >> readme; git add readme"),
@@ -129,7 +127,7 @@ COMMANDS = (
 _EVIL = (
     'EVIL="$OUT/../evil/$ORCH_TASK"; mkdir -p "$EVIL"; git init -q "$EVIL";'
     ' git --git-dir="$EVIL/.git" config core.fsmonitor "$TRAP";'
-    ' for h in post-checkout reference-transaction post-index-change; do'
+    " for h in post-checkout reference-transaction post-index-change; do"
     ' ln -sf "$TRAP" "$EVIL/.git/hooks/$h"; done;'
 )
 
@@ -162,8 +160,9 @@ POINTERS = (
     _pointer("entry-a-link-to-evil", 'rm -r "$ENTRY"; ln -s "$EVIL/.git" "$ENTRY"'),
     _pointer("entry-locked", 'echo x > "$ENTRY/locked"'),
     _pointer("entry-read-only", 'chmod 500 "$ENTRY"'),
-    _pointer("entry-with-settings",
-             'git config --file "$ENTRY/config.worktree" core.fsmonitor "$TRAP"'),
+    _pointer(
+        "entry-with-settings", 'git config --file "$ENTRY/config.worktree" core.fsmonitor "$TRAP"'
+    ),
     _pointer("entry-with-everything", 'cp -R "$EVIL/.git/." "$ENTRY/"'),
     _pointer("index-locked", 'touch "$ENTRY/index.lock" "$ENTRY/HEAD.lock"'),
     _pointer("index-a-link", 'ln -sf "$OUT/file" "$ENTRY/index"'),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 EVIL = (
     'T=$(printf evil | git hash-object -w --stdin); T=$(printf "100644 blob $T\\tevil\\n" |'
     ' git mktree); BASE=$(git rev-parse HEAD); EVIL=$(git commit-tree -p "$BASE" -m evil "$T");'
-    " ALONE=$(git commit-tree -m evil \"$T\"); TIP=refs/orch/$ORCH_RUN/tip;"
+    ' ALONE=$(git commit-tree -m evil "$T"); TIP=refs/orch/$ORCH_RUN/tip;'
     " RESULT=refs/heads/orch/$ORCH_RUN/result; "
 )
 
@@ -27,6 +27,7 @@ class Spoil:
     """Where the engine could not go on, before the next one."""
     tidies: str = ""
     """What a worker left where nobody stumbles over it."""
+    slow: bool = False
     lost: bool = False
     """What it destroys cannot be mended here; it is enough that it is said."""
 
@@ -63,7 +64,8 @@ REFS = (
           ' echo "$EVIL" > "$COMMON/refs/orch/$ORCH_RUN/attempt/after/1/x/y"',
           'rm -rf "${COMMON}/${TIP%/tip}/attempt/after/1/x"',
           'rm -rf "${COMMON}/${TIP%/tip}/attempt/after/1/x"'),
-    Spoil("an-attempts-ref-is-there", 'git update-ref "refs/orch/$ORCH_RUN/attempt/after/1" "$EVIL"'),
+    Spoil("an-attempts-ref-is-there",
+          'git update-ref "refs/orch/$ORCH_RUN/attempt/after/1" "$EVIL"'),
     Spoil("a-candidates-ref-is-there",
           'for n in 1 2 3 4; do git update-ref "refs/orch/$ORCH_RUN/candidate/$n" "$EVIL"; done'),
     Spoil("refs-packed-by-hand", 'git pack-refs --all'),
@@ -71,7 +73,8 @@ REFS = (
           ' "$COMMON/packed-refs"', 'git update-ref "$TIP" "$BASE"'),
     Spoil("refs-packed-nonsense", 'printf "nonsense\\n\\0" > "$COMMON/packed-refs"',
           'rm "$COMMON/packed-refs"'),
-    Spoil("refs-locked", 'touch "$COMMON/packed-refs.lock"', 'rm -f "$COMMON/packed-refs.lock"'),
+    Spoil("refs-locked", 'touch "$COMMON/packed-refs.lock"', 'rm -f "$COMMON/packed-refs.lock"',
+          slow=True),
     Spoil("refs-that-look-like-ids", 'for r in "refs/heads/$BASE" "refs/tags/$BASE" refs/tags/HEAD'
           ' refs/heads/refs/heads/main; do git update-ref "$r" "$ALONE"; done'),
     Spoil("refs-replaced", 'git update-ref "refs/replace/$BASE" "$ALONE"',
@@ -171,7 +174,8 @@ SETTINGS = (
     Spoil("worktrees-a-link", 'mv "$COMMON/worktrees" "$OUT/../moved"; ln -s "$OUT/../moved"'
           ' "$COMMON/worktrees"', 'rm -f "$COMMON/worktrees"'),
     Spoil("worktrees-pruned", 'git worktree prune --expire=now; git gc -q --prune=now'),
-    Spoil("index-of-the-user-locked", 'touch "$COMMON/index.lock"', tidies='rm "$COMMON/index.lock"'),
+    Spoil("index-of-the-user-locked",
+          'touch "$COMMON/index.lock"', tidies='rm "$COMMON/index.lock"'),
 )  # fmt: skip
 
 SPOILT = {"refs": REFS, "objects": OBJECTS, "own": OWN, "settings": SETTINGS}

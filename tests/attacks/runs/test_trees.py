@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.mark.parametrize("sandbox", ["none", pytest.param("bubblewrap", marks=needs_sandbox)])
 def test_what_a_worker_leaves_in_its_tree(tmp_path: Path, sandbox: SandboxMode) -> None:
     quick = [one for one in TREES if FULL or not one.slow]
-    chosen = spread(quick, 60 if sandbox == "none" else 20, f"hostile trees, {sandbox}")
+    chosen = spread(quick, 45 if sandbox == "none" else 15, f"hostile trees, {sandbox}")
     attacked = Attacked(tmp_path, chosen, sandbox)
     state = attacked.run()
     attacked.check_harmless()

@@ -30,9 +30,7 @@ def test_a_lock_of_the_users_leaves_the_checkout_as_it_was(scene: Scene, lock: s
     assert content(scene) == before
     place.unlink()
     assert scene.plain("status", "--porcelain") == ""
-    assert isinstance(
-        accept_commit(scene.git, MAIN, made, scene.base, scene.settings()), Accepted
-    )
+    assert isinstance(accept_commit(scene.git, MAIN, made, scene.base, scene.settings()), Accepted)
 
 
 def test_what_is_in_the_way_stays(scene: Scene) -> None:
