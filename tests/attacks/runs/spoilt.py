@@ -128,6 +128,9 @@ OWN = (
           ' "$TRAP" "$TRAP" >> "$COMMON/orch/sealed/config"'),
     Spoil("sealed-with-attributes", 'mkdir -p "$COMMON/orch/sealed/info"; echo "* filter=x" >'
           ' "$COMMON/orch/sealed/info/attributes"'),
+    Spoil("sealed-with-filters", 's="$COMMON/orch/sealed"; mkdir -p "$s/info"; echo "* filter=x" >'
+          ' "$s/info/attributes"; for p in clean smudge process; do'
+          ' git config --file "$s/config" "filter.x.$p" "$TRAP"; done'),
     Spoil("sealed-a-link", 'mv "$COMMON/orch/sealed" "$COMMON/moved"; ln -s "$COMMON"'
           ' "$COMMON/orch/sealed"', tidies='rm -r "$COMMON/moved"'),
     Spoil("sealed-gone", 'rm -r "$COMMON/orch/sealed"'),
