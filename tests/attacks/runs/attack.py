@@ -31,7 +31,7 @@ FILES = {"test.sh": "exit 0\n", "readme": "hello\n", "src/code.txt": "code\n", "
 _TRAP = """#!/bin/sh
 test -n "$ORCH_TASK" || echo "$0 $*" >> "{canary}/$(basename "$0")"
 exec 2>/dev/null
-cat
+timeout 2 cat
 exit 0
 """
 _BEGINS = """{strict}
@@ -160,7 +160,7 @@ class Attacked:
         sharp = [attack for attack in self.attacks if attack.springs]
         for attack in sharp:
             done = subprocess.run(
-                ("timeout", "5", "sh", "-c", attack.springs),
+                ("timeout", "20", "sh", "-c", attack.springs),
                 cwd=self.project.root,
                 env=self.project.environ,
                 stdin=subprocess.DEVNULL,

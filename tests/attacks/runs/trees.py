@@ -267,4 +267,10 @@ HIDDEN = (
     _hidden("stashed-bits", f"{_HIDE}; git rm -q --cached readme"),
 )  # fmt: skip
 
-TREES = (*LINKS, *NAMES, *REPOSITORIES, *KINDS, *HIDDEN)
+TREES = {
+    "links": LINKS,
+    "names": NAMES,
+    "repositories": REPOSITORIES,
+    "kinds": KINDS,
+    "hidden": HIDDEN,
+}
