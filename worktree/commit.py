@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from worktree.hostile import (
     is_attributes,
     parents,
     refuse,
+    refuse_lines,
+    refuse_modules,
     refuse_path,
 )
 from worktree.names import quoted
@@ -179,6 +182,8 @@ def _look(root: Path, listed: Mapping[bytes, bytes], size_limit_bytes: int) -> t
     for raw, how in listed.items():
         path = os.fsdecode(raw)
         why = refuse_path(path.rstrip("/")) if how == b"?" else None
+        # What git's own checks refuse is not stored either: they look at every object there is.
+        why = why or refuse_modules(path)
         if path.endswith("/"):
             why = "it is a repository of its own: remove its .git, or ignore it"
         elif how != b"R":
@@ -188,9 +193,17 @@ def _look(root: Path, listed: Mapping[bytes, bytes], size_limit_bytes: int) -> t
                 continue
             if stat.S_ISREG(found.st_mode) and found.st_size > size_limit_bytes:
                 why = f"it has {found.st_size} bytes; at most {size_limit_bytes} may be committed"
+            elif stat.S_ISREG(found.st_mode) and is_attributes(path):
+                why = why or refuse_lines(_longest_line(root / path))
         if why is not None:
             refused.append(Refused(quoted(path), why))
     return tuple(refused)
+
+
+def _longest_line(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return max(map(len, path.read_bytes().split(b"\n")))
+    return 0
 
 
 def _stage(git: Git, workspace: Workspace, listed: Mapping[bytes, bytes]) -> tuple[Refused, ...]:

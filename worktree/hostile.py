@@ -77,6 +77,20 @@ def _plain(name: str) -> str:
     return folded.rstrip(". ") or folded
 
 
+def refuse_modules(path: str) -> str | None:
+    """Why that path may not change, where it is what git reads submodules from (rule 3)."""
+    if _MODULES.fullmatch(_plain(path)):
+        return "it says where submodules come from, which only a person may change"
+    return None
+
+
+def refuse_lines(longest_bytes: int) -> str | None:
+    """Why attributes with such a line may not be committed (rule 6); None where they may."""
+    if longest_bytes > ATTRIBUTES_LINE_BYTES:
+        return f"a line of it has more than {ATTRIBUTES_LINE_BYTES} bytes, which git refuses"
+    return None
+
+
 def is_attributes(path: str) -> bool:
     """Whether git reads attributes from it."""
     return path.rpartition("/")[2] == ".gitattributes"
@@ -129,8 +143,7 @@ def refuse(
     found: list[Refused] = []
     for change in changes:
         why = _refuse_change(change, sizes, targets, size_limit_bytes)
-        if lines.get(change.path, 0) > ATTRIBUTES_LINE_BYTES:
-            why = f"a line of it has more than {ATTRIBUTES_LINE_BYTES} bytes, which git refuses"
+        why = refuse_lines(lines.get(change.path, 0)) or why
         if why is not None:
             found.append(Refused(quoted(change.path), why))
     added = [change.path for change in changes if change.status == "A"]
@@ -145,8 +158,8 @@ def _refuse_change(
 ) -> str | None:
     if SUBMODULE in (change.old_mode, change.new_mode):
         return "it is a submodule: a repository within the repository"
-    if _MODULES.fullmatch(_plain(change.path)):
-        return "it says where submodules come from, which only a person may change"
+    if (why := refuse_modules(change.path)) is not None:
+        return why
     if change.status == "D":
         return None
     if change.status == "A" and (why := refuse_path(change.path)) is not None:
