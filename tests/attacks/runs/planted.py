@@ -8,7 +8,7 @@ from __future__ import annotations
 from tests.attacks.runs.attack import Attack
 
 _X = "; echo x > x"
-_SET = 'until git config --file "$COMMON/config" --add \'{key}\' "{value}"; do sleep 0.02; done'
+_SET = 'until git config --file "$COMMON/config" --add "{key}" "{value}"; do sleep 0.02; done'
 
 
 def _planted(name: str, script: str, springs: str = "") -> Attack:
