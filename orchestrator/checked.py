@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-import anyio
-
 from ledger import events as e
 from ledger.model import CheckerFinding, ModelWorkerSettings
 from orchestrator.policy.checking import Decision, decide_check
@@ -64,8 +62,7 @@ async def check_by_model(progress: Progress, committed: Committed) -> Checked | 
     finally:
         await scene.give_back(scene.judge.pool, workspace)
     decided = decide_check(checked.findings, progress.sent_back, scene.state.limits.check_rounds)
-    with anyio.CancelScope(shield=True):
-        _record(progress, name, model, checked, decided, scene.keep_log(where))
+    _record(progress, name, model, checked, decided, scene.keep_log(where))
     return checked
 
 

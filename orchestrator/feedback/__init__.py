@@ -77,8 +77,8 @@ def render_feedback(
 ) -> str | None:
     """Markdown for the worker; None where there is nothing to tell.
 
-    `verdicts`, `outside`, `refusals` and `findings` are what is wrong with the round that just ended; without
-    them the attempts before are what failed. `note` is a person's.
+    `verdicts`, `outside`, `refusals` and `findings` are what is wrong with the round that just
+    ended; without them the attempts before are what failed. `note` is a person's.
     """
     now = _Now(state, task_id, verdicts, outside, refusals, findings, landed, reapplied, read_log)
     text = ""

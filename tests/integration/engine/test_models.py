@@ -279,9 +279,17 @@ BLOCKS = """
 system = "You check"
 at = 1
 per = "script"
-call = [{ name = "judge", input = { findings = [
-  { path = "a.txt", line = 1, severity = "blocking", what = "It says bad.", reproduce = "cat a.txt" },
-] } }]
+
+[[turn.call]]
+name = "judge"
+
+[[turn.call.input.findings]]
+path = "a.txt"
+line = 1
+severity = "blocking"
+what = "It says bad."
+reproduce = "cat a.txt"
+
 [[turn]]
 system = "You check"
 call = [{ name = "judge", input = { findings = [] } }]
