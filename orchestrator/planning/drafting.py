@@ -204,7 +204,8 @@ def _as_drafted(plan: Plan) -> dict[str, Any]:
         prompt, _, acceptance = task.prompt.rpartition(f"\n\n{DONE_WHEN}")
         if not prompt:
             prompt, acceptance = task.prompt, ""
-        fields = {"id": task.id, "title": task.title, "prompt": prompt, "acceptance": acceptance}
+        fields = {"id": task.id, "title": task.title, "prompt": prompt.strip()}
+        fields["acceptance"] = acceptance.strip()
         more = {"needs": task.needs, "paths": task.paths, "gates": task.gates}
         fields |= {key: list(value) for key, value in more.items() if value}  # type: ignore[misc]
         tasks.append(fields | ({"worker": task.worker} if task.worker else {}))

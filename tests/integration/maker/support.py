@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ledger.books import Caps
 from ledger.model import Task
 from tests.integration.gateway.support import PRICES, QUICK, REAL_KEY
 from tests.support.project import ENVIRON
 from workers.base import Brief, ModelAccess, Report, Surroundings
-from workers.gateway.budget import Caps
 from workers.gateway.gateway import open_gateway
 from workers.gateway.grants import CallLimits, Ended, Grant, Told
 from workers.gateway.till import MemoryTill
