@@ -8,6 +8,7 @@ from benchmarks import (
     bench_cli,
     bench_engine,
     bench_engine_core,
+    bench_gateway,
     bench_git,
     bench_ledger,
     bench_queue,
@@ -20,7 +21,7 @@ def main() -> int:
     """Print the table; 1 where a target was missed."""
     rows: list[Row] = []
     parts = (bench_cli, bench_engine, bench_queue, bench_engine_core, bench_ledger, bench_git)
-    for part in (*parts, bench_sandbox):
+    for part in (*parts, bench_sandbox, bench_gateway):
         print(f"measuring {part.__name__} ...", file=sys.stderr)
         rows += part.rows()
     print_table(rows)

@@ -25,6 +25,9 @@ ScopeName = Literal["call", "attempt", "task", "run"]
 Purse = str
 """Who pays: the run (nothing), a task, or an attempt of one (`task/1`)."""
 
+PRICE_UNKNOWN = "its price is not known, and only money is limited"
+"""Why a call is refused that no cap could ever stop."""
+
 _NANOS = Decimal(10**9)
 
 
@@ -136,8 +139,7 @@ class Books:
             raise ValueError(f"call {call} is reserved already")
         worst = wanted.worst
         if worst.unpriced and self.caps.of_money and not self.caps.of_tokens:
-            why = "its price is not known, and only money is limited"
-            return TooMuch("run", why)
+            return TooMuch("run", PRICE_UNKNOWN)
         if not self.caps.call.holds(worst):
             return TooMuch("call", _why(self.caps.call, Sum(), Sum(), worst))
         caps = (self.caps.attempt, self.caps.task, self.caps.run)

@@ -185,6 +185,18 @@ class Store:
         )
         return tuple(Stored(*row) for row in rows)
 
+    def of_kinds(self, kinds: Sequence[str], run: str | None = None) -> Iterator[Stored]:
+        """The events of those kinds, of one run or of all; the runs as they started, in order."""
+        marks = ", ".join("?" * len(kinds))
+        one = "" if run is None else " AND e.run = ?"
+        rows = self._select(
+            "SELECT e.run, e.seq, e.at, e.kind, e.version, e.body"
+            " FROM event e JOIN run r ON r.run = e.run"
+            f" WHERE e.kind IN ({marks}){one} ORDER BY r.started, r.rowid, e.seq",
+            (*kinds, *([] if run is None else [run])),
+        )
+        yield from (Stored(*row) for row in rows)
+
     def load_snapshot(self, run: str) -> Snapshot | None:
         """The run's folded state; the caller says whether it knows that fold."""
         rows = self._select("SELECT seq, fold_version, body FROM snapshot WHERE run = ?", (run,))

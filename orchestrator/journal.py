@@ -27,7 +27,7 @@ from ledger.events import (
 from ledger.model import RunId
 from ledger.snapshot import EVERY, restore_snapshot, take_snapshot
 from ledger.state import IllegalEvent, RunState, begin, evolve, fold
-from ledger.store import Moved, Store, VerdictRow
+from ledger.store import Moved, Store, Stored, VerdictRow
 from orchestrator.errors import OrchError
 
 if TYPE_CHECKING:
@@ -154,18 +154,23 @@ class Journal:
 def read_facts(store: Store, run: RunId, after: int = 0) -> Iterator[tuple[int, float, Event]]:
     """The run's facts after that number: number, seconds since the epoch, fact."""
     for row in store.read(run, after):
-        try:
-            yield row.seq, row.at, parse_event(row.kind, row.version, row.body)
-        except NewerFact as error:
-            raise OrchError(
-                f"run {run}, event {row.seq}: {error}",
-                hint="use the version of orch that wrote it, or a newer one",
-            ) from error
-        except ValueError as error:
-            raise OrchError(
-                f"run {run}, event {row.seq}: {error}",
-                hint=f"orch ledger verify {run} says whether the file is whole",
-            ) from error
+        yield row.seq, row.at, parse_row(row)
+
+
+def parse_row(row: Stored) -> Event:
+    """The fact that a row of the ledger holds; OrchError where this version cannot read it."""
+    try:
+        return parse_event(row.kind, row.version, row.body)
+    except NewerFact as error:
+        raise OrchError(
+            f"run {row.run}, event {row.seq}: {error}",
+            hint="use the version of orch that wrote it, or a newer one",
+        ) from error
+    except ValueError as error:
+        raise OrchError(
+            f"run {row.run}, event {row.seq}: {error}",
+            hint=f"orch ledger verify {row.run} says whether the file is whole",
+        ) from error
 
 
 def load_state(store: Store, run: RunId) -> RunState:

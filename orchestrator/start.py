@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class RunOptions:
     gates_parallel: int | None = None
     attempts: int | None = None
     deadline: float | None = None
+    budgets: Mapping[str, float | None] = field(default_factory=dict)
+    """Limits on money and tokens by name; None takes away what the settings say."""
     allow_red_base: bool = False
     accept: bool = False
     unattended: bool = False
@@ -50,7 +53,7 @@ class RunOptions:
             "deadline": self.deadline,
         }
         changes = {key: value for key, value in named.items() if value is not None}
-        return Limits.model_validate({**limits.model_dump(), **changes})
+        return Limits.model_validate({**limits.model_dump(), **changes, **self.budgets})
 
 
 def start_run(

@@ -27,10 +27,12 @@ GROUPS: dict[str, dict[str, str]] = {
         "diff": "Show what a task, or the run, changed.",
         "log": "Show what a worker or a gate printed.",
         "report": "Write the run's report, in Markdown.",
+        "cost": "Say what models cost, and what a landed task costs.",
     },
     "Decide": {
         "accept": "Bring the result, or a part of it, into a branch of yours.",
         "reject": "Take landed tasks out of the result again.",
+        "answer": "Answer what a task asks; it goes on with that.",
         "retry": "Let a task be tried again, with your advice.",
         "take": "Make a branch of a task's last head, to finish it by hand.",
         "submit": "Queue what you made of a task.",

@@ -20,10 +20,10 @@ def is_anything_left(state: RunState) -> bool:
     if any(state.with_status(status) for status in ("ready", "working", "queued")):
         return True
     held = (state.tasks[task_id] for task_id in state.with_status("held"))
-    return any(_waits_for_nothing(state, task) for task in held)
+    return any(waits_for_nothing(state, task) for task in held)
 
 
-def _waits_for_nothing(state: RunState, task: TaskState) -> bool:
+def waits_for_nothing(state: RunState, task: TaskState) -> bool:
     """Whether what a held task waits for is all allowed."""
     held = state.to_allow(task)
     return bool(held) and all(path in task.allowed for path in held)

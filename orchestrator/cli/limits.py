@@ -10,6 +10,7 @@ import typer
 
 from ledger.model import Limits, SandboxMode
 from ledger.state import RunState
+from orchestrator.cli.budgets import budgets_typed
 from orchestrator.cli.times import parse_deadline
 from orchestrator.errors import OrchError
 from orchestrator.policy.nearest import nearest
@@ -70,12 +71,22 @@ def changed_limits(
     gates_parallel: int | None,
     attempts: int | None,
     deadline: str | None,
+    budget_usd: str | None = None,
+    budget_tokens: str | None = None,
+    task_usd: str | None = None,
+    attempt_usd: str | None = None,
 ) -> Limits:
     """The limits with what a person typed over them; the deadline `never` takes it away."""
     named = {"parallel": parallel, "gates_parallel": gates_parallel, "attempts": attempts}
     changes: dict[str, float | None] = {k: v for k, v in named.items() if v is not None}
     if deadline is not None:
         changes["deadline"] = deadline_at(deadline)
+    changes |= budgets_typed(
+        budget_usd=budget_usd,
+        budget_tokens=budget_tokens,
+        task_usd=task_usd,
+        attempt_usd=attempt_usd,
+    )
     return Limits.model_validate({**limits.model_dump(), **changes})
 
 

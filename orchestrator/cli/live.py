@@ -25,8 +25,9 @@ from orchestrator.review.told import Told
 from orchestrator.review.words import STATUS_STYLE, clock, foreign
 
 FRAMES_PER_S = 6
-RESERVED_LINES = 5
-"""Lines of the view beside the tasks: title, queue, totals, what is left out, the cursor's."""
+RESERVED_LINES = 7
+"""Lines of the view beside the tasks: title, queue, totals, money, waits, what is left out, the
+cursor's."""
 STYLES = {
     "good": "green",
     "bad": "red",
@@ -131,6 +132,9 @@ def _drawn(shown: Board) -> Group:
     for words, status in shown.totals:
         totals.append(words + "  ", style=STYLES[STATUS_STYLE[status]] if status else "")
     parts.append(totals)
+    for said, style in ((shown.money, ""), (shown.waits, STYLES["ask"])):
+        if said:
+            parts.append(Text(said, style=style, no_wrap=True, overflow="ellipsis"))
     return Group(*parts)
 
 

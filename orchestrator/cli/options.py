@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ledger.state import RunState
+from ledger.state import RunState, TaskState
 from orchestrator.cli.lookup import open_ledger
 
 
@@ -42,13 +42,21 @@ def complete_run(ctx: Any, args: list[str], incomplete: str) -> list[tuple[str, 
 
 def complete_task(ctx: Any, args: list[str], incomplete: str) -> list[tuple[str, str]]:
     """The tasks of the newest run whose ids begin so."""
+    return [(t.task.id, str(t.status)) for t in _tasks_named(incomplete)][:200]
+
+
+def complete_asking(ctx: Any, args: list[str], incomplete: str) -> list[tuple[str, str]]:
+    """The tasks of the newest run that ask a person, and whose ids begin so."""
+    return [(t.task.id, "asks") for t in _tasks_named(incomplete) if t.question is not None][:200]
+
+
+def _tasks_named(incomplete: str) -> list[TaskState]:
     try:
         state = _newest_state()
     except Exception:  # as above
         return []
     tasks = state.tasks.values() if state else ()
-    found = [(t.task.id, str(t.status)) for t in tasks if t.task.id.startswith(incomplete)]
-    return found[:200]
+    return [task for task in tasks if task.task.id.startswith(incomplete)]
 
 
 RunArgument = Annotated[

@@ -37,7 +37,7 @@ This page is made from the commands (`python -m orchestrator.cli.reference --wri
 | 1 | some work failed |
 | 2 | wrong use, settings or plan |
 | 3 | a defect of orch |
-| 4 | a deadline or limit ended the run, or the wait |
+| 4 | a budget, deadline or limit ended the run, or the wait |
 | 5 | a person is needed |
 | 130 | interrupted |
 

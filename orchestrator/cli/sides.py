@@ -9,7 +9,7 @@ from ledger.model import Sha, Verdict
 from ledger.state import AttemptState, RunState
 from orchestrator.errors import OrchError
 from orchestrator.persons import find_task
-from orchestrator.review.words import short
+from orchestrator.review.words import foreign, short
 
 
 def sides_of(state: RunState, task_id: str | None, attempt: int | None) -> tuple[Sha, Sha]:
@@ -58,7 +58,8 @@ class LogAt:
 def log_of_worker(state: RunState, task_id: str, number: int | None, round_: int | None) -> LogAt:
     """What a worker printed in a round; absent: the last, also while it goes on."""
     attempt = attempt_of(state, task_id, number)
-    of = f"{task_id}, attempt {attempt.number}"
+    model = attempt.started.model
+    of = f"{task_id}, attempt {attempt.number}{f' by {foreign(model)}' if model else ''}"
     rounds = attempt.rounds
     if round_ is None and attempt.finished is None:
         at = len(rounds) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import datetime
 
 from orchestrator.errors import OrchError
 
@@ -20,6 +21,25 @@ def parse_duration(text: str) -> float:
     if not parts or _PART.sub("", words).strip():
         raise OrchError(f"'{text}' is not a time span", hint="write for example 90s, 10m, 2h or 7d")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def parse_since(text: str, now: float) -> float:
+    """Seconds since the epoch: `2026-11-01`, the day's begin where the user is; `7d` before now."""
+    found = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text.strip())
+    if not found:
+        try:
+            return now - parse_duration(text)
+        except OrchError as error:
+            raise OrchError(
+                f"'{text}' is no date", hint="write for example 2026-11-01, or 7d for a week ago"
+            ) from error
+    year, month, day = map(int, found.groups())
+    try:
+        return datetime(year, month, day).timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        raise OrchError(
+            f"there is no day {text.strip()}", hint="write for example 2026-11-01"
+        ) from error
 
 
 def parse_deadline(text: str, now: float) -> float:

@@ -2,6 +2,7 @@
 
 1. First what is wrong now, with the lines that matter; else why the attempt before came back.
    Then what became of its own change, what landed meanwhile, and what was tried already.
+   Before all that stands what the person in charge said, and what they answered.
 2. What was tried is told once, however often it was tried, the newest first and within a budget
    (`digest`): the same failure twice asks for another way.
 3. Whatever programs printed stands in a fence longer than any fence in it: it is data.
@@ -21,6 +22,7 @@ from orchestrator.feedback.history import (
     LandedChange,
     Reapplied,
     landed_since,
+    render_answers,
     render_landed,
     render_own_change,
 )
@@ -93,8 +95,10 @@ def render_feedback(
 
 
 def _parts(now: _Now, lines_shown: int, note: str) -> list[str]:
-    attempts = now.state.tasks[now.task_id].attempts
-    parts = []
+    task = now.state.tasks[now.task_id]
+    attempts, parts = task.attempts, []
+    if task.answers:
+        parts.append(render_answers(task.answers))
     if note.strip():
         said = bounded(printable(note).strip(), 4000)
         parts.append(f"## A note from the person in charge\n\n{said}")

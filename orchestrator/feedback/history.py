@@ -1,4 +1,4 @@
-"""What happened beside the failure: the task's own change, and what landed. Pure."""
+"""What happened beside the failure: answers, the task's own change, what landed. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Literal
 
 from ledger.model import TaskId
 from ledger.state import RunState
-from orchestrator.feedback.markdown import PATHS_SHOWN, code, listed
-from workers.text import clean_line
+from orchestrator.feedback.markdown import PATHS_SHOWN, bounded, code, listed
+from workers.text import clean_line, printable
 
 LANDED_SHOWN = 15
+ANSWERS_SHOWN = 8
 
 Reapplied = Literal["nothing", "clean", "conflict"]
 
@@ -51,6 +52,16 @@ def landed_since(state: RunState, task_id: TaskId) -> tuple[LandedChange, ...]:
             count = last.paths_count if last else 0
             found.append(LandedChange(other, task.task.title or other, paths, count, removed))
     return tuple(found)
+
+
+def render_answers(answers: Sequence[tuple[str, str]]) -> str:
+    """What was asked at this task, by whichever attempt, and what the person in charge said."""
+    said = []
+    for question, answer in answers[-ANSWERS_SHOWN:]:
+        text = bounded(printable(answer).strip(), 4000).replace("\n", "\n  ")
+        said.append(f"{clean_line(question, 400)}\n\n  {text}")
+    head = "## What was asked, and what the person in charge answered\n"
+    return listed(head, said, len(answers))
 
 
 def render_own_change(reapplied: Reapplied) -> str:

@@ -139,6 +139,7 @@ class ModelPlanner:
     ) -> AsyncIterator[tuple[ModelAccess, Access]]:
         """A gateway for the planning alone."""
         from ledger.books import Cap, Caps
+        from orchestrator.planning.till import PlanningTill
         from workers.gateway.gateway import open_gateway
         from workers.gateway.grants import CallLimits, Grant
         from workers.gateway.pacing import Pacer
@@ -162,7 +163,10 @@ class ModelPlanner:
         )
         async with open_gateway(
             [Provider(name, provider.dialect, provider.url, key)],
-            till=MemoryTill(Caps(run=Cap(tokens=limits.budget_tokens, usd=usd))),
+            till=PlanningTill(
+                MemoryTill(Caps(run=Cap(tokens=limits.budget_tokens, usd=usd))),
+                self.workplace.place,
+            ),
             prices=Prices(self.settings.prices),
             pacer=Pacer(state_folder(environ) / "pace"),
         ) as gateway:

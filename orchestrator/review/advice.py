@@ -14,6 +14,7 @@ from ledger.model import FEWER_TESTS
 from orchestrator.policy.accepted import unaccepted, withdrawn
 from orchestrator.policy.flaky import too_flaky
 from orchestrator.policy.tip import red_tip
+from orchestrator.review.spent import questions, to_raise
 from orchestrator.review.words import listed, short
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def next_steps(state: RunState, alive: bool, named: bool = False) -> tuple[Step,
     run = f" --run {state.run}" if named else ""
     if alive and state.finished is None:
         return (
+            *_questions(state, run),
             Step(f"orch status{of_run} --watch", "follow it"),
             Step(f"orch stop{of_run}", "end it in order"),
         )
@@ -64,6 +66,12 @@ def _ended(state: RunState, of_run: str, run: str) -> list[Step]:
             return [Step(f"orch resume{of_run}", "go on where it stopped")]
         case "deadline":
             return [Step(f"orch resume{of_run} --deadline 2h", "go on for two hours")]
+        case "budget":
+            more = f"orch resume{of_run} {to_raise(state)}"
+            return [
+                Step(f"orch cost {state.run}", "what it spent, and on what"),
+                Step(more, "go on"),
+            ]
         case "no-space":
             return [
                 Step("orch clean", "give back workspaces of earlier runs"),
@@ -95,9 +103,17 @@ def _ended(state: RunState, of_run: str, run: str) -> list[Step]:
             return []
 
 
+def _questions(state: RunState, run: str) -> list[Step]:
+    return [
+        Step(f'orch answer {task_id} "..."{run}', "answer what it asks")
+        for task_id, _ in questions(state)[:1]
+    ]
+
+
 def _tasks(state: RunState, run: str) -> list[Step]:
-    steps: list[Step] = []
-    for task_id in state.with_status("held")[:1]:
+    steps = _questions(state, run)
+    asking = {task_id for task_id, _ in questions(state)}
+    for task_id in [held for held in state.with_status("held") if held not in asking][:1]:
         task = state.tasks[task_id]
         missing = [path for path in state.to_allow(task) if path not in task.allowed]
         if missing:
@@ -111,10 +127,23 @@ def _tasks(state: RunState, run: str) -> list[Step]:
             steps.append(Step(f"orch take {task_id}{run}", "finish it by hand, from its last head"))
     for task_id in state.with_status("failed")[:1]:
         steps.append(Step(f"orch show {task_id} --log{run}", "what failed, and why"))
+        if state.tasks[task_id].budget_reached:
+            steps += _raised(state, task_id, run)
+            continue
         steps.append(Step(f'orch retry {task_id} --note "..."{run}', "try again, with your advice"))
         if any(attempt.head for attempt in state.tasks[task_id].attempts):
             steps.append(Step(f"orch take {task_id}{run}", "finish it by hand, from its last head"))
     return steps
+
+
+def _raised(state: RunState, task_id: str, run: str) -> list[Step]:
+    """Another try of a task whose own budget is used up: nothing but a larger one would help."""
+    more = f"{2 * (state.limits.task_usd or 1):g}"
+    of_run = run.replace(" --run", "")
+    return [
+        Step(f"orch retry {task_id} --later{run}", "let it be tried again"),
+        Step(f"orch resume{of_run} --task-usd {more}", "go on with a larger budget for each task"),
+    ]
 
 
 def quoted(path: str) -> str:

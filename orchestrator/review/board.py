@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ledger.state import RunState, Status, TaskState
+from orchestrator.review.spent import budget_of, said_of_waits, spent, waits
 from orchestrator.review.status import why_so
 from orchestrator.review.words import count, duration, foreign, listed, short
 
@@ -44,6 +45,10 @@ class Board:
     hidden: int
     queue: str
     totals: tuple[tuple[str, Status | None], ...]
+    money: str = ""
+    """What models came to, and what is left; empty where none was called."""
+    waits: str = ""
+    """The limits of providers that calls wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,8 @@ def board(
         hidden=len(state.tasks) - len(rows),
         queue=_queue(state, said, now),
         totals=_totals(state),
+        money="; ".join(filter(None, (spent(state).said, budget_of(state).said))),
+        waits="; ".join(said_of_waits(waits(state, now), now)),
     )
 
 

@@ -2,6 +2,7 @@
 
 1. A fact that only prepares another (`CandidateBuilt`, `LandingIntended`) says nothing.
 2. A line begins with what it is about: a task's id, or `run`, `base`, `queue`, `result`.
+   Neither does a model's call: what they came to is told with what they were made for.
 3. Foreign text is cut to one clean line.
 4. A reason is told in full once to each reader, and left out after that.
 """
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from ledger import events as e
 from ledger.model import FEWER_TESTS, Verdict
 from orchestrator.review.flakes import said_of_flake
+from orchestrator.review.spent import said_of_waits, said_of_worker, spent, to_raise
 from orchestrator.review.tested import counts_of
 from orchestrator.review.told import Told
 from orchestrator.review.words import Style, branch, count, duration, foreign, listed, short
@@ -56,6 +58,8 @@ def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line |
             | e.FlakeSeen()
         ):
             return _queue(event, state, told)
+        case e.CallReserved() | e.CallSettled() | e.BudgetReached() | e.ProviderPaused():
+            return _model(event, state)
         case e.TipMoved() | e.TipJudgingStarted() | e.TipGateJudged() | e.TipJudgingLost():
             return _tip(event, state, told)
         case (
@@ -118,7 +122,8 @@ def _run(event: e.Event, state: RunState) -> Line | None:
             return f"run   is ending: {foreign(event.why)}", "ask"
         case e.RunFinished():
             why = f": {foreign(event.why)}" if event.why else ""
-            return f"run   {event.outcome.replace('-', ' ')}{why}", (
+            cost = f"; {said}" if (said := spent(state).said) else ""
+            return f"run   {event.outcome.replace('-', ' ')}{why}{cost}", (
                 "good" if event.exit_code == 0 else "bad"
             )
         case e.Noticed():
@@ -153,7 +158,7 @@ def _attempt(event: e.Event, state: RunState, told: Told) -> Line | None:
     match event:
         case e.AttemptStarted():
             tries = f"attempt {event.attempt}" if event.attempt > 1 else "started"
-            return f"{event.task}  {tries}, by {foreign(event.worker)}", "busy"
+            return f"{event.task}  {tries}, by {said_of_worker(event.worker, event.model)}", "busy"
         case e.RoundFinished() if event.worker_outcome != "done":
             why = foreign(told.rest(event.why)) or event.worker_outcome
             return f"{event.task}  round {event.round}: {why}", "bad"
@@ -188,7 +193,9 @@ def _checked(event: e.CheckerJudged) -> Line:
 
 
 def _attempt_finished(event: e.AttemptFinished, state: RunState, told: Told) -> Line:
-    took = duration(event.duration_s)
+    cost = spent(state, event.task, event.attempt).said
+    took = ", ".join(filter(None, (duration(event.duration_s), cost)))
+    cost = f" ({cost})" if cost else ""
     match event.outcome:
         case "green":
             rounds = len(state.tasks[event.task].attempts[event.attempt - 1].rounds)
@@ -196,12 +203,37 @@ def _attempt_finished(event: e.AttemptFinished, state: RunState, told: Told) -> 
             return f"{event.task}  ready to land{after} ({took})", "plain"
         case "unchanged":
             return f"{event.task}  unchanged: its worker had nothing to do ({took})", "good"
+        case "held" if event.cause == "question":
+            to_type = f'orch answer {event.task} "..."'
+            return f"{event.task}  asks you{cost}: {foreign(event.why)} ({to_type})", "ask"
         case "held":
-            return f"{event.task}  waits for you{_why(event.why, told)}", "ask"
+            return f"{event.task}  waits for you{cost}{_why(event.why, told)}", "ask"
         case "lost":
-            return f"{event.task}  attempt {event.attempt} lost{_why(event.why, told)}", "ask"
+            return f"{event.task}  attempt {event.attempt} lost{cost}{_why(event.why, told)}", "ask"
         case "failed":
-            return f"{event.task}  attempt {event.attempt} failed{_why(event.why, told)}", "bad"
+            what = f"attempt {event.attempt} failed{cost}"
+            return f"{event.task}  {what}{_why(event.why, told)}", "bad"
+
+
+def _model(event: e.Event, state: RunState) -> Line | None:
+    match event:
+        case e.BudgetReached(scope="run"):
+            why = f"the run's budget is reached: {foreign(event.why)}"
+            return f"{event.task}  {why} (to go on: orch resume {to_raise(state)})", "ask"
+        case e.BudgetReached(scope="call"):
+            return f"{event.task}  a call was too large: {foreign(event.why)}", "ask"
+        case e.BudgetReached():
+            return (
+                f"{event.task}  the {event.scope}'s budget is reached: {foreign(event.why)}",
+                "ask",
+            )
+        case e.ProviderPaused(until=None):
+            return f"run   goes on: {foreign(event.provider)} answers again", "plain"
+        case e.ProviderPaused():
+            (said,) = said_of_waits(((event.provider, event.until or 0.0),), event.until or 0.0)
+            return f"run   {said}", "ask"
+        case _:
+            return None
 
 
 def _queue(event: e.Event, state: RunState, told: Told) -> Line | None:
@@ -263,6 +295,8 @@ def _person(event: e.Event, told: Told) -> Line | None:
         case e.RetryRequested():
             note = f": {foreign(event.note)}" if event.note else ""
             return f"{event.task}  to be tried again{note}", "plain"
+        case e.QuestionAnswered():
+            return f"{event.task}  goes on with your answer: {foreign(event.answer)}", "plain"
         case e.TaskTaken():
             return f"{event.task}  taken as {branch(event.branch)}", "plain"
         case e.HeadSubmitted():

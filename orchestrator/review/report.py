@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from ledger.books import Sum
 from ledger.events import HeadRef
 from ledger.model import Verdict
 from ledger.state import RunState, TaskState
@@ -19,6 +20,7 @@ from orchestrator.review.advice import next_steps
 from orchestrator.review.flakes import flaky_on, said_of_flake
 from orchestrator.review.moved import said_of_moves
 from orchestrator.review.narrate import said_of
+from orchestrator.review.spent import budget_of, said_of_cost, said_of_worker, spending, spent
 from orchestrator.review.status import why_so
 from orchestrator.review.tested import tests_on_result
 from orchestrator.review.words import (
@@ -28,8 +30,10 @@ from orchestrator.review.words import (
     duration,
     foreign,
     listed,
+    money,
     result_branch,
     short,
+    tokens,
     unconfined,
 )
 
@@ -65,7 +69,7 @@ def render_report(
         _summary(state, alive, took_s),
         _warnings(state),
         _section("Waiting for you", [_waiting(state, t) for t in _tasks(state, "held")]),
-        _section("Failed", [_failed(t) for t in _tasks(state, "failed")]),
+        _section("Failed", [_failed(state, t) for t in _tasks(state, "failed")]),
         _section(
             "Not tried",
             [_line(t, why_so(state, t)) for t in _tasks(state, "skipped", "waiting", "ready")],
@@ -78,6 +82,7 @@ def render_report(
         _section("Unchanged", [_line(t, "nothing to do") for t in _tasks(state, "unchanged")]),
         _section("Taken out again", [_line(t, "") for t in _tasks(state, "rejected")]),
         _time(state, took_s),
+        _cost(state),
         _next(state, alive, named),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -119,6 +124,8 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
     if state.landings:
         where = f"{code(result_branch(state.run))} at {code(short(state.result))}"
         rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
+    if cost := "; ".join(filter(None, (spent(state).said, budget_of(state).said))):
+        rows.append(f"- Spent: {escaped(cost)}")
     rows += [f"- Gate {code(gate)} on the result: {said}" for gate, said in tests_on_result(state)]
     rows += [
         f"- {'Found in' if fact.before == fact.commit else 'Accepted into'}"
@@ -184,6 +191,8 @@ def _line(task: TaskState, what: str) -> str:
 
 def _waiting(state: RunState, task: TaskState) -> str:
     rows = [_line(task, why_so(state, task))]
+    if task.question is not None:
+        rows.append("  - your answer lets it go on: " + code(f'orch answer {task.task.id} "..."'))
     finished = task.last.finished if task.last else None
     findings = finished.findings if finished else ()
     found = {finding.path for finding in findings}
@@ -195,7 +204,7 @@ def _waiting(state: RunState, task: TaskState) -> str:
     return "\n".join(rows)
 
 
-def _failed(task: TaskState) -> str:
+def _failed(state: RunState, task: TaskState) -> str:
     rows = [_line(task, task.note)]
     for attempt in task.attempts:
         finished = attempt.finished
@@ -204,9 +213,13 @@ def _failed(task: TaskState) -> str:
             "sent back" if attempt.sent_back else finished.outcome if finished else "under way"
         )
         took = duration(finished.duration_s) if finished else ""
+        cost = spent(state, task.task.id, attempt.number).said
+        by = said_of_worker(attempt.started.worker, attempt.started.model)
+        rounds = count(len(attempt.rounds), "round")
+        said = [rounds, took, escaped(cost), f"by {escaped(by)}" if attempt.started.model else ""]
         rows.append(
-            f"  - attempt {attempt.number}, {count(len(attempt.rounds), 'round')},"
-            f" {took}: {outcome}" + (f", {escaped(why)}" if why else "")
+            f"  - attempt {attempt.number}, {', '.join(filter(None, said))}: {outcome}"
+            + (f", {escaped(why)}" if why else "")
         )
     last = task.last
     if last and last.rounds:
@@ -224,6 +237,7 @@ def _landed(state: RunState) -> list[str]:
         landing = next((la for la in state.landings if la.candidate == task.landed_by), None)
         what = f"{code(short(landing.commit))}" if landing else ""
         what += f", {count(tries, 'attempt')}" if tries > 1 else ""
+        what += f", {escaped(cost)}" if (cost := spent(state, task.task.id).said) else ""
         what += f", {escaped(flaky)}" if (flaky := flaky_on(state, task)) else ""
         rows.append(_line(task, "") + (f": {what}" if what else ""))
     return rows
@@ -252,6 +266,38 @@ def _time(state: RunState, took_s: float) -> str:
         rows.append(f"| gate {code(name)} | {runs}{known} | {duration(seconds)} |")
     rows.append(f"| the run, while it was driven | | {duration(took_s)} |")
     return "\n".join(rows)
+
+
+def _cost(state: RunState) -> str:
+    """What models came to: of what landed, and of all that did not."""
+    whole = state.books.spent_by() + state.books.held_by()
+    if not spending(whole):
+        return ""
+    landed = [ref for ref in state.landed_heads().values() if spent(state, ref.task)]
+    good = sum((_purse(state, f"{ref.task}/{ref.attempt}") for ref in landed), Sum())
+    rest = Sum(whole.tokens - good.tokens, whole.nanos - good.nanos, whole.unpriced - good.unpriced)
+    rows = ["## Cost", "", "| what | tokens | cost |", "| --- | ---: | ---: |"]
+    named = [("attempts that landed", good), ("all else", rest), ("the run", whole)]
+    for name, amount in named:
+        said = spending(amount)
+        if not said:
+            continue
+        cost = said_of_cost(said.known_usd, said.unpriced)
+        rows.append(f"| {name} | {amount.tokens:,} | {escaped(cost)} |")
+    if landed:
+        each = money(whole.nanos / 1e9 / len(landed)) if not whole.unpriced else "cost unknown"
+        cost = f"{tokens(whole.tokens // len(landed))}, {each}"
+        of = count(len(landed), "task")
+        rows += ["", f"**Per landed task: {escaped(cost)}** ({of}, all spending shared out)."]
+    rows += [
+        "",
+        f"With cached tokens and checkers apart: {code(f'orch cost {state.run} --by model')}",
+    ]
+    return "\n".join(rows)
+
+
+def _purse(state: RunState, purse: str) -> Sum:
+    return state.books.spent_by(purse) + state.books.held_by(purse)
 
 
 def _verdicts(state: RunState) -> list[Verdict]:

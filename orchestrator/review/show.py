@@ -11,6 +11,7 @@ from ledger.events import RoundFinished
 from ledger.model import Verdict
 from ledger.state import AttemptState, CandidateState, RunState, TaskState
 from orchestrator.review.narrate import said_of
+from orchestrator.review.spent import budget_of, said_of_worker, spent
 from orchestrator.review.status import why_so
 from orchestrator.review.tested import told_of_failures
 from orchestrator.review.words import (
@@ -52,12 +53,15 @@ def render_task(
             ("may change", listed((foreign(p, 80) for p in (*plan.may_change, *task.allowed)), 10)),
             ("gates", listed(plan.gates, 10)),
             ("worker", foreign(plan.worker or state.started.settings.worker or "")),
+            ("spent", spent(state, task_id).said),
         ),
         "",
         *(f"  | {foreign(line, 160)}" for line in plan.prompt.strip().splitlines()[:LINES_SHOWN]),
     ]
+    lines += _asked(task, paint)
     for attempt in task.attempts:
-        lines += ["", *_attempt(attempt, now, paint, read_log)]
+        cost = spent(state, task_id, attempt.number).said
+        lines += ["", *_attempt(attempt, cost, now, paint, read_log)]
     for candidate in state.candidates.values():
         if any(ref.task == task_id for ref in candidate.built.heads) and candidate.verdicts:
             lines += ["", *_candidate(candidate, paint, read_log)]
@@ -85,6 +89,8 @@ def render_run(
                 f"{count(limits.parallel, 'worker')}, {count(limits.gates_parallel, 'land slot')}, "
                 f"{count(limits.attempts, 'attempt')}, {count(limits.rounds, 'round')}",
             ),
+            ("spent", spent(state).said),
+            ("budget", budget_of(state).said),
         ),
         "",
         "baseline " + state.baseline,
@@ -112,15 +118,28 @@ def render_run(
 
 
 def _task_line(state: RunState, task: TaskState, now: float, width: int, paint: Paint) -> str:
-    spent = sum(_took(attempt, now) for attempt in task.attempts)
+    took = sum(_took(attempt, now) for attempt in task.attempts)
+    cost = spent(state, task.task.id).said
     rounds = sum(len(attempt.rounds) for attempt in task.attempts)
     word = paint(f"{task.status:<9}", STATUS_STYLE[task.status])
     tried = (
-        f"{count(len(task.attempts), 'attempt')}, {count(rounds, 'round')}, {duration(spent)}"
+        f"{count(len(task.attempts), 'attempt')}, {count(rounds, 'round')}, {duration(took)}"
+        + (f", {cost}" if cost else "")
         if task.attempts
         else ""
     )
     return f"{word} {task.task.id:<{width}}  {tried}  {why_so(state, task)}".rstrip()
+
+
+def _asked(task: TaskState, paint: Paint) -> list[str]:
+    """What it asked a person, and what they said."""
+    lines = [] if not task.answers and task.question is None else [""]
+    for question, answer in task.answers:
+        lines += [f"  asked     {foreign(question, 400)}", f"  answered  {foreign(answer, 400)}"]
+    if task.question is not None:
+        lines.append(f"  {paint('asks', 'ask')}      {foreign(task.question, 400)}")
+        lines.append(f'            orch answer {task.task.id} "..."')
+    return lines
 
 
 def _fields(*pairs: tuple[str, str]) -> Iterator[str]:
@@ -134,16 +153,18 @@ def _took(attempt: AttemptState, now: float) -> float:
 
 
 def _attempt(
-    attempt: AttemptState, now: float, paint: Paint, read_log: ReadLog | None
+    attempt: AttemptState, cost: str, now: float, paint: Paint, read_log: ReadLog | None
 ) -> list[str]:
     finished = attempt.finished
     outcome = finished.outcome if finished else "under way"
-    who = "a person" if attempt.submitted else foreign(attempt.started.worker)
+    worker, model = attempt.started.worker, attempt.started.model
+    who = "a person" if attempt.submitted else said_of_worker(worker, model)
     head = f", head {short(attempt.head)}" if attempt.head else ""
     lines = [
         paint(f"attempt {attempt.number}", "strong")
         + f"  {outcome}, {duration(_took(attempt, now))}, by {who}"
         + f", from {short(attempt.started.base)} at {clock(attempt.started_at)}{head}"
+        + (f", {cost}" if cost else "")
     ]
     if attempt.prepared and attempt.prepared.reapplied != "nothing":
         how = {

@@ -13,6 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.review.flakes import flaky_on, flaky_tests
 from orchestrator.review.moved import said_of_moves
+from orchestrator.review.spent import (
+    Budget,
+    Spent,
+    budget_of,
+    said_of_waits,
+    spent,
+    told_questions,
+    waits,
+)
+from orchestrator.review.spent import questions as questions_of
 from orchestrator.review.words import (
     STATUS_STYLE,
     Paint,
@@ -33,7 +43,7 @@ if TYPE_CHECKING:
     from ledger.state import RunState, Status, TaskState
     from orchestrator.driven import Driven
 
-VIEW_VERSION = 5
+VIEW_VERSION = 6
 """Raised when the value's shape or wording changes, so that a kept one is made anew."""
 
 RunPhase = Literal["going-on", "interrupted", "finished", "cleaned"]
@@ -58,6 +68,12 @@ class TaskLine:
     head: str | None
     working_since: float | None
     worked_s: float
+    model: str
+    """`provider:model` of its last attempt; empty: its worker is a command."""
+    tokens: int
+    cost_usd: float | None
+    """None: a part of it is not known."""
+    spent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,14 @@ class StatusView:
     moved: tuple[str, ...]
     """What is to be said of steps of the tip that somebody else made."""
     notices: tuple[str, ...]
+    spent: Spent
+    cost_usd: float | None
+    """None: a part of it is not known."""
+    budget: Budget
+    pauses: tuple[tuple[str, float], ...]
+    """By provider, until when calls to it wait, in seconds since the epoch."""
+    questions: tuple[tuple[str, str], ...]
+    """What tasks ask a person."""
     tasks: tuple[TaskLine, ...]
     next: tuple[tuple[str, str], ...]
 
@@ -161,6 +185,11 @@ def status_of(
         flaky_tests=flaky_tests(state),
         moved=said_of_moves(state),
         notices=tuple(foreign(notice.what) for notice in state.notices[-5:]),
+        spent=(whole := spent(state)),
+        cost_usd=whole.cost_usd,
+        budget=budget_of(state),
+        pauses=waits(state, 0.0) if phase == "going-on" else (),
+        questions=tuple((task_id, foreign(asked, 400)) for task_id, asked in questions_of(state)),
         tasks=tuple(_task_line(state, task) for task in tasks),
         next=tuple((s.command, s.why) for s in next_steps(state, alive, named)),
     )
@@ -169,6 +198,7 @@ def status_of(
 def _task_line(state: RunState, task: TaskState) -> TaskLine:
     last = task.last
     worked = sum(a.finished.duration_s for a in task.attempts if a.finished)
+    came_to = spent(state, task.task.id)
     return TaskLine(
         id=task.task.id,
         title=foreign(task.task.title, 80),
@@ -179,6 +209,10 @@ def _task_line(state: RunState, task: TaskState) -> TaskLine:
         head=last.head if last else None,
         working_since=last.started_at if last and task.status == "working" else None,
         worked_s=round(worked, 3),
+        model=foreign(last.started.model) if last else "",
+        tokens=came_to.tokens,
+        cost_usd=came_to.cost_usd,
+        spent=came_to.said,
     )
 
 
@@ -193,6 +227,8 @@ def why_so(state: RunState, task: TaskState) -> str:
             return f"needs {listed(open_needs, 3)}"
         case "landed" | "unchanged":
             return flaky_on(state, task)
+        case "held" if task.question is not None:
+            return f"asks: {foreign(task.question)}"
         case "held" if FEWER_TESTS in state.to_allow(task) and "tests ran" not in task.note:
             return f"{noted(task.note)}: fewer tests ran than before"
         case _:
@@ -216,6 +252,9 @@ def status_from_json(body: Any) -> StatusView | None:
         body["tasks"] = tuple(TaskLine(**task) for task in body["tasks"])
         body["tests"] = tuple((gate, said) for gate, said in body["tests"])
         body["next"] = tuple((command, why) for command, why in body["next"])
+        body["spent"], body["budget"] = Spent(**body["spent"]), Budget(**body["budget"])
+        body["pauses"] = tuple((name, until) for name, until in body["pauses"])
+        body["questions"] = tuple((task, asked) for task, asked in body["questions"])
     except (TypeError, ValueError):
         return None
     return StatusView(**body)
@@ -236,6 +275,7 @@ def render_status(
         + (f"  ->  {status.result} {short(status.result_at)}" if status.landings else ""),
         "  ".join(paint(f"{n} {name}", STATUS_STYLE[name]) for name, n in status.counts.items()),
         *(f"gate {gate}: {said}" for gate, said in status.tests),
+        *_money(status, now, paint),
         *_warnings(status, paint),
         "",
     ]
@@ -286,6 +326,18 @@ def _phase(status: StatusView, now: float, paint: Paint) -> str:
             return f"{word}{why}  ({took}, exit code {status.exit_code})"
 
 
+def _money(status: StatusView, now: float, paint: Paint) -> list[str]:
+    """What models came to, what is left, what they wait for and what they ask."""
+    spent, left = status.spent.said, status.budget.said
+    lines = ["; ".join(filter(None, (f"spent {spent}" if spent else "", left)))]
+    if status.budget.reached:
+        lines.append(paint(f"budget reached: {foreign(status.budget.reached)}", "ask"))
+    waiting = tuple((name, until) for name, until in status.pauses if until > now)
+    lines += [paint(said, "ask") for said in said_of_waits(waiting, now)]
+    lines += [paint(said, "ask") for said in told_questions(status.questions)]
+    return [line for line in lines if line]
+
+
 def _warnings(status: StatusView, paint: Paint) -> list[str]:
     lines = []
     if said := unconfined(status.sandbox):
@@ -312,9 +364,12 @@ def _line(task: TaskLine, now: float, width: int, paint: Paint) -> str:
     parts = []
     if task.status == "working" and task.working_since is not None:
         tries = f"attempt {task.attempts}, round {task.round}"
-        parts.append(f"{tries}, {duration(now - task.working_since)}")
+        by = f", by {task.model}" if task.model else ""
+        parts.append(f"{tries}, {duration(now - task.working_since)}{by}")
     elif task.attempts > 1:
         parts.append(count(task.attempts, "attempt"))
+    if task.spent:
+        parts.append(task.spent)
     if task.note:
         parts.append(task.note)
     elif task.title and not parts:

@@ -61,6 +61,23 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
+def money(usd: float) -> str:
+    """Dollars for a person: `$1.20`; small sums to the hundredth of a cent, none as nothing."""
+    if 0 < usd < 0.0001:
+        return "under $0.0001"
+    return f"${usd:,.4f}" if 0 < usd < 0.1 else f"${usd:,.2f}"
+
+
+def tokens(number: int) -> str:
+    """`1 token`, `41,200 tokens`."""
+    return f"{number:,} token" if number == 1 else f"{number:,} tokens"
+
+
+def moment(at: float, now: float) -> str:
+    """The time of day of a moment, with the date where it is not close."""
+    return clock(at) if abs(at - now) < 12 * 3600 else day(at)
+
+
 def short(sha: str) -> str:
     """The beginning of an object id, enough to type."""
     return sha[:10]

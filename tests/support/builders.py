@@ -14,11 +14,13 @@ from ledger.model import (
     Gate,
     Identity,
     Limits,
+    ModelWorkerSettings,
     Outcome,
     Plan,
     Settings,
     Task,
     TaskId,
+    Tokens,
     Verdict,
 )
 from ledger.state import RunState, begin, evolve
@@ -64,9 +66,15 @@ def started(
     attempt_s: float = 60.0,
     allow_red_base: bool = False,
     unattended: bool = False,
+    models: tuple[str, ...] = (),
     **limits: Any,
 ) -> e.RunStarted:
-    """The first fact of a run of these tasks; keywords are limits."""
+    """The first fact of a run of these tasks; keywords are limits.
+
+    `models`: the ladder of its worker, which is no command then.
+    """
+    command = CommandWorker(kind="command", command="true")
+    model = ModelWorkerSettings(kind="model", models=models) if models else None
     return e.RunStarted(
         run="20261122-goal-a1",
         plan=plan_of(needs, paths),
@@ -74,7 +82,7 @@ def started(
             limits=Limits(**limits),
             worker="coder",
             gates=(Gate(name="unit", command="true"),),
-            workers={"coder": CommandWorker(kind="command", command="true")},
+            workers={"coder": model or command},
         ),
         base=BASE,
         base_tree="base-tree",
@@ -156,6 +164,36 @@ class Story:
                 {"task": task, "attempt": number, "outcome": outcome, **keywords}
             )
         )
+
+    def calls(
+        self,
+        task: TaskId,
+        came_to: Tokens | None = None,
+        cost_usd: float | None = 0.01,
+        *,
+        worker: str = "coder",
+        model: str = "small",
+        worst: int = 1000,
+        worst_usd: float | None = 0.05,
+        settled: bool = True,
+    ) -> Story:
+        """A model is called in the attempt under way at the task, and answers."""
+        number = self.state.calls + 1
+        self.tell(
+            e.CallReserved(
+                call=number,
+                task=task,
+                attempt=len(self.state.tasks[task].attempts),
+                worker=worker,
+                provider="acme",
+                model=model,
+                tokens=worst,
+                cost_usd=worst_usd,
+            )
+        )
+        if settled:
+            self.tell(e.CallSettled(call=number, tokens=came_to, cost_usd=cost_usd))
+        return self
 
     def queues(self, *tasks: TaskId) -> Story:
         """Each of the tasks is started and ends green."""

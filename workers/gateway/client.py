@@ -40,9 +40,9 @@ class Client:
         await self._take({"type": "http.response.start", "status": status, "headers": raw})
 
     async def write(self, chunk: bytes) -> None:
-        """The next piece of it."""
+        """The next piece of it; whoever sends pieces bounds how long they may take."""
         if chunk:
-            await self._take({"type": "http.response.body", "body": chunk, "more_body": True})
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def end(self) -> None:
         """The answer is whole."""
@@ -61,7 +61,8 @@ class Client:
             return
         if self.began:
             # What was sent cannot be taken back. It says so, and the connection is cut.
-            await self.write(self.dialect.fault_event(status, why))
+            with anyio.move_on_after(TAKE_S):
+                await self.write(self.dialect.fault_event(status, why))
             return
         body = json.dumps(self.dialect.fault(status, why, kind=kind)).encode()
         headers = [("content-type", "application/json"), ("x-should-retry", "false")]

@@ -18,7 +18,8 @@ from typing import Any
 
 import anyio
 
-from workers.gateway.call import Exchange, House
+from workers.gateway.bill import House
+from workers.gateway.call import Exchange
 from workers.gateway.client import Client, ClientGone
 from workers.gateway.grants import Access, Grant, Keys, Told
 from workers.gateway.pacing import Pacer
@@ -93,7 +94,7 @@ class Gateway:
         for access in self._keys:
             await self.close(access)
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI has it."""
         headers = [
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
@@ -164,9 +165,6 @@ async def open_gateway(
     recorder: Recorder | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway that listens. Without an upstream it goes to the providers themselves."""
-    from starlette.applications import Starlette
-    from starlette.routing import Mount
-
     from workers.loopback import bind, serving
 
     async with contextlib.AsyncExitStack() as held:
@@ -183,8 +181,7 @@ async def open_gateway(
             held.callback(socket_path.unlink, missing_ok=True)
             held.callback(sockets[1].close)
             gateway.socket = socket_path
-        app = Starlette(routes=[Mount("/", app=gateway.serve)])
-        await held.enter_async_context(serving(app, *sockets, keep_alive_s=KEEP_ALIVE_S))
+        await held.enter_async_context(serving(gateway, *sockets, keep_alive_s=KEEP_ALIVE_S))
         try:
             yield gateway
         finally:

@@ -48,19 +48,24 @@ class Pace:
 
     def limited(self, now: float, sent: float, told_s: float | None, chance: float) -> Pace:
         """After a call that left at `sent` was told to come again later; `chance` from 0 to 1."""
-        is_news = sent >= self.wrote or self.window is None
+        is_news = self.window is None or not self._is_from_before(sent, now)
         times = self.times + 1 if is_news else self.times
         own_s = min(FIRST_S * 2 ** min(times - 1, 20), LAST_S) if is_news else 0.0
         wait_s = min(max(told_s or 0.0, own_s) * (1 + CHANCE * chance), LONGEST_S)
         until = max(now + wait_s, now + self.left_s(now))
         return Pace(until, now if is_news else self.wrote, times, 1)
 
-    def served(self, sent: float) -> Pace:
+    def served(self, now: float, sent: float) -> Pace:
         """After a call that left at `sent` was served."""
-        if self.window is None or sent < self.wrote:
+        if self.window is None or self._is_from_before(sent, now):
             return self
         window = self.window * 2
         return replace(self, times=0, window=window if window < ALL else None)
+
+    def _is_from_before(self, sent: float, now: float) -> bool:
+        """Whether a call left before the pause began. A pause of the future was written by a clock
+        that was set back since: it is before everything."""
+        return sent < self.wrote <= now
 
     def emptied(self, now: float, wait_s: float) -> Pace:
         """After a provider served a call, and said that nothing is left for so long."""

@@ -74,7 +74,7 @@ class Turn:
     def served(self, empty_s: float | None = None) -> None:
         """It was served; for so long nothing is left, where the provider says so."""
         if self._lane.pace().window is not None:
-            self._lane.change(lambda pace: pace.served(self.sent))
+            self._lane.change(lambda pace: pace.served(time.time(), self.sent))
         if empty_s:
             self._lane.change(lambda pace: pace.emptied(time.time(), empty_s))
         self.release()

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -78,10 +78,10 @@ class Provider:
     def address(self, path: str) -> str:
         """Where a request goes that a client sends to that path of the vendor's."""
         base = self.url.rstrip("/")
-        # Vendors differ in whether the version is part of the base URL, and in what it is called.
-        last = urlsplit(base).path.rpartition("/")[2]
-        versioned = last[:1] == "v" and last[1:2].isdigit()
-        return base + (path.removeprefix("/v1") if versioned else path)
+        if not dialect_named(self.dialect).base_has_version:
+            return base.removesuffix("/v1") + path
+        # A bare host is no base URL of that kind, but what many write.
+        return base + (path.removeprefix("/v1") if urlsplit(base).path else path)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,9 @@ class HttpUpstream:
 
     async def _read(self, response: httpx.Response) -> AsyncIterator[bytes]:
         packed = response.headers.get("content-encoding", "identity").lower() != "identity"
-        chunks = response.aiter_bytes() if packed else response.aiter_raw()
+        # What is not packed is taken as it comes, without the layers that could unpack it.
+        chunks = response.aiter_bytes() if packed else response.stream
+        assert isinstance(chunks, AsyncIterable)
         try:
             async for chunk in chunks:
                 yield chunk

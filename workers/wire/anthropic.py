@@ -64,6 +64,7 @@ class AnthropicMessages:
 
     name = "anthropic"
     path = "/v1/messages"
+    base_has_version = False
 
     # --- requests -----------------------------------------------------------------------------
 

@@ -148,6 +148,8 @@ class Dialect(Protocol):
     name: str
     path: str
     """Where its requests are posted."""
+    base_has_version: bool
+    """Whether what vendors call a base URL has the version at its end already."""
 
     # What a gateway needs: requests.
 

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -66,6 +67,8 @@ SPEAKERS: dict[str, Speaker] = {
     "function": "tool",
 }
 LIMITED = ("requests", "tokens")
+NEWER = re.compile(r"(?:.*/)?(?:o[1-9]|gpt-[5-9])(?:[.-]|$)")
+"""Models that refuse `max_tokens`."""
 
 
 class OpenAIChat:
@@ -73,6 +76,7 @@ class OpenAIChat:
 
     name = "openai"
     path = "/v1/chat/completions"
+    base_has_version = True
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -112,6 +116,8 @@ class OpenAIChat:
             own = _max_output(request)
             # Servers that are only compatible know the older name.
             newer = request.get("max_completion_tokens") is not None
+            # These know the newer one only.
+            newer |= own is None and bool(NEWER.match(text_of(request.get("model"))))
             changed["max_completion_tokens" if newer else "max_tokens"] = (
                 most if own is None else min(own, most)
             )

@@ -7,6 +7,12 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.app import command_app
+from orchestrator.cli.budgets import (
+    AttemptUsdOption,
+    BudgetTokensOption,
+    BudgetUsdOption,
+    TaskUsdOption,
+)
 from orchestrator.cli.limits import (
     AttemptsOption,
     DeadlineOption,
@@ -27,6 +33,10 @@ def resume(
     gates_parallel: GatesParallelOption = None,
     attempts: AttemptsOption = None,
     deadline: DeadlineOption = None,
+    budget_usd: BudgetUsdOption = None,
+    budget_tokens: BudgetTokensOption = None,
+    task_usd: TaskUsdOption = None,
+    attempt_usd: AttemptUsdOption = None,
     detach: DetachOption = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain lines, also on a terminal.")
@@ -35,10 +45,13 @@ def resume(
 ) -> int:
     """Go on with a run that stopped, however it stopped.
 
-    With the plan and the settings that it started with; its limits may be changed here.
+    With the plan and the settings that it started with; its limits may be changed here. A run
+    whose budget is reached goes on with a larger one; without, it says so and ends with exit
+    code 4.
     """
     from ledger.lock import EngineLock
     from orchestrator.cli import output
+    from orchestrator.cli.budgets import refuse_reached_budget
     from orchestrator.cli.desk import sit_down
     from orchestrator.cli.driving import answer_detached, drive_shown, show_end
     from orchestrator.cli.driving import detach as start_detached
@@ -47,7 +60,7 @@ def resume(
     from orchestrator.config import refuse_missing_copies, refuse_missing_keys
     from orchestrator.persons import change_limits, refuse_cleaned
     from orchestrator.policy.models import workers_of_run
-    from orchestrator.runs import load_state
+    from orchestrator.runs import engine_alive, load_state
 
     desk = sit_down(ctx, run)
     state = load_state(desk.store, desk.run)
@@ -58,8 +71,14 @@ def resume(
         gates_parallel=gates_parallel,
         attempts=attempts,
         deadline=deadline,
+        budget_usd=budget_usd,
+        budget_tokens=budget_tokens,
+        task_usd=task_usd,
+        attempt_usd=attempt_usd,
     )
     refuse_past_deadline(limits)
+    if not engine_alive(desk.workplace.place, desk.run):
+        refuse_reached_budget(state, limits)
     for line in said_of_changes(desk.workplace, state):
         output.narrate(line)
     if state.finished and limits == state.limits and not is_anything_left(state):

@@ -7,6 +7,12 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.app import command_app
+from orchestrator.cli.budgets import (
+    AttemptUsdOption,
+    BudgetTokensOption,
+    BudgetUsdOption,
+    TaskUsdOption,
+)
 from orchestrator.cli.limits import (
     AttemptsOption,
     DeadlineOption,
@@ -31,6 +37,10 @@ def run(
     gates_parallel: GatesParallelOption = None,
     attempts: AttemptsOption = None,
     deadline: DeadlineOption = None,
+    budget_usd: BudgetUsdOption = None,
+    budget_tokens: BudgetTokensOption = None,
+    task_usd: TaskUsdOption = None,
+    attempt_usd: AttemptUsdOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check, and show what would happen.")
     ] = False,
@@ -63,6 +73,7 @@ def run(
     the start, or ends the run with exit code 5. --detach alone does not mean that.
     """
     from orchestrator.cli import output
+    from orchestrator.cli.budgets import budgets_typed
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.driving import answer_detached, drive_shown
     from orchestrator.cli.driving import detach as start_detached
@@ -80,6 +91,12 @@ def run(
         gates_parallel=gates_parallel,
         attempts=attempts,
         deadline=deadline_at(deadline),
+        budgets=budgets_typed(
+            budget_usd=budget_usd,
+            budget_tokens=budget_tokens,
+            task_usd=task_usd,
+            attempt_usd=attempt_usd,
+        ),
         allow_red_base=allow_red_base,
         accept=accept,
         unattended=unattended,

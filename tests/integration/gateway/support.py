@@ -91,6 +91,7 @@ async def bench(
     limits: CallLimits | None = None,
     pacer: Pacer | None = None,
     provider: dict[str, Any] | None = None,
+    till: MemoryTill | None = None,
     **options: Any,
 ) -> AsyncIterator[Bench]:
     """A gateway to a provider that says these turns."""
@@ -98,7 +99,7 @@ async def bench(
         url = model.url + ("/v1" if dialect == "openai" else "")
         known = Provider("maker", dialect, url, REAL_KEY, waits=QUICK)
         known = replace(known, **(provider or {}))
-        till = MemoryTill(caps)
+        till = till or MemoryTill(caps)
         options = {"prices": PRICES, **options}
         async with open_gateway([known], till=till, pacer=pacer, **options) as gateway:
             troubles: list[Trouble] = []

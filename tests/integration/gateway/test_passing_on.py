@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
+import anyio
 import httpx
 import pytest
 
 from ledger.model import Tokens
 from tests.integration.gateway.support import MODEL, REAL_KEY, bench, grant, request
+from workers.gateway import gateway as gateways
 from workers.gateway.grants import CallLimits
+from workers.gateway.till import MemoryTill
 
 pytestmark = pytest.mark.anyio
 USAGE = {"input": 1000, "cache_read": 500, "output": 20, "reasoning": 5}
@@ -51,8 +56,16 @@ async def test_a_stream_of_openai_is_asked_for_its_usage_and_metered():
         assert here.model.requests[0].body["stream_options"] == {"include_usage": True}
 
 
+class Slow(MemoryTill):
+    """Takes its time, as a disk does."""
+
+    async def settle(self, *what):
+        await anyio.sleep(0.3)
+        await super().settle(*what)
+
+
 async def test_the_call_is_settled_before_the_client_has_the_last_piece():
-    async with bench(TURN) as here, httpx.AsyncClient(trust_env=False) as client:
+    async with bench(TURN, till=Slow()) as here, httpx.AsyncClient(trust_env=False) as client:
         for stream in (False, True):
             async with client.stream(
                 "POST",
@@ -158,3 +171,48 @@ async def test_it_answers_on_a_socket_too(tmp_path):
         assert said.status_code == 200
         assert path.stat().st_mode & 0o077 == 0
     assert not path.exists()
+
+
+async def test_the_limit_has_the_name_that_the_model_knows():
+    async with bench(TURN, dialect="openai", limits=CallLimits(max_output=50)) as here:
+        access = here.gateway.open(grant(models=("o3-mini",), limits=CallLimits(max_output=50)))
+        body = request(model="o3-mini")
+        del body["max_tokens"]
+        await here.openai(access.key).chat.completions.create(**body)
+        sent = here.model.requests[-1].body
+        assert sent["max_completion_tokens"] == 50
+        assert "max_tokens" not in sent
+
+
+async def test_a_request_that_is_too_large_or_too_slow_is_refused(monkeypatch):
+    monkeypatch.setattr(gateways, "REQUEST_BYTES", 100_000)
+    monkeypatch.setattr(gateways, "READ_S", 0.5)
+
+    async def slow():
+        for _ in range(100):
+            yield b"x"
+            await anyio.sleep(0.1)
+
+    async with bench(TURN) as here:
+        assert (await here.post(system="x" * 200_000)).status_code == 413
+        async with httpx.AsyncClient(trust_env=False) as client:
+            url, headers = f"{here.gateway.url}/v1/messages", {"x-api-key": here.access.key}
+            said = await client.post(url, headers=headers, content=slow())
+            assert said.status_code == 413
+        assert (await here.post()).status_code == 200
+
+
+async def test_a_client_that_does_not_take_what_it_asked_for_is_let_go():
+    huge = {**TURN, "trouble": "huge", "huge_mb": 40}
+    async with bench(huge) as here:
+        host, port = here.gateway.url.removeprefix("http://").split(":")
+        body = json.dumps(request(stream=True)).encode()
+        head = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {here.access.key}\r\n"
+        async with await anyio.connect_tcp(host, int(port)) as client:
+            await client.send(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+            with anyio.fail_after(10):
+                while not here.till.books.spent:
+                    await anyio.sleep(0.1)
+        assert not here.till.books.held
+        assert here.access.unsettled == 1
+        assert here.troubles == []

@@ -13,6 +13,7 @@ import pytest
 from ledger.model import Tokens
 from tests.integration.gateway.support import REAL_KEY, bench, request
 from workers.gateway import call as calls
+from workers.gateway import pulse
 from workers.gateway.upstream import Waits
 
 pytestmark = pytest.mark.anyio
@@ -227,7 +228,7 @@ async def test_an_error_instead_of_a_stream_is_tried_again():
 
 
 async def test_a_huge_answer_is_cut_off(monkeypatch):
-    monkeypatch.setattr(calls, "ANSWER_BYTES", 1_000_000)
+    monkeypatch.setattr(pulse, "ANSWER_BYTES", 1_000_000)
     async with bench({**GOOD, "trouble": "huge", "huge_mb": 4}) as here:
         said = await here.post()
         assert said.status_code == 502

@@ -89,6 +89,13 @@ def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
         "StopRequested": e.StopRequested(),
         "RunFinished": e.RunFinished(outcome="stopped", exit_code=130),
         "Noticed": e.Noticed(what="odd"),
+        "CallReserved": e.CallReserved(
+            call=1, task="t", attempt=1, worker="w", provider="p", model="m", tokens=9
+        ),
+        "CallSettled": e.CallSettled(call=1),
+        "BudgetReached": e.BudgetReached(task="t", attempt=1, scope="run", why="\x1bw"),
+        "ProviderPaused": e.ProviderPaused(provider="p\x1b", until=2000.0),
+        "QuestionAnswered": e.QuestionAnswered(task="t", answer="yes\x1b\nindeed"),
         "BaselineStarted": e.BaselineStarted(),
         "BaselineGateJudged": e.BaselineGateJudged(verdict=verdict()),
         "BaselineFinished": e.BaselineFinished(),
@@ -133,5 +140,6 @@ def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
     }
     line = narrate(facts[kind], story.state)
     quiet = {*SILENT, "EngineStarted", "BaselineFinished", "CandidateJudged", "CandidateDropped"}
-    assert (line is None) == (kind in quiet | {"AcceptIntended", "TipJudgingLost"})
+    quiet |= {"AcceptIntended", "TipJudgingLost", "CallReserved", "CallSettled"}
+    assert (line is None) == (kind in quiet)
     assert line is None or ("\x1b" not in line[0] and "\n" not in line[0])

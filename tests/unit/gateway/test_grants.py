@@ -7,7 +7,9 @@ import pytest
 from ledger.model import Tokens
 from workers.gateway.grants import TROUBLES, Ended, Grant, Keys, Told
 from workers.gateway.trouble import Trouble
+from workers.gateway.upstream import Provider
 from workers.redact import Redactor
+from workers.wire.dialects import dialect_named
 
 GRANT = Grant("r", "a", 1, "coder", "maker", ("m",))
 
@@ -69,3 +71,24 @@ def test_troubles_are_told_each_and_kept_up_to_a_bound():
         access.trouble(Trouble("silent", "p", "m", "why"))
     assert len(told) == TROUBLES + 5
     assert len(access.troubles) == TROUBLES
+
+
+@pytest.mark.parametrize(
+    ("dialect", "url", "address"),
+    [
+        ("anthropic", "https://api.anthropic.com", "https://api.anthropic.com/v1/messages"),
+        ("anthropic", "https://a.example/v1/", "https://a.example/v1/messages"),
+        ("anthropic", "https://d.example/anthropic", "https://d.example/anthropic/v1/messages"),
+        ("openai", "https://o.example", "https://o.example/v1/chat/completions"),
+        ("openai", "https://o.example/v1", "https://o.example/v1/chat/completions"),
+        ("openai", "https://o.example/api/v1/", "https://o.example/api/v1/chat/completions"),
+        (
+            "openai",
+            "https://g.example/v1beta/openai",
+            "https://g.example/v1beta/openai/chat/completions",
+        ),
+    ],
+)
+def test_a_base_url_is_taken_as_the_vendors_own_library_takes_it(dialect, url, address):
+    provider = Provider("p", dialect, url)
+    assert provider.address(dialect_named(dialect).path) == address

@@ -40,7 +40,7 @@ def test_after_a_pause_one_goes_then_two_then_four():
     assert not pace.allows(0)
     windows = []
     while pace.window is not None:
-        pace = pace.served(2.0)
+        pace = pace.served(2.0, 2.0)
         windows.append(pace.window)
     assert windows == [2, 4, 8, 16, 32, None]
     assert windows[-2] < ALL
@@ -50,12 +50,14 @@ def test_after_a_pause_one_goes_then_two_then_four():
 
 def test_an_answer_to_a_call_from_before_the_pause_ends_nothing():
     pace = Pace().limited(10.0, 9.0, 1.0, 0.0)
-    assert pace.served(9.5) == pace
+    assert pace.served(10.5, 9.5) == pace
 
 
 def test_a_clock_that_was_set_back_makes_no_pause_longer():
     pace = Pace().limited(1_000_000.0, 0.0, 30.0, 0.0)
     assert pace.left_s(5.0) == 30.0
+    assert pace.served(40.0, 39.0).window == 2
+    assert pace.limited(40.0, 39.0, None, 0.0).times == 2
 
 
 def test_a_provider_that_has_nothing_left_is_taken_at_its_word():
@@ -83,6 +85,6 @@ def test_no_pause_is_endless(happened):
     pace, now = Pace(), 1000.0
     for step, told, chance, served in happened:
         now += step
-        pace = pace.served(now) if served else pace.limited(now, now, told, chance)
+        pace = pace.served(now, now) if served else pace.limited(now, now, told, chance)
         assert 0 <= pace.left_s(now) <= LONGEST_S + LAST_S
         assert pace.left_s(now + LONGEST_S * 2) == 0
