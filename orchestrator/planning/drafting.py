@@ -1,4 +1,4 @@
-"""What a planner is told, and what it gives back. Pure.
+"""What a planner is told, and what it gives back.
 
 1. It is told the goal, the commit, a map of the repository, the gates, the rules, who can work, and
    what was done lately; what it wants to know beyond that it looks up in the files.

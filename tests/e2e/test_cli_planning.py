@@ -225,7 +225,7 @@ def test_without_a_planner_no_model_is_asked(user: User) -> None:
     for words in (("Do it", "--questions"), ("--refine", "more")):
         said = user.orch("plan", *words)
         assert said.exit_code == 2 and "no model plans here" in said.err, said.err
-    with planner(user) as model:
+    with planner(user, drafts()) as model:
         ended_with(user.orch("plan", "By hand", "--by-hand"), 0)
         said = user.orch("plan", "Mend it", "--planner", "sh")
         assert said.exit_code == 2 and "'sh' is no model; models: thinker" in said.err

@@ -57,7 +57,6 @@ PURE = (
     "ledger.export",
     "worktree.names",
     "orchestrator.policy",
-    "orchestrator.planning.drafting",
     "orchestrator.planning.graph",
     "orchestrator.verification.weakened",
     "orchestrator.verification.python_tests",
