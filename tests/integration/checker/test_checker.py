@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from workers.gateway.budget import Cap, Caps
 
 from ledger.books import Cap, Caps
 from ledger.model import CheckerFinding, TestCount, Verdict
