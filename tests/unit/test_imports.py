@@ -307,6 +307,8 @@ def test_a_run_without_a_model_brings_in_nothing_of_models():
     found = ", ".join(
         ["orchestrator.cli.main", "orchestrator.cli.app", "orchestrator.engine"]
         + ["orchestrator.attempt", "orchestrator.actions", "workers.gateway.gateway"]
+        + ["orchestrator.cli.planning", "orchestrator.planning.by_model", "orchestrator.spending"]
+        + ["orchestrator.verification.checker"]
         + ["workers.model.worker"]
         + [name for name in modules() if within(name, "orchestrator.cli.commands")]
     )

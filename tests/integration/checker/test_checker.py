@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from workers.gateway.budget import Cap, Caps
 
+from ledger.books import Cap, Caps
 from ledger.model import CheckerFinding, TestCount, Verdict
 from orchestrator.verification.checker import Subject, check_change
 from tests.integration.maker.support import call, calls, results_of, room, system_of, user_words
