@@ -1,4 +1,4 @@
-"""What a planner is told, and what it gives back. Pure.
+"""What a planner is told, and what it gives back.
 
 1. It is told the goal, the commit, a map of the repository, the gates, the rules, who can work, and
    what was done lately; what it wants to know beyond that it looks up in the files.
@@ -204,7 +204,8 @@ def _as_drafted(plan: Plan) -> dict[str, Any]:
         prompt, _, acceptance = task.prompt.rpartition(f"\n\n{DONE_WHEN}")
         if not prompt:
             prompt, acceptance = task.prompt, ""
-        fields = {"id": task.id, "title": task.title, "prompt": prompt, "acceptance": acceptance}
+        fields = {"id": task.id, "title": task.title, "prompt": prompt.strip()}
+        fields["acceptance"] = acceptance.strip()
         more = {"needs": task.needs, "paths": task.paths, "gates": task.gates}
         fields |= {key: list(value) for key, value in more.items() if value}  # type: ignore[misc]
         tasks.append(fields | ({"worker": task.worker} if task.worker else {}))

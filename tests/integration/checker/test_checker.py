@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.books import Cap, Caps
 from ledger.model import CheckerFinding, TestCount, Verdict
 from orchestrator.verification.checker import Subject, check_change
 from tests.integration.maker.support import call, calls, results_of, room, system_of, user_words
-from workers.gateway.budget import Cap, Caps
 from workers.redact import Redactor
 
 pytestmark = pytest.mark.anyio

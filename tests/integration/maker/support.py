@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from workers.gateway.budget import Caps
-
+from ledger.books import Caps
 from ledger.model import Task
 from tests.integration.gateway.support import PRICES, QUICK, REAL_KEY
 from tests.support.project import ENVIRON
@@ -32,7 +31,7 @@ FILES = {
 }
 
 
-def call(name: str, **arguments: Any) -> dict[str, Any]:
+def call(name: str, /, **arguments: Any) -> dict[str, Any]:
     """A call of a tool, as scripts have it."""
     return {"name": name, "input": arguments}
 

@@ -1,0 +1,360 @@
+"""Runs whose workers are models: real engine, real gateway, real HTTP, a scripted provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from ledger import events as e
+from ledger.model import Gate, Limits, ModelWorkerSettings, Price, ProviderSettings
+from ledger.state import RunState
+from orchestrator.journal import Journal
+from orchestrator.persons import answer, change_limits
+from tests.support.project import Project, task
+from tests.support.served import served
+
+WRITES = """
+[[turn]]
+task = '^# {task}$'
+call = [{{ name = "write", input = {{ path = "{task}.txt", text = "{text}" }} }}]
+{more}
+[[turn]]
+task = '^# {task}$'
+call = [{{ name = "finish", input = {{ summary = "I wrote it. It is there." }} }}]
+"""
+FINISH = '[[turn]]\ncall = [{ name = "finish", input = { summary = "Done. It works." } }]\n'
+USAGE = "usage = { input = 1000, output = 100 }\n"
+Serve = Callable[..., Any]
+
+
+def said_of(state: RunState, task_id: str) -> str:
+    """How the task's attempts ended, for a failing test to tell."""
+    return str([one.finished for one in state.tasks[task_id].attempts])
+
+
+@pytest.fixture
+def serve(project: Project) -> Iterator[Serve]:
+    """Have a model work for the project, by this script."""
+    with ExitStack() as held:
+
+        def begin(script: str, *, models: tuple[str, ...] = ("m",), **more: Any) -> Any:
+            server = held.enter_context(served(script))
+            project.environ["SCRIPTED_KEY"] = "sk-real-" + "k3Y" * 9
+            project.more_settings = {
+                "worker": "coder",
+                "workers": {
+                    "coder": ModelWorkerSettings(
+                        kind="model", models=tuple(f"p:{name}" for name in models)
+                    )
+                },
+                "providers": {
+                    "p": ProviderSettings(
+                        dialect="openai", url=f"{server.url}/v1", key="SCRIPTED_KEY"
+                    )
+                },
+                "prices": (Price(model="m", input=1.0, output=10.0),),
+                **more,
+            }
+            return server
+
+        yield begin
+
+
+def test_models_side_by_side_land_and_what_they_cost_is_in_the_ledger(
+    project: Project, serve: Serve
+) -> None:
+    turns = [WRITES.format(task=name, text=name, more=USAGE) for name in "abc"]
+    server = serve("".join(turns))
+    state = project.run(*(task(name, paths=(f"{name}.txt",)) for name in "abc"))
+    assert [one.status for one in state.tasks.values()] == ["landed"] * 3, said_of(state, "a")
+    assert {name: project.result(state.run)[f"{name}.txt"] for name in "abc"} == {
+        name: name for name in "abc"
+    }
+    facts = project.facts(state.run)
+    reserved = [fact for fact in facts if isinstance(fact, e.CallReserved)]
+    settled = [fact for fact in facts if isinstance(fact, e.CallSettled)]
+    assert len(reserved) == len(settled) == 6 == state.calls
+    assert {fact.call for fact in reserved} == {fact.call for fact in settled}
+    assert not state.books.held
+    spent = state.books.spent_by()
+    assert spent.tokens == sum(fact.tokens.total for fact in settled if fact.tokens)
+    assert spent.cost_usd is not None and spent.cost_usd > 3 * (1000 + 10 * 100) / 1e6
+    for request in server.requests:
+        assert "sk-real" not in str(request.body)
+    key = project.environ["SCRIPTED_KEY"]
+    assert not any(key in fact.model_dump_json() for fact in facts)
+
+
+def test_a_red_check_goes_back_into_the_same_conversation(project: Project, serve: Serve) -> None:
+    project.gates = (Gate(name="good", command='grep -q good a.txt || test ! -e a.txt',
+                          stage="check"),)  # fmt: skip
+    server = serve(
+        """
+        [[turn]]
+        call = [{ name = "write", input = { path = "a.txt", text = "bad" } }]
+        [[turn]]
+        call = [{ name = "finish", input = { summary = "Done. It works." } }]
+        [[turn]]
+        when = "`good`"
+        call = [{ name = "write", input = { path = "a.txt", text = "good" } }]
+        [[turn]]
+        call = [{ name = "finish", input = { summary = "Now it works. Really." } }]
+        """
+    )
+    state = project.run(task("a", paths=("a.txt",)))
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
+    (attempt,) = state.tasks["a"].attempts
+    assert len(attempt.rounds) == 2
+    assert server.requests[-1].body["messages"][0] == server.requests[0].body["messages"][0]
+
+
+def test_what_a_model_asks_of_the_gates_counts_for_the_round_too(
+    project: Project, serve: Serve
+) -> None:
+    count = project.root.parent / "count"
+    command = f"echo x >> {count}; grep -q good a.txt 2>/dev/null || test ! -e a.txt"
+    project.gates = (Gate(name="good", command=command, stage="check"),)
+    server = serve(
+        """
+        [[turn]]
+        call = [{ name = "write", input = { path = "a.txt", text = "bad" } }]
+        [[turn]]
+        call = [{ name = "check", input = {} }]
+        [[turn]]
+        when = "good"
+        call = [{ name = "write", input = { path = "a.txt", text = "good" } }]
+        [[turn]]
+        call = [{ name = "check", input = {} }]
+        [[turn]]
+        when = "Passed: good"
+        call = [{ name = "finish", input = { summary = "It works. I asked." } }]
+        """
+    )
+    state = project.run(task("a", paths=("a.txt",)))
+    assert state.tasks["a"].status == "landed", (said_of(state, "a"), len(server.requests))
+    assert len(state.tasks["a"].attempts[0].rounds) == 1
+    # The base, two trials; the candidate's tree is that of the round, and known.
+    assert count.read_text().count("x") == 3
+
+
+def test_at_the_runs_budget_it_ends_in_order_and_goes_on_with_more(
+    project: Project, serve: Serve
+) -> None:
+    serve(WRITES.format(task="a", text="a", more="") + WRITES.format(task="b", text="b", more=""))
+    tasks = (task("a", paths=("a.txt",)), task("b", needs=["a"], paths=("b.txt",)))
+    state = project.run(*tasks, budget_usd=0.000_1)
+    assert state.finished is not None
+    assert (state.finished.outcome, state.finished.exit_code) == ("budget", 4)
+    assert "budget" in state.finished.why
+    assert state.tasks["a"].charged == 0
+    assert state.books.spent_by().nanos <= 100_000
+    with project.store() as store:
+        change_limits(store, state.run, Limits(budget_usd=5.0, min_free_gb=0))
+    state = project.drive(state.run)
+    assert state.finished is not None and state.finished.exit_code == 0
+    assert project.result(state.run)["b.txt"] == "b"
+
+
+def test_a_task_whose_own_budget_is_used_up_is_given_up_and_others_go_on(
+    project: Project, serve: Serve
+) -> None:
+    serve(WRITES.format(task="a", text="a", more="usage = { input = 1000000, output = 0 }")
+          + WRITES.format(task="b", text="b", more=""))  # fmt: skip
+    tasks = (task("a", paths=("a.txt",)), task("b", paths=("b.txt",)))
+    state = project.run(*tasks, task_usd=1.0)
+    assert state.tasks["a"].status == "failed", said_of(state, "a")
+    assert "budget" in state.tasks["a"].note
+    assert state.tasks["b"].status == "landed"
+    assert state.finished is not None and state.finished.exit_code == 1
+
+
+def test_what_an_engine_left_unsettled_is_spent(project: Project, serve: Serve) -> None:
+    serve(WRITES.format(task="a", text="a", more=""))
+    run = project.start(task("a", paths=("a.txt",)), budget_tokens=5_000_000)
+    with project.store() as store:
+        journal = Journal.load(store, run)
+        journal.append(
+            e.EngineStarted(pid=1, host="gone"),
+            e.AttemptStarted(
+                task="a", attempt=1, base=journal.state.tip, worker="coder", model="p:m"
+            ),
+            e.CallReserved(
+                call=1, task="a", attempt=1, worker="coder", provider="p", model="m", tokens=777
+            ),
+        )
+    state = project.drive(run)
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
+    assert state.books.spent_by().tokens > 777
+    assert state.books.spent_by("a/1").tokens == 777
+
+
+def test_a_question_waits_for_its_answer_and_nothing_is_used_up(
+    project: Project, serve: Serve
+) -> None:
+    server = serve(
+        """
+        [[turn]]
+        task = "the second one"
+        call = [{ name = "write", input = { path = "a.txt", text = "two" } }]
+        [[turn]]
+        task = "the second one"
+        call = [{ name = "finish", input = { summary = "Done. As you said." } }]
+        [[turn]]
+        call = [{ name = "write", input = { path = "a.txt", text = "one or two" } }]
+        [[turn]]
+        call = [{ name = "ask", input = { question = "Which one, the first or the second?" } }]
+        """
+    )
+    state = project.run(task("a", paths=("a.txt",)))
+    assert state.finished is not None and state.finished.exit_code == 5
+    one = state.tasks["a"]
+    assert (one.status, one.question) == ("held", "Which one, the first or the second?")
+    assert one.charged == 0
+    with project.store() as store:
+        answer(store, state.run, "a", "take the second one")
+    state = project.drive(state.run)
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
+    assert project.result(state.run)["a.txt"] == "two"
+    first_words = str(server.requests[-1].body["messages"][:2])
+    assert "Which one" in first_words and "take the second one" in first_words
+
+
+def test_a_limit_of_the_providers_is_waited_for_and_told(project: Project, serve: Serve) -> None:
+    limited = '[[turn]]\nstatus = 429\nheaders = { retry-after = "6" }\nper = "script"\n'
+    serve(limited + WRITES.format(task="a", text="a", more=""))
+    state = project.run(task("a", paths=("a.txt",)))
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
+    assert len(state.tasks["a"].attempts) == 1 and not state.pauses
+    told = [fact for fact in project.facts(state.run) if isinstance(fact, e.ProviderPaused)]
+    assert [fact.until is None for fact in told] == [False, True]
+    (attempt,) = state.tasks["a"].attempts
+    assert attempt.rounds[0].finished.duration_s < 6, "waiting is not the worker's time"
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_a_provider_that_does_not_serve_is_not_the_tasks_fault(
+    project: Project, serve: Serve, status: int
+) -> None:
+    serve(f"[[turn]]\nstatus = {status}\nrepeat = 0\n")
+    state = project.run(task("a", paths=("a.txt",)))
+    assert state.tasks["a"].charged == 0
+    assert state.tasks["a"].status == "held", said_of(state, "a")
+    assert state.finished is not None and state.finished.exit_code == 5
+    assert state.books.spent_by().tokens == 0
+
+
+def test_a_model_that_goes_in_circles_is_followed_by_the_next_of_the_ladder(
+    project: Project, serve: Serve
+) -> None:
+    project.gates = (Gate(name="good", command='grep -q good a.txt || test ! -e a.txt',
+                          stage="check"),)  # fmt: skip
+    server = serve(
+        """
+        [[turn]]
+        model = "strong"
+        call = [{ name = "write", input = { path = "a.txt", text = "good" } }]
+        [[turn]]
+        at = 2
+        call = [{ name = "finish", input = { summary = "Done. It works." } }]
+        repeat = 0
+        [[turn]]
+        call = [{ name = "write", input = { path = "a.txt", text = "bad" } }]
+        repeat = 0
+        """,
+        models=("cheap", "strong"),
+    )
+    state = project.run(task("a", paths=("a.txt",)), attempts=5, rounds=1)
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
+    asked = [attempt.started.model for attempt in state.tasks["a"].attempts]
+    assert asked[0] == "p:cheap" and asked[-1] == "p:strong", asked
+    assert len(asked) <= 4
+    assert server.requests[-1].body["model"] == "strong"
+
+
+BLOCKS = """
+[[turn]]
+system = "You check"
+at = 1
+per = "script"
+
+[[turn.call]]
+name = "judge"
+
+[[turn.call.input.findings]]
+path = "a.txt"
+line = 1
+severity = "blocking"
+what = "It says bad."
+reproduce = "cat a.txt"
+
+[[turn]]
+system = "You check"
+call = [{ name = "judge", input = { findings = [] } }]
+[[turn]]
+when = "It says bad"
+call = [{ name = "write", input = { path = "a.txt", text = "good" } }]
+[[turn]]
+at = 1
+call = [{ name = "write", input = { path = "a.txt", text = "bad" } }]
+[[turn]]
+call = [{ name = "finish", input = { summary = "Done. It works." } }]
+repeat = 0
+"""
+
+
+def with_checker(project: Project, **more: Any) -> dict[str, Any]:
+    coder = project.more_settings["workers"]["coder"]
+    reviewer = ModelWorkerSettings(kind="model", models=("p:other",), prompt="Be strict.")
+    return {"workers": {"coder": coder, "reviewer": reviewer}, "checker": "reviewer", **more}
+
+
+def test_a_checkers_blocking_finding_goes_back_and_its_answer_lands(
+    project: Project, serve: Serve
+) -> None:
+    server = serve(BLOCKS)
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt",)))
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
+    assert project.result(state.run)["a.txt"] == "good"
+    (attempt,) = state.tasks["a"].attempts
+    judged = [one.checked for one in attempt.rounds if one.checked]
+    assert [len(one.back) for one in judged] == [1, 0]
+    assert {request.body["model"] for request in server.requests} == {"m", "other"}
+    checks = [str(one.body) for one in server.requests if one.body["model"] == "other"]
+    assert not any("Done. It works." in text for text in checks), "the maker's talk is not shown"
+
+
+def test_a_checker_that_cannot_judge_lets_nothing_pass(project: Project, serve: Serve) -> None:
+    serve(
+        """
+        [[turn]]
+        model = "other"
+        text = "I would rather not say."
+        repeat = 0
+        """
+        + WRITES.format(task="a", text="a", more="")
+    )
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt",)))
+    assert state.tasks["a"].status == "held", said_of(state, "a")
+    assert "the checker could not judge it" in state.tasks["a"].note
+
+
+def test_no_word_of_a_checkers_makes_a_red_gate_green(project: Project, serve: Serve) -> None:
+    project.gates = (Gate(name="good", command="grep -q good a.txt || test ! -e a.txt"),)
+    serve(
+        """
+        [[turn]]
+        model = "other"
+        call = [{ name = "judge", input = { findings = [] } }]
+        repeat = 0
+        """
+        + WRITES.format(task="a", text="bad", more="")
+    )
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt",)), attempts=1)
+    assert state.tasks["a"].status == "failed", said_of(state, "a")
+    assert not state.landings
