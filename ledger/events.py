@@ -262,6 +262,7 @@ Cause = Literal[
     "worker",  # it exited with an error, or could not start
     "timeout",
     "check",  # a check gate stayed red
+    "checker",  # a checker's blocking finding stayed
     "outside",  # changes outside its paths stayed
     "refused",  # content that may not be committed stayed
     "red",  # a gate was red on the tip plus its head alone

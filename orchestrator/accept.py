@@ -44,6 +44,7 @@ from orchestrator.scene import Scene, open_scene
 from orchestrator.workplace import Workplace
 from workers.tree import end_marked
 from worktree.candidate import Conflict
+from worktree.changes import merge_base
 from worktree.git import RefUpdate
 from worktree.landing import Refused, accept_commit, check_accept
 from worktree.names import candidate_ref
@@ -177,6 +178,13 @@ async def _offer(scene: Scene, asked: _Asked) -> Offer | AcceptResult:
     if straight and await scene.git(git.is_ancestor, asked.branch.commit, state.result):
         tree = await scene.git(git.tree_of, state.result)
         return Offer(state.result, tree, judged=False)
+    if await scene.git(merge_base, git, asked.branch.commit, state.started.base) is None:
+        return replace(
+            asked.plain,
+            outcome="refused",
+            why=f"{target} shares no history with the run any more",
+            hint="orch accept --to BRANCH brings it into a branch of its own",
+        )
     made = await scene.git(
         make_offer, scene, asked.branch, asked.change, whole=whole, squash=squash
     )

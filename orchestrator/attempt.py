@@ -5,7 +5,8 @@
 3. A red check, a change outside the task's paths or content that may not be committed goes
    back into the same workspace as feedback, for at most `rounds` rounds; not where the work is
    what was tried already.
-4. A head that changes something protected, weakens a test or adds a secret is held, however
+4. What the checks let pass, the run's checker sees, where it has one (`checked`). A head that
+   changes something protected, weakens a test or adds a secret is held, however
    green it is; so is one on which a gate ran fewer tests than before, unless that is by leave.
 5. A worker may end with a question: then a person is asked, and nothing is used up. A budget of the
    run's, and a provider that does not serve, are nobody's fault; the attempt is lost then.
@@ -19,7 +20,9 @@ from typing import Literal
 
 from ledger import events as e
 from ledger.model import FEWER_TESTS, ModelWorkerSettings, Sha, Task, Verdict
+from orchestrator.checked import check_by_model, said_of
 from orchestrator.errors import OrchError
+from orchestrator.policy.checking import identity
 from orchestrator.policy.circles import work_tried
 from orchestrator.policy.lost import lost_attempt
 from orchestrator.policy.orders import StartAttempt
@@ -36,6 +39,7 @@ from orchestrator.round import (
     work,
 )
 from orchestrator.scene import Scene
+from orchestrator.verification.checker import Checked
 from orchestrator.verification.integrity import Head, look_at_head
 from orchestrator.verification.preparation import prepare
 from orchestrator.verification.telling import steady
@@ -200,8 +204,16 @@ async def _rounds(progress: Progress) -> e.AttemptFinished:
         unable = [v for v in progress.verdicts if v.outcome == "could-not-run"]
         red = next((v for v in progress.verdicts if v.outcome == "failed"), None)
         if not (progress.outside or progress.refusals or unable or red):
-            return await _green(progress)
-        again = bool(red or progress.outside) and hash_of(progress.changes) in tried
+            if isinstance(committed, Committed):
+                checked = await check_by_model(progress, committed)
+                if checked and checked.outcome == "could-not-judge":
+                    return _unchecked(progress, checked)
+            if not progress.findings:
+                return await _green(progress)
+        again = (
+            bool(red or progress.outside or progress.findings)
+            and hash_of(progress.changes) in tried
+        )
         if progress.number < limits.rounds and not again:
             scene.append(*progress.unrecorded)
             continue
@@ -213,6 +225,10 @@ async def _rounds(progress: Progress) -> e.AttemptFinished:
             names = ", ".join(progress.outside[:3])
             signature = f"outside: {names}"[:SIGNATURE_CHARS]
             return _failed(progress, "outside", f"it changed what it may not: {names}", signature)
+        if progress.findings:
+            names = "; ".join(sorted(" ".join(identity(one)) for one in progress.findings))
+            why = f"the checker blocks it: {said_of(progress.findings)}"
+            return _failed(progress, "checker", why, f"checker: {names}"[:SIGNATURE_CHARS])
         if red:
             why = f"gate '{red.gate}' failed" + (f": {red.why}" if red.why else "")
             return _failed(progress, "check", why, red.signature)
@@ -247,6 +263,14 @@ async def _green(progress: Progress, short: Verdict | None = None) -> e.AttemptF
         ended = _finished(progress, "held", why="; ".join(why), held=paths)
         return ended.model_copy(update={"findings": held.findings})
     return _finished(progress, "green")
+
+
+def _unchecked(progress: Progress, checked: Checked) -> e.AttemptFinished:
+    """Its checker could not judge it: neither a pass nor its fault."""
+    why = f"the checker could not judge it: {checked.why}"
+    if checked.cause:
+        return _stopped(progress, Report(outcome="stopped", why=why, cause=checked.cause))
+    return _finished(progress, "held", cause="could-not-run", why=why)
 
 
 def _stopped(progress: Progress, report: Report) -> e.AttemptFinished:

@@ -21,7 +21,7 @@ import anyio
 
 from ledger import events as e
 from ledger.export import task_ledger
-from ledger.model import Gate, Refusal, Sha, Task, Verdict
+from ledger.model import CheckerFinding, Gate, Refusal, Sha, Task, Verdict
 from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.guidance.telling import render_texts, shelf_of, texts_for
 from orchestrator.messages import subject_of
@@ -82,6 +82,10 @@ class Progress:
     refusals: tuple[Refusal, ...] = ()
     outside: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    findings: tuple[CheckerFinding, ...] = ()
+    """What the checker sends back."""
+    sent_back: list[tuple[CheckerFinding, ...]] = field(default_factory=list)
+    """What it sent back so far, round by round."""
     changes: tuple[Change, ...] = ()
     leave: tuple[str, ...] = ()
     """What it changes that it may although it is protected."""
@@ -102,6 +106,7 @@ def feedback_of(progress: Progress) -> str | None:
         verdicts=tuple(v for v in progress.verdicts if v.outcome != "passed"),
         outside=progress.outside,
         refusals=progress.refusals,
+        findings=progress.findings,
         landed=landed_since(state, task_id),
         reapplied=progress.start.reapplied,
         patch=progress.start.patch,
@@ -202,6 +207,7 @@ async def commit(progress: Progress) -> Committed | Unchanged | NotCommitted:
         excludes=scene.state.started.excludes + copy_excludes(scene.settings.preparation),
     )
     progress.outside, progress.refusals, progress.verdicts = (), (), ()
+    progress.findings = ()
     match committed:
         case Committed():
             progress.head, progress.tree = committed.commit, committed.tree

@@ -25,8 +25,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not THOROUGH:
-        return
     for report in terminalreporter.stats.get("passed", []):
         for _, text in report.sections:
             for line in text.splitlines():

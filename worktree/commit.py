@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -18,10 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worktree.git import Git
-from worktree.hostile import SUBMODULE, SYMLINK, Refused, parents, refuse, refuse_path
+from worktree.hostile import (
+    SUBMODULE,
+    SYMLINK,
+    Refused,
+    is_attributes,
+    parents,
+    refuse,
+    refuse_lines,
+    refuse_modules,
+    refuse_path,
+)
 from worktree.names import quoted
 from worktree.removal import remove, replace_file
-from worktree.values import Change, GitError, Person, RefUpdate, check_id
+from worktree.values import Answer, Change, GitError, Person, RefUpdate, check_id
 from worktree.workspace import CHECKOUT_TIMEOUT_S, Workspace
 
 JUNK = """\
@@ -47,6 +58,8 @@ Thumbs.db
 
 SIZE_LIMIT_BYTES = 50 << 20
 ENTRY_LIMIT = 100_000
+IGNORED, UNREAD = "Ignoring path ", "warning: could not open directory '"
+"""How git says that it leaves something out, beside which everything else goes well."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +101,21 @@ def commit_workspace(
     """Commits what is in a workspace on top of `parent`, kept by `ref`."""
     # Whoever holds the workspace is alone with its index: a lock is a killed git's.
     remove(Path(f"{workspace.index}.lock"))
-    listed = _changed_files(git, workspace, excludes)
-    refused = _look(workspace.path, listed, size_limit_bytes)
+    listed, unread = _changed_files(git, workspace, excludes)
+    refused = _look(workspace.path, listed, size_limit_bytes) + unread
     if len(listed) > entry_limit:
         refused = (Refused(".", f"{len(listed)} paths are changed; at most {entry_limit} may be"),)
     if refused:
         return NotCommitted(refused)
     try:
-        _stage(git, workspace, listed)
+        ignored = _stage(git, workspace, listed)
     except GitError as error:
         if error.kind != "failed" or (error.exit_code or -1) < 0:
             raise
         # An encoding that is none, a file that went or cannot be read: the agent's to mend.
         return NotCommitted((Refused(".", f"its files cannot be read: {error.what}"),))
+    if ignored:
+        return NotCommitted(ignored)
     tree = check_id(_index(git, workspace, "write-tree").decode().strip())
     changes = git.changed_paths(parent, tree)
     if not changes:
@@ -114,7 +129,11 @@ def commit_workspace(
 
 
 def _index(git: Git, workspace: Workspace, *args: str, stdin: bytes = b"") -> bytes:
-    return git.run(
+    return _answer(git, workspace, *args, stdin=stdin).out
+
+
+def _answer(git: Git, workspace: Workspace, *args: str, stdin: bytes = b"") -> Answer:
+    return git.answer(
         *args,
         stdin=stdin,
         tree=workspace.path,
@@ -123,14 +142,19 @@ def _index(git: Git, workspace: Workspace, *args: str, stdin: bytes = b"") -> by
     )
 
 
-def _changed_files(git: Git, workspace: Workspace, excludes: str) -> dict[bytes, bytes]:
-    """Paths that differ from the private index and how: `?` new, `C` changed, `R` gone."""
+def _changed_files(
+    git: Git, workspace: Workspace, excludes: str
+) -> tuple[dict[bytes, bytes], tuple[Refused, ...]]:
+    """Paths that differ from the private index and how: `?` new, `C` changed, `R` gone.
+
+    And the folders that could not be looked into: what is in them would be lost without a word.
+    """
     ignore = Path(f"{workspace.index}.exclude")
     replace_file(ignore, (JUNK + excludes).encode("utf-8", "surrogateescape"))
     wanted = ("-m", "-d", "-o", "--exclude-per-directory=.gitignore", f"--exclude-from={ignore}")
-    out = _index(git, workspace, "ls-files", "-z", "-t", *wanted)
+    said = _answer(git, workspace, "ls-files", "-z", "-t", *wanted)
     listed: dict[bytes, bytes] = {}
-    for entry in out.split(b"\0"):
+    for entry in said.out.split(b"\0"):
         # What is gone is listed twice, as changed too.
         if entry and listed.get(entry[2:]) != b"R":
             listed[entry[2:]] = entry[:1]
@@ -138,7 +162,14 @@ def _changed_files(git: Git, workspace: Workspace, excludes: str) -> dict[bytes,
         # A file that became a folder: what is in the folder is listed by itself.
         if how == b"C" and _is_folder(workspace.path / os.fsdecode(path)):
             listed[path] = b"R"
-    return listed
+    return listed, _passed_over(said, UNREAD, "it cannot be looked into")
+
+
+def _passed_over(said: Answer, begins: str, why: str) -> tuple[Refused, ...]:
+    """What git left out, which it says and does not count as a failure."""
+    lines = (line for line in said.err.splitlines() if line.startswith(begins))
+    names = (line.removeprefix(begins).partition("': ")[0] for line in lines)
+    return tuple(Refused(quoted(name), why) for name in names)
 
 
 def _is_folder(path: Path) -> bool:
@@ -151,6 +182,8 @@ def _look(root: Path, listed: Mapping[bytes, bytes], size_limit_bytes: int) -> t
     for raw, how in listed.items():
         path = os.fsdecode(raw)
         why = refuse_path(path.rstrip("/")) if how == b"?" else None
+        # What git's own checks refuse is not stored either: they look at every object there is.
+        why = why or refuse_modules(path)
         if path.endswith("/"):
             why = "it is a repository of its own: remove its .git, or ignore it"
         elif how != b"R":
@@ -160,12 +193,21 @@ def _look(root: Path, listed: Mapping[bytes, bytes], size_limit_bytes: int) -> t
                 continue
             if stat.S_ISREG(found.st_mode) and found.st_size > size_limit_bytes:
                 why = f"it has {found.st_size} bytes; at most {size_limit_bytes} may be committed"
+            elif stat.S_ISREG(found.st_mode) and is_attributes(path):
+                why = why or refuse_lines(_longest_line(root / path))
         if why is not None:
             refused.append(Refused(quoted(path), why))
     return tuple(refused)
 
 
-def _stage(git: Git, workspace: Workspace, listed: Mapping[bytes, bytes]) -> None:
+def _longest_line(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return max(map(len, path.read_bytes().split(b"\n")))
+    return 0
+
+
+def _stage(git: Git, workspace: Workspace, listed: Mapping[bytes, bytes]) -> tuple[Refused, ...]:
+    """Stores what changed; what git would not take of it."""
     gone = b"".join(path + b"\0" for path, how in listed.items() if how == b"R")
     here = b"".join(path + b"\0" for path, how in listed.items() if how != b"R")
     if gone:
@@ -173,7 +215,9 @@ def _stage(git: Git, workspace: Workspace, listed: Mapping[bytes, bytes]) -> Non
         _index(git, workspace, "update-index", "--force-remove", "-z", "--stdin", stdin=gone)
     if here:
         how = ("--add", "--remove", "--replace", "-z", "--stdin")
-        _index(git, workspace, "update-index", *how, stdin=here)
+        said = _answer(git, workspace, "update-index", *how, stdin=here)
+        return _passed_over(said, IGNORED, "git takes no file of that name")
+    return ()
 
 
 def _judge(
@@ -187,27 +231,32 @@ def _judge(
     """Judges the tree as it is stored."""
     there = [c for c in changes if c.status != "D" and c.new_mode != SUBMODULE]
     links = [c for c in there if c.new_mode == SYMLINK]
+    rules = [c for c in there if c.new_mode != SYMLINK and is_attributes(c.path)]
     added = [c.path for c in there if c.status == "A" and not refuse_path(c.path)]
     folders = sorted({folder for path in added for folder in parents(path)})
-    # One call for everything: sizes, where links point, what else is in the folders.
+    # One call for everything: sizes, where links point, attributes, what else is in the folders.
     sizes = [f"info {change.blob}" for change in there]
-    wanted = [change.blob for change in links]
+    wanted = [change.blob for change in (*links, *rules)]
     wanted += [f"{parent}:{folder}" for folder in folders]
     wanted += [f"{tree}:{folder}" for folder in folders]
     answers = _objects(git, [*sizes, *(f"contents {name}" for name in wanted)])
-    targets = [text for _, _, text in answers[len(there) :][: len(links)]]
+    texts = [text for _, _, text in answers[len(there) :][: len(links) + len(rules)]]
     width = len(tree) // 2
     # What was a file in the base is no folder there.
     listings = [
         _names(text, width) if kind == b"tree" else frozenset[str]()
-        for kind, _, text in answers[len(there) + len(links) :]
+        for kind, _, text in answers[len(there) + len(texts) :]
     ]
     return refuse(
         changes,
         sizes={c.blob: size for c, (_, size, _) in zip(there, answers, strict=False)},
         targets={
             c.path: text.decode("utf-8", "surrogateescape")
-            for c, text in zip(links, targets, strict=True)
+            for c, text in zip(links, texts, strict=False)
+        },
+        lines={
+            c.path: max(map(len, text.split(b"\n")))
+            for c, text in zip(rules, texts[len(links) :], strict=True)
         },
         before=dict(zip(folders, listings[: len(folders)], strict=True)),
         after=dict(zip(folders, listings[len(folders) :], strict=True)),

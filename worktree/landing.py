@@ -272,6 +272,7 @@ def _fast_forward(
             timeout_s=_MERGE_TIMEOUT_S,
         )
     except GitError as error:
+        _take_back(git, settings, place, ref, old, commit)
         if error.kind != "failed":
             raise
         name, where = quoted(ref.removeprefix("refs/heads/")), quoted(str(place.tree))
@@ -280,3 +281,24 @@ def _fast_forward(
         why = why or error.what
         return Refused(f"git would not fast-forward {name} in {where}: {why}", _ELSEWHERE)
     return Accepted(ref, old, commit, "fast-forward")
+
+
+def _take_back(
+    git: Git, settings: UserSettings, place: Place, ref: str, old: str | None, commit: str
+) -> None:
+    """Puts the files back that git wrote before it found that it cannot move the branch.
+
+    Where it had not come to that there is nothing to put back, and this changes nothing.
+    """
+    if old is None or git.read_ref(ref) != old:
+        return
+    # Where the index cannot be written, git has not written a file either.
+    with contextlib.suppress(GitError):
+        in_checkout(
+            git.repository,
+            settings,
+            *("read-tree", "-m", "-u", commit, old),
+            git_dir=place.git_dir,
+            tree=place.tree,
+            timeout_s=_MERGE_TIMEOUT_S,
+        )

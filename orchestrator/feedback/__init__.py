@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.model import Refusal, TaskId, Verdict
+from ledger.model import CheckerFinding, Refusal, TaskId, Verdict
 from ledger.state import RunState
 from orchestrator.feedback.circling import render_circle
 from orchestrator.feedback.digest import render_digest
@@ -27,7 +27,7 @@ from orchestrator.feedback.history import (
     render_own_change,
 )
 from orchestrator.feedback.markdown import bounded, render_patch
-from orchestrator.feedback.wrong import ReadLog, render_why_back, render_wrong
+from orchestrator.feedback.wrong import ReadLog, render_findings, render_why_back, render_wrong
 from workers.text import printable
 
 __all__ = [
@@ -55,6 +55,7 @@ class _Now:
     verdicts: Sequence[Verdict]
     outside: Sequence[str]
     refusals: Sequence[Refusal]
+    findings: Sequence[CheckerFinding]
     landed: Sequence[LandedChange]
     reapplied: Reapplied
     read_log: ReadLog | None
@@ -67,6 +68,7 @@ def render_feedback(
     verdicts: Sequence[Verdict] = (),
     outside: Sequence[str] = (),
     refusals: Sequence[Refusal] = (),
+    findings: Sequence[CheckerFinding] = (),
     landed: Sequence[LandedChange] = (),
     reapplied: Reapplied = "nothing",
     patch: str | None = None,
@@ -75,10 +77,10 @@ def render_feedback(
 ) -> str | None:
     """Markdown for the worker; None where there is nothing to tell.
 
-    `verdicts`, `outside` and `refusals` are what is wrong with the round that just ended; without
-    them the attempts before are what failed. `note` is a person's.
+    `verdicts`, `outside`, `refusals` and `findings` are what is wrong with the round that just
+    ended; without them the attempts before are what failed. `note` is a person's.
     """
-    now = _Now(state, task_id, verdicts, outside, refusals, landed, reapplied, read_log)
+    now = _Now(state, task_id, verdicts, outside, refusals, findings, landed, reapplied, read_log)
     text = ""
     for lines_shown in LINES_STEPS:
         parts = _parts(now, lines_shown, note)
@@ -103,6 +105,8 @@ def _parts(now: _Now, lines_shown: int, note: str) -> list[str]:
         said = bounded(printable(note).strip(), 4000)
         parts.append(f"## A note from the person in charge\n\n{said}")
     wrong = render_wrong(now.state, now.verdicts, now.outside, now.refusals, lines_shown)
+    if now.findings:
+        wrong.append(render_findings(now.findings))
     if wrong:
         parts.append("\n\n".join(["## What is wrong with your change now", *wrong]))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ledger.model import Refusal, Verdict
+from ledger.model import CheckerFinding, Refusal, Verdict
 from ledger.state import AttemptState, RoundState, RunState
 from orchestrator.feedback.markdown import PATHS_SHOWN, code, fenced, listed
 from orchestrator.policy.flaky import known_flaky
@@ -32,6 +32,16 @@ def render_wrong(
         said = [f"{code(refusal.path)}: {clean_line(refusal.why)}" for refusal in refusals]
         parts.append(listed(head, said, len(refusals)))
     return parts
+
+
+def render_findings(findings: Sequence[CheckerFinding]) -> str:
+    """What a checker sends work back for."""
+    head = "Another model has checked your change. Mend what it found, or say why it is right:"
+    said = []
+    for one in findings:
+        how = f" To see it: {clean_line(one.reproduce, 600)}" if one.reproduce else ""
+        said.append(f"{clean_line(one.said, 600)}{how}")
+    return listed(head, said, len(findings))
 
 
 def _verdict(state: RunState, verdict: Verdict, lines_shown: int) -> str:

@@ -145,18 +145,27 @@ def _replay(store: Store, run: str) -> _Recorded:
 def _unjudged(recorded: _Recorded) -> Iterator[Disagreement]:
     # That a landing's candidate was judged at all, the replay has seen to.
     state = recorded.state
-    carried: dict[TaskId, None] = {}
+    held = _held(state)
     for landing in state.landings:
-        carried |= dict.fromkeys(ref.task for ref in landing.heads)
-        carried = {task: None for task in carried if task not in landing.removes}
         what = f"landing {short(landing.commit)} ({_carried(landing)})"
-        yield from _lacking(recorded, what, landing.tree, list(carried))
+        yield from _lacking(recorded, what, landing.tree, held[landing.commit])
     for fact in state.accepted:
         if fact.before == fact.commit:
             continue  # found so: orch moved nothing
         tasks = [ref.task for ref in fact.heads]
         what = f"accepted {short(fact.commit)} ({listed(tasks)})"
         yield from _lacking(recorded, what, fact.tree, tasks)
+
+
+def _held(state: RunState) -> dict[Sha, list[TaskId]]:
+    """By landing, the tasks whose work its tree holds: its own, and what had landed before."""
+    found: dict[Sha, list[TaskId]] = {}
+    carried: dict[TaskId, None] = {}
+    for landing in state.landings:
+        carried |= dict.fromkeys(ref.task for ref in landing.heads)
+        carried = {task: None for task in carried if task not in landing.removes}
+        found[landing.commit] = list(carried)
+    return found
 
 
 def _lacking(
@@ -223,6 +232,7 @@ def _chain(git: Git, state: RunState, notes: list[str]) -> Iterator[Disagreement
     moves = [m.tip for m in kept_moves(state) if git.is_ancestor(m.tip, state.tip)]
     strangers = {c for tip in moves for c, _ in git.first_parents(tip, state.started.base)}
     strangers -= landings.keys()
+    held = _held(state)
     found: list[str] = []
     for commit, tree in git.first_parents(state.tip, state.started.base):
         landing = landings.pop(commit, None)
@@ -236,19 +246,21 @@ def _chain(git: Git, state: RunState, notes: list[str]) -> Iterator[Disagreement
         what = f"landing {short(commit)} ({_carried(landing)})"
         if tree != landing.tree:
             yield Disagreement(what, f"its tree is {short(tree)}, judged was {short(landing.tree)}")
-        yield from _commit(git, state, landing, what)
+        yield from _commit(git, state, landing, held[landing.commit], what)
     if found:
         notes.append(f"not made by orch, somebody else moved the tip there: {listed(found)}")
     for landing in landings.values():
         what = f"landing {short(landing.commit)} ({_carried(landing)})"
         if any(git.is_ancestor(landing.commit, tip) for tip in moves):
             notes.append(f"{what}: somebody else merged it into a history of their own")
-            yield from _commit(git, state, landing, what)
+            yield from _commit(git, state, landing, held[landing.commit], what)
             continue
         yield Disagreement(what, "is not on the result's chain of first parents")
 
 
-def _commit(git: Git, state: RunState, landing: Landing, what: str) -> Iterator[Disagreement]:
+def _commit(
+    git: Git, state: RunState, landing: Landing, held: list[TaskId], what: str
+) -> Iterator[Disagreement]:
     from orchestrator.actions import definition_hash
 
     commit = git.read_commit(landing.commit)
@@ -266,7 +278,7 @@ def _commit(git: Git, state: RunState, landing: Landing, what: str) -> Iterator[
     if trailers.get(key, ()) != named:
         yield Disagreement(what, f"its trailers name {listed(trailers.get(key, ())) or 'no task'}")
     if landing.heads:
-        gates = judging_gates(state, [ref.task for ref in landing.heads])
+        gates = judging_gates(state, held)
         hashes = " ".join(definition_hash(gate) for gate in gates)
         if " ".join(trailers.get("Orch-Gates", ())) != hashes:
             yield Disagreement(what, "its trailers name other gates than the run recorded")

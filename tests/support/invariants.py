@@ -58,7 +58,8 @@ def check_run(project: Project, state: RunState, before: Things | None = None) -
         now = things(project)
         changed = [name for name in before | now if before.get(name) != now.get(name)]
         assert not changed, f"L3: {changed}"
-    assert project.git("status", "--porcelain") == "", "L3: the user's checkout is as it was"
+    else:
+        assert project.git("status", "--porcelain") == "", "L3: the user's checkout is as it was"
     left = list(_left(project, state))
     assert not left, f"L5: {left}"
     _check_secrets(project)

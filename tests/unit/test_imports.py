@@ -71,6 +71,9 @@ PURE = (
     "workers.gateway.likeness",
     "workers.gateway.pace",
     "workers.gateway.trouble",
+    "workers.model.context",
+    "workers.model.editing",
+    "workers.model.repeats",
 )
 IMPURE_MODULES = {
     *("os", "io", "sys", "pathlib", "tempfile", "shutil", "glob", "fcntl", "signal", "sqlite3"),
@@ -306,6 +309,7 @@ def test_a_run_without_a_model_brings_in_nothing_of_models():
         + ["orchestrator.attempt", "orchestrator.actions", "workers.gateway.gateway"]
         + ["orchestrator.cli.planning", "orchestrator.planning.by_model", "orchestrator.spending"]
         + ["orchestrator.verification.checker"]
+        + ["workers.model.worker"]
         + [name for name in modules() if within(name, "orchestrator.cli.commands")]
     )
     code = f"import sys, {found}; print(sorted(set(sys.modules) & set({heavy!r})))"

@@ -222,7 +222,7 @@ def _message_of(error: ModelAPIError) -> str:
             body = body.get(key, body)
     if isinstance(body, str) and body:
         return body
-    return str(error.__cause__ or error)
+    return f"the model's answer could not be read: {error.__cause__ or error}"
 
 
 def _said(text: str) -> str:

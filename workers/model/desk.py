@@ -32,7 +32,7 @@ from workers.text import clean_line, printable
 
 OUTPUT_CHARS = 24_000
 LEAST_OUTPUT_CHARS = 3_000
-OUTPUT_SHARE = 0.05
+OUTPUT_SHARE = 0.03
 """Of the window, for one result."""
 LINE_CHARS = 1_000
 READ_LINES = 400

@@ -1,6 +1,6 @@
 """Searches the files below its folder where there is no ripgrep; a program of its own.
 
-    python -I search_program.py REGEX GLOB FILE_BYTES SKIPPED...
+    python -I search_program.py REGEX GLOBS FILE_BYTES SKIPPED...
 
 What a pattern can cost is not known before it is tried, so this is a process that can be ended. It
 goes down by descriptors and follows no link, prints what `rg --null --line-number` would print, in
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     except (re.error, RecursionError, OverflowError) as error:
         sys.stderr.write(f"regex: {error}\n")
         return 2
-    wanted = GitIgnoreSpec.from_lines([argv[1]]) if argv[1] else None
+    wanted = GitIgnoreSpec.from_lines(argv[1].split("\n")) if argv[1] else None
     at = os.open(".", _FOLDER)
     found = False
     for path, content in _files(at, "", int(argv[2]), frozenset(argv[3:])):

@@ -9,9 +9,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,9 @@ SKIPPED = (
     *(".git", "node_modules", ".venv", "venv", "__pycache__", ".mypy_cache", ".ruff_cache"),
     *(".pytest_cache", ".tox", ".hypothesis"),
 )
+GLOBS = 32
 PROGRAM = Path(__file__).with_name("search_program.py")
+_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,23 @@ async def search_files(regex: str, glob: str, ground: Ground, *, ripgrep: str | 
         raise Unusable("the regular expression is empty: say what to look for")
     if "\0" in regex or "\0" in glob or "\n" in glob:
         raise Unusable("neither the expression nor the glob can hold such characters")
+    globs = _expanded(glob)
     program = shutil.which("rg", path=ground.env.get("PATH")) if ripgrep == "" else ripgrep
     ended = None
     if program is not None:
-        ended = await _run(_ripgrep(program, regex, glob), ground, ground.confinement)
+        ended = await _run(_ripgrep(program, regex, globs), ground, ground.confinement)
         if ended.reason == "not-started" or ended.exit_code in (126, 127):
             ended = None
     if ended is None:
-        ours = (sys.executable, "-I", str(PROGRAM), regex, glob, str(FILE_BYTES), *SKIPPED)
+        ours = (
+            sys.executable,
+            "-I",
+            str(PROGRAM),
+            regex,
+            "\n".join(globs),
+            str(FILE_BYTES),
+            *SKIPPED,
+        )
         ended = await _run(ours, ground, None)
     raw = ground.log.read_bytes() if ground.log.exists() else b""
     ground.log.unlink(missing_ok=True)
@@ -104,8 +116,21 @@ async def _run(argv: tuple[str, ...], ground: Ground, confinement: Confinement |
     )
 
 
-def _ripgrep(program: str, regex: str, glob: str) -> tuple[str, ...]:
-    globs = [f"--glob={glob}"] if glob else []
+def _expanded(glob: str) -> list[str]:
+    """A glob without braces, or several."""
+    done: list[str] = []
+    left = [glob] if glob else []
+    while left and len(done) < GLOBS:
+        one = left.pop(0)
+        if braces := _BRACES.search(one):
+            left += [one[: braces.start()] + o + one[braces.end() :] for o in braces[1].split(",")]
+        else:
+            done.append(one)
+    return done
+
+
+def _ripgrep(program: str, regex: str, wanted: Sequence[str]) -> tuple[str, ...]:
+    globs = [f"--glob={glob}" for glob in wanted]
     # Of several globs the last counts.
     globs += [f"--glob=!**/{name}/**" for name in SKIPPED]
     return (

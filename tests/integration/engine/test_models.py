@@ -272,3 +272,89 @@ def test_a_model_that_goes_in_circles_is_followed_by_the_next_of_the_ladder(
     assert asked[0] == "p:cheap" and asked[-1] == "p:strong", asked
     assert len(asked) <= 4
     assert server.requests[-1].body["model"] == "strong"
+
+
+BLOCKS = """
+[[turn]]
+system = "You check"
+at = 1
+per = "script"
+
+[[turn.call]]
+name = "judge"
+
+[[turn.call.input.findings]]
+path = "a.txt"
+line = 1
+severity = "blocking"
+what = "It says bad."
+reproduce = "cat a.txt"
+
+[[turn]]
+system = "You check"
+call = [{ name = "judge", input = { findings = [] } }]
+[[turn]]
+when = "It says bad"
+call = [{ name = "write", input = { path = "a.txt", text = "good" } }]
+[[turn]]
+at = 1
+call = [{ name = "write", input = { path = "a.txt", text = "bad" } }]
+[[turn]]
+call = [{ name = "finish", input = { summary = "Done. It works." } }]
+repeat = 0
+"""
+
+
+def with_checker(project: Project, **more: Any) -> dict[str, Any]:
+    coder = project.more_settings["workers"]["coder"]
+    reviewer = ModelWorkerSettings(kind="model", models=("p:other",), prompt="Be strict.")
+    return {"workers": {"coder": coder, "reviewer": reviewer}, "checker": "reviewer", **more}
+
+
+def test_a_checkers_blocking_finding_goes_back_and_its_answer_lands(
+    project: Project, serve: Serve
+) -> None:
+    server = serve(BLOCKS)
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt",)))
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
+    assert project.result(state.run)["a.txt"] == "good"
+    (attempt,) = state.tasks["a"].attempts
+    judged = [one.checked for one in attempt.rounds if one.checked]
+    assert [len(one.back) for one in judged] == [1, 0]
+    assert {request.body["model"] for request in server.requests} == {"m", "other"}
+    checks = [str(one.body) for one in server.requests if one.body["model"] == "other"]
+    assert not any("Done. It works." in text for text in checks), "the maker's talk is not shown"
+
+
+def test_a_checker_that_cannot_judge_lets_nothing_pass(project: Project, serve: Serve) -> None:
+    serve(
+        """
+        [[turn]]
+        model = "other"
+        text = "I would rather not say."
+        repeat = 0
+        """
+        + WRITES.format(task="a", text="a", more="")
+    )
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt",)))
+    assert state.tasks["a"].status == "held", said_of(state, "a")
+    assert "the checker could not judge it" in state.tasks["a"].note
+
+
+def test_no_word_of_a_checkers_makes_a_red_gate_green(project: Project, serve: Serve) -> None:
+    project.gates = (Gate(name="good", command="grep -q good a.txt || test ! -e a.txt"),)
+    serve(
+        """
+        [[turn]]
+        model = "other"
+        call = [{ name = "judge", input = { findings = [] } }]
+        repeat = 0
+        """
+        + WRITES.format(task="a", text="bad", more="")
+    )
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt",)), attempts=1)
+    assert state.tasks["a"].status == "failed", said_of(state, "a")
+    assert not state.landings

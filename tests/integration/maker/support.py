@@ -31,7 +31,7 @@ FILES = {
 }
 
 
-def call(name: str, **arguments: Any) -> dict[str, Any]:
+def call(name: str, /, **arguments: Any) -> dict[str, Any]:
     """A call of a tool, as scripts have it."""
     return {"name": name, "input": arguments}
 

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from ledger.blobs import Blobs
+from ledger.model import Gate
 from ledger.store import Store
 from orchestrator import persons
 from orchestrator.accept import accept
@@ -230,3 +231,15 @@ def test_it_agrees_after_a_person_has_rejected_accepted_and_cleaned(
         clean(project.workplace(), store, run, discard=True)
     found = verify(project, run)
     assert found.agrees and any("cleaned" in note for note in found.notes)
+
+
+def test_gates_that_tasks_name_judge_what_lands_after_them_too(tmp_path: Path) -> None:
+    """The trailers of a landing name the gates of all that its tree carries, and so it agrees."""
+    project = Project(tmp_path)
+    named = [Gate(name=name, command="exit 0", when="named") for name in ("one", "two")]
+    project.gates = (*project.gates, *named)
+    project.does(SCRIPT)
+    tasks = (task("a", gates=("one",)), task("b", gates=("two",), needs=("a",)))
+    state = project.run(*tasks, attempts=1)
+    found = verify(project, state.run)
+    assert found.agrees and found.landings == 2, found.disagreements

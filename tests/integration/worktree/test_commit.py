@@ -3,6 +3,8 @@
 import os
 import resource
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.integration.worktree.support import RUN, Scene
 from worktree.commit import Committed, NotCommitted, Unchanged
 from worktree.git import GitError
 from worktree.names import attempt_ref
+from worktree.removal import remove
 from worktree.workspace import Workspace
 
 
@@ -375,3 +378,48 @@ def test_a_full_disk_is_an_error_and_nothing_is_lost(scene: Scene):
     assert scene.git.read_ref(attempt_ref(RUN, "t", 1)) is None
     # The lock that the killed git left is in our own index, so it is ours to remove.
     assert isinstance(scene.commit(workspace), Committed)
+
+
+def bare(place: Path, *names: str) -> None:
+    for name in names:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text("ref: refs/heads/x\n")
+
+
+@pytest.mark.parametrize(
+    ("plant", "why"),
+    [
+        (lambda top: bare(top / "r", "HEAD", "objects/x", "refs/x", "config"), "of its own"),
+        (lambda top: bare(top / "r", "head", "Objects/x", "REFS/x"), "of its own"),
+        (lambda top: bare(top / "r", "HEAD", "commondir"), "of its own"),
+        (lambda top: (top / ".gitmodules").write_text("[submodule]\n"), "submodules come from"),
+        (lambda top: (top / "GITMOD~1").write_text("[submodule]\n"), "submodules come from"),
+        (lambda top: (top / "x").symlink_to("a\033[31m"), "control characters"),
+        (lambda top: (top / "x").symlink_to(os.fsdecode(b"a\xff")), "not UTF-8"),
+        (lambda top: bare(top, ("d" * 200 + "/") * 5 + "x"), "bytes; at most"),
+        (lambda top: bare(top, "one", "o\u200cne"), "it is the same as"),
+        (lambda top: bare(top, "two", "two. "), "it is the same as"),
+        (lambda top: (top / ".gitattributes").write_text("x" * 3000), "a line of it"),
+        (lambda top: bare(top, ".git\\x"), "git takes no file of that name"),
+        (lambda top: (top / "pkg/.gitmodules").symlink_to("one.py"), "git takes no file"),
+    ],
+    ids=range(13),
+)
+def test_what_could_harm_elsewhere_is_refused_in_words(
+    scene: Scene, plant: Callable[[Path], None], why: str
+):
+    workspace = scene.pool().take(scene.base)
+    plant(workspace.path)
+    (workspace.path / "fine.py").write_text("fine\n")
+    found = scene.commit(workspace)
+    assert isinstance(found, NotCommitted) and why in found.refused[0].why, found
+
+
+def test_a_folder_that_cannot_be_looked_into_is_said(scene: Scene):
+    """What is in it would be left out without a word; so deep no path reaches it."""
+    workspace = scene.pool().take(scene.base)
+    script = "import os\nfor _ in range(2500): os.mkdir('d'); os.chdir('d')\nopen('x', 'w')"
+    subprocess.run((sys.executable, "-c", script), cwd=workspace.path, check=True)
+    found = scene.commit(workspace)
+    remove(workspace.path / "d")  # nobody else could
+    assert isinstance(found, NotCommitted) and "looked into" in found.refused[0].why, found

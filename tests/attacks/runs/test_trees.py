@@ -1,0 +1,42 @@
+"""Whole runs whose workers leave hostile trees: neither executed nor landed, and cleaned up."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.model import SandboxMode
+from tests.attacks.runs.attack import Attacked
+from tests.attacks.runs.trees import TREES
+from tests.faults.scenarios import FULL, spread
+from tests.support.sandboxed import needs_sandbox
+from worktree.removal import remove
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder that goes, whatever is in it: nobody else could remove one so deep."""
+    yield tmp_path / "x"
+    remove(tmp_path / "x")
+
+
+IN_A_SANDBOX = ("links", "kinds")
+"""Of which a sample is looked at in a sandbox too."""
+
+
+@pytest.mark.parametrize("sandbox", ["none", pytest.param("bubblewrap", marks=needs_sandbox)])
+@pytest.mark.parametrize("group", TREES)
+def test_what_a_worker_leaves_in_its_tree(folder: Path, group: str, sandbox: SandboxMode) -> None:
+    if sandbox != "none" and group not in IN_A_SANDBOX and not FULL:
+        pytest.skip("only with ORCH_FAULTS=all")
+    quick = [one for one in TREES[group] if FULL or not one.slow]
+    chosen = spread(quick, 8, f"hostile trees, {group}, {sandbox}")
+    attacked = Attacked(folder, chosen, sandbox)
+    state = attacked.run()
+    attacked.check_harmless()
+    attacked.check_ends(state)
+    if sandbox == "none":
+        attacked.heal()
+    attacked.check_laws(state)
