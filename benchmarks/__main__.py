@@ -6,6 +6,7 @@ import sys
 
 from benchmarks import (
     bench_cli,
+    bench_context,
     bench_engine,
     bench_engine_core,
     bench_gateway,
@@ -21,7 +22,7 @@ def main() -> int:
     """Print the table; 1 where a target was missed."""
     rows: list[Row] = []
     parts = (bench_cli, bench_engine, bench_queue, bench_engine_core, bench_ledger, bench_git)
-    for part in (*parts, bench_sandbox, bench_gateway):
+    for part in (*parts, bench_sandbox, bench_gateway, bench_context):
         print(f"measuring {part.__name__} ...", file=sys.stderr)
         rows += part.rows()
     print_table(rows)

@@ -15,6 +15,8 @@ CHECKING = "tests/unit/policy/test_checking.py"
 CHECKER = "tests/integration/checker/test_checker.py::"
 PLANNING = "tests/e2e/test_cli_planning.py::"
 PACING = "tests/integration/gateway/test_pacing.py::"
+ENDINGS = "tests/integration/maker/test_endings.py::"
+TOOLS = "tests/integration/maker/test_tools.py::"
 OPERATIONS = "tests/attacks/sandbox/test_operations.py"
 
 BUGS: tuple[Seeded, ...] = (
@@ -704,5 +706,86 @@ BUGS: tuple[Seeded, ...] = (
         "known = priced and not (unknown and not history + by_size)",
         "known = True",
         ("tests/unit/policy/test_spending.py",),
+    ),
+    # --- what a model may touch, see and cause ------------------------------------------------
+    Seeded(
+        "folders-through-links",
+        "no path of a model leads out of its workspace",
+        "workers/model/files.py",
+        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC",
+        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC",
+        ("tests/attacks/model/test_files.py",),
+    ),
+    Seeded(
+        "files-through-links",
+        "no path of a model leads out of its workspace",
+        "workers/model/files.py",
+        "_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK",
+        "_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK",
+        ("tests/attacks/model/test_files.py",),
+    ),
+    Seeded(
+        "git-is-a-folder",
+        "a model does not touch .git",
+        "workers/model/files.py",
+        '(".git", "git~1")',
+        '("git~1",)',
+        ("tests/attacks/model/test_files.py",),
+    ),
+    Seeded(
+        "secrets-in-results",
+        "no secret reaches a model",
+        "workers/model/desk.py",
+        "text = self.redactor.redact_text(printable(text))",
+        "text = printable(text)",
+        (f"{TOOLS}test_secrets_reach_neither_the_model_nor_the_log",),
+    ),
+    Seeded(
+        "finished-all-the-same",
+        "nobody finishes while something failed",
+        "workers/model/tools.py",
+        "if failed := ctx.deps.failed:",
+        "if failed := list[str]():",
+        (f"{ENDINGS}test_nobody_finishes_while_something_failed",),
+    ),
+    Seeded(
+        "no-money-is-trouble",
+        "a budget that is used up is told from a provider in trouble",
+        "workers/model/conversation.py",
+        "if status == PAID_OUT:",
+        "if status == 0:",
+        (f"{ENDINGS}test_no_money_left_is_nobodys_fault",),
+    ),
+    Seeded(
+        "no-call-is-the-same",
+        "a model that makes the same call for ever is ended",
+        "workers/model/repeats.py",
+        "self.streak + 1 if key == self.key else 1",
+        "1 if key == self.key else 1",
+        ("tests/unit/test_model_worker.py",),
+    ),
+    Seeded(
+        "waits-are-its-own",
+        "what a model waits for others is not its time",
+        "workers/model/worker.py",
+        "others = access.waited_s() - waited_s + desk.spared_s - spared_s",
+        "others = 0.0",
+        (f"{ENDINGS}test_time_that_others_take_does_not_count",),
+    ),
+    Seeded(
+        "each-round-anew",
+        "a red check goes into the same conversation",
+        "workers/model/worker.py",
+        "if self._desk is None or self._conversation is None:",
+        "if self._desk is None or brief.round:",
+        ("tests/integration/maker/test_making.py",),
+    ),
+    Seeded(
+        "gives-way-early",
+        "a conversation is shortened rarely and much",
+        "workers/model/context.py",
+        "if scale.tokens(size_bytes) < window_tokens * FULL:",
+        "if scale.tokens(size_bytes) < window_tokens * KEPT:",
+        ("tests/unit/test_model_worker.py",),
     ),
 )

@@ -18,7 +18,7 @@ from typing import Literal
 FULL = 0.38
 """Under 40 %, with room for what the estimate is wrong by."""
 KEPT = 0.12
-NEWEST = 3
+NEWEST = 2
 """So many turns keep their results."""
 STUB_CHARS = 160
 LEAST_SAVED = 200

@@ -100,7 +100,7 @@ def _shrunk_call(part: ModelResponsePart) -> ModelResponsePart:
 def _stub(part: ToolReturnPart) -> str:
     """One line for a result: what it was, and that it can be had again."""
     text = _text_of(part)
-    first = clean_line(text.partition("\n")[0], STUB_CHARS)
+    first = clean_line(text.partition("\n")[0].partition(";")[0], STUB_CHARS)
     return f"[{part.tool_name}: {first} ... {len(text):,} {LEFT_OUT}"
 
 

@@ -58,6 +58,7 @@ class ModelWorker:
             desk.transcript.begin(brief.round, access.models[0])
             outcome = await within(timeout_s, own_s, lambda: talk.round(words))
             why = outcome.why if outcome else f"it was still working after {timeout_s:g} seconds"
+            why = desk.redactor.redact_text(why)
             how = outcome.outcome if outcome else "timeout"
             desk.transcript.note(f"{how}{': ' if why else ''}{why}")
         return Report(

@@ -10,7 +10,7 @@ from workers.model.context import FULL
 from workers.wire.dialects import dialect_named
 from workers.wire.estimate import usual_tokens
 
-WINDOW = 32_000
+WINDOW = 48_000
 FILES = {f"m{number}.py": f"# module {number}\n" + "x = 1\n" * 400 for number in range(60)}
 
 
@@ -42,7 +42,8 @@ async def test_old_results_give_way_and_the_beginning_stays(tmp_path, dialect):
             same += sum(map(len, old[:alike]))
             sent += sum(map(len, old))
         assert 1 <= rewritten <= len(requests) // 5
-        assert same / sent >= 0.9
+        # As large as results can be; benchmarks/bench_context.py has usual ones, and its target.
+        assert same / sent >= 0.88
         last = json.dumps(requests[-1].body)
         assert "[read: m0.py, lines 1-" in last and "characters were left out here]" in last
         # What it looked at last is there as it was, and so is the task.
@@ -51,7 +52,7 @@ async def test_old_results_give_way_and_the_beginning_stays(tmp_path, dialect):
 
 
 async def test_a_provider_that_counts_more_makes_it_shorten_earlier(tmp_path):
-    heavy = {"input": 11_000, "output": 10}
+    heavy = {"input": 16_500, "output": 10}
     turns = [calls(call("read", path=name), usage=heavy) for name in list(FILES)[:8]]
     access = {"window_tokens": WINDOW}
     async with room(tmp_path, *turns, FINISH, files=FILES, access=access) as here:
@@ -60,14 +61,14 @@ async def test_a_provider_that_counts_more_makes_it_shorten_earlier(tmp_path):
 
 
 async def test_long_texts_that_it_wrote_give_way_too(tmp_path, dialect):
-    turns = [calls(call("write", path=f"w{n}.py", text=f"# {n}\n" * 2000)) for n in range(8)]
+    turns = [calls(call("write", path=f"w{n}.py", text=f"# {n}\n" * 3000)) for n in range(8)]
     access = {"window_tokens": WINDOW}
     async with room(tmp_path, *turns, FINISH, dialect=dialect, files=FILES, access=access) as here:
         report = await here.work(timeout_s=120)
         assert report.outcome == "done", report.why
         sizes = [sum(map(usual_tokens, segments(one))) for one in here.model.requests]
         assert max(sizes) < WINDOW * (FULL + 0.1)  # the newest text stays, however long
-        assert (here.tree / "w0.py").read_text() == "# 0\n" * 2000
+        assert (here.tree / "w0.py").read_text() == "# 0\n" * 3000
 
 
 async def test_another_attempt_begins_anew_with_the_same_system(tmp_path, dialect):

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import anyio
 import pytest
-from workers.gateway.budget import Cap, Caps
 
+from ledger.books import Cap, Caps
 from tests.integration.maker.support import FINISH, call, calls, room, user_words
 from workers.gateway.grants import CallLimits
 from workers.tree import marked

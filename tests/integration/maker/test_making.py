@@ -1,5 +1,7 @@
 """A model makes a change: the way of a round, in each dialect."""
 
+from dataclasses import replace
+
 from tests.integration.maker.support import (
     FINISH,
     call,
@@ -55,3 +57,28 @@ async def test_a_red_check_goes_back_into_the_same_conversation(tmp_path, dialec
         assert len({one.conversation for one in here.model.requests}) == 1
         assert "+ 2" not in (here.tree / "src/sums.py").read_text()
         assert len({system_of(one) for one in here.model.requests}) == 1
+
+
+async def test_nothing_of_the_environment_goes_along(tmp_path, dialect, monkeypatch):
+    for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_ORG_ID"):
+        monkeypatch.setenv(name, "of-a-person")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "of-a-person")
+    for name in ("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with room(tmp_path, FINISH, dialect=dialect) as here:
+        direct = replace(here.access, url=here.model.url)
+        here.surroundings = replace(here.surroundings, model=direct)
+        assert (await here.work()).outcome == "done"
+        headers = here.model.requests[0].headers
+        assert "of-a-person" not in str(headers)
+        keys = [headers[name] for name in ("x-api-key", "authorization") if name in headers]
+        assert len(keys) == 1 and keys[0].endswith(direct.key)
+
+
+async def test_what_a_report_says_is_redacted(tmp_path):
+    secret = "hunter2-hunter2-hunter2"
+    turn = {"text": f"I refuse: {secret}", "stop": "refusal"}
+    async with room(tmp_path, turn, secrets={"API_KEY": secret}) as here:
+        report = await here.work()
+        assert secret not in str(report) and "[redacted API_KEY]" in report.why
+        assert secret not in here.log
