@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from tests.e2e.terminal import Screen, Terminal
 from tests.integration.maker.support import call, calls, results_of, system_of, user_words
 from tests.support.cli import User, ended_with
 from workers.scripted_model.server import ScriptedModel, scripted_model
@@ -156,6 +157,33 @@ def test_questions_stop_where_nobody_can_answer_and_answers_are_told(user: User)
     with planner(user, none, drafts()) as model:
         ended_with(user.orch("plan", "Mend them all", "--questions"), 0)
         assert "- It adds one." in user_words(model.requests[1])
+
+
+def test_a_person_at_a_terminal_is_asked_and_what_they_type_is_told(tmp_path: Path) -> None:
+    here = Terminal(tmp_path)
+    ask = calls(call("ask", facts=["It adds one."], questions=["Is one meant?", "Why?"]))
+    task = {**FIX, "paths": ["a.txt"]}
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(
+            scripted_model({"turn": [ask, drafts(tasks=[task])]})
+        ) as model,
+    ):
+        own = here.root / ".agent/orch.local.toml"
+        own.write_text(
+            '[run]\nplanner = "thinker"\n[worker.thinker]\nkind = "model"\nmodel = "s:m"\n'
+            f'[provider.s]\ndialect = "anthropic"\nurl = "{model.url}"\n'
+        )
+        with Screen(here, ("plan", "Mend it", "--questions")) as screen:
+            screen.shows("found: It adds one.")
+            screen.shows("Is one meant?\n> ")
+            screen.press("No, it is a slip.\n")
+            screen.shows("Why?\n> ")
+            screen.press("\n")
+            assert screen.end() == 0, screen.text
+        told = user_words(model.requests[1])
+    assert "Is one meant?\nAnswer: No, it is a slip." in told
+    assert "Why?" not in told, "what was not answered is not told"
 
 
 def test_a_plan_is_changed_in_its_file_and_what_a_person_wrote_there_stays(user: User) -> None:

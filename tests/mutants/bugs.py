@@ -10,6 +10,10 @@ ESCAPES = "tests/attacks/processes/test_escapes.py::"
 PASSING_ON = "tests/integration/gateway/test_passing_on.py::"
 TROUBLES = "tests/integration/gateway/test_troubles.py::"
 BUDGETS = "tests/integration/gateway/test_budgets.py::"
+MODEL_SETTINGS = "tests/integration/planning/test_model_settings.py"
+CHECKING = "tests/unit/policy/test_checking.py"
+CHECKER = "tests/integration/checker/test_checker.py::"
+PLANNING = "tests/e2e/test_cli_planning.py::"
 PACING = "tests/integration/gateway/test_pacing.py::"
 ENDINGS = "tests/integration/maker/test_endings.py::"
 TOOLS = "tests/integration/maker/test_tools.py::"
@@ -605,6 +609,103 @@ BUGS: tuple[Seeded, ...] = (
         "if asked.model not in grant.models:",
         "if not grant.models:",
         (f"{PASSING_ON}test_what_a_key_is_not_for_is_refused",),
+    ),
+    # --- who plans, and who judges whom --------------------------------------------------------
+    Seeded(
+        "judge-of-its-own-work",
+        "a checker is not the maker under another name",
+        "orchestrator/policy/models.py",
+        "or (set(worker.models) & set(checker.models) and _same(worker.prompt, checker.prompt))",
+        "or False",
+        (MODEL_SETTINGS,),
+    ),
+    Seeded(
+        "task-for-the-checker",
+        "no task is given to who would judge it",
+        "orchestrator/policy/plan_rules.py",
+        "elif task.worker in facts.judging:",
+        "elif task.worker in ():",
+        (MODEL_SETTINGS,),
+    ),
+    Seeded(
+        "key-for-a-program",
+        "a provider's key is let through to no program",
+        "orchestrator/model_rules.py",
+        "if document is not None and variable in keys:",
+        "if document is not None and variable in ():",
+        (MODEL_SETTINGS,),
+    ),
+    Seeded(
+        "key-sent-elsewhere",
+        "a shared file sends no well-known key elsewhere",
+        "orchestrator/model_rules.py",
+        "        if not own:\n",
+        "        if False:\n",
+        (MODEL_SETTINGS,),
+    ),
+    Seeded(
+        "answered-comes-back",
+        "a finding that was answered does not come back",
+        "orchestrator/policy/checking.py",
+        "elif name in answered:",
+        "elif name in ():",
+        (CHECKING,),
+    ),
+    Seeded(
+        "checks-without-end",
+        "a checker sends work back so often and no more",
+        "orchestrator/policy/checking.py",
+        "may = len(sent_back) < check_rounds",
+        "may = True",
+        (CHECKING,),
+    ),
+    Seeded(
+        "advice-sends-back",
+        "only what is blocking sends work back",
+        "orchestrator/policy/checking.py",
+        'if finding.severity == "advice":',
+        'if finding.severity == "never":',
+        (CHECKING,),
+    ),
+    Seeded(
+        "any-answer-will-do",
+        "an answer that is wrong goes back",
+        "workers/model/asking.py",
+        "if not (wrong := self._judge(value)):",
+        'if not (wrong := ""):',
+        (f"{CHECKER}test_findings_that_do_not_hold_to_the_change_go_back_three_times",),
+    ),
+    Seeded(
+        "change-out-of-its-fence",
+        "what a change says is data",
+        "orchestrator/verification/checker.py",
+        "fenced(bounded(printable(subject.diff), DIFF_CHARS)) if subject.diff.strip() else",
+        '"```\\n" + subject.diff + "```" if subject.diff.strip() else',
+        (f"{CHECKER}test_what_it_is_told_in_the_change_stays_in_a_fence",),
+    ),
+    Seeded(
+        "planning-without-a-budget",
+        "planning costs no more than its budget",
+        "orchestrator/planning/by_model.py",
+        "usd = self.settings.plan_budget_usd or limits.budget_usd",
+        "usd = None",
+        (f"{PLANNING}test_no_more_is_spent_than_the_budget_for_planning",),
+    ),
+    Seeded(
+        "export-out-of-its-folder",
+        "a hostile tree is written below its folder",
+        "worktree/export.py",
+        "if file.size_bytes <= limit_bytes and _is_plain(file.path)]",
+        "if file.size_bytes <= limit_bytes]",
+        ("tests/integration/worktree/test_export.py",),
+    ),
+    Seeded(
+        "unknown-is-free",
+        "money that is not known is not zero",
+        "orchestrator/policy/spending.py",
+        "known = priced and not (unknown and not history + by_size)",
+        "known = True",
+        ("tests/unit/policy/test_spending.py",),
     ),
     # --- what a model may touch, see and cause ------------------------------------------------
     Seeded(
