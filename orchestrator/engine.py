@@ -32,7 +32,7 @@ from orchestrator.attempt import run_attempt
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
 from orchestrator.mirror import Mirror
-from orchestrator.models import open_models
+from orchestrator.models import Traffic, open_models
 from orchestrator.persons import refuse_cleaned
 from orchestrator.policy.decide import decide
 from orchestrator.policy.lost import lost_attempt
@@ -68,7 +68,11 @@ Lost = Callable[[str, bool], Sequence[e.Event]]
 
 
 async def drive(
-    workplace: Workplace, store: Store, run: str, observers: Sequence[Observer] = ()
+    workplace: Workplace,
+    store: Store,
+    run: str,
+    observers: Sequence[Observer] = (),
+    traffic: Traffic | None = None,
 ) -> RunState:
     """Drive a recorded run to its end; the state that it ends in.
 
@@ -79,7 +83,7 @@ async def drive(
         journal = Journal.load(store, run)
         refuse_cleaned(journal.state)
         journal.observers.extend((Mirror(workplace.checkout), *observers))
-        engine = Engine(workplace, journal)
+        engine = Engine(workplace, journal, traffic or Traffic())
         try:
             await engine.run()
         except BaseExceptionGroup as group:
@@ -93,8 +97,8 @@ async def drive(
 class Engine:
     """One engine at one run."""
 
-    def __init__(self, workplace: Workplace, journal: Journal) -> None:
-        self.workplace, self.journal = workplace, journal
+    def __init__(self, workplace: Workplace, journal: Journal, traffic: Traffic) -> None:
+        self.workplace, self.journal, self.traffic = workplace, journal, traffic
         self.jobs: dict[str, anyio.CancelScope] = {}
         self.woken = anyio.Event()
         self.troubles = 0
@@ -115,7 +119,10 @@ class Engine:
         # First of all: a stop that is asked for from now on is meant for this engine.
         self.scene.append(e.EngineStarted(pid=os.getpid(), host=socket.gethostname()))
         await reconcile(self.scene)
-        async with open_models(self.scene) as self.scene.models, anyio.create_task_group() as group:
+        async with (
+            open_models(self.scene, self.traffic) as self.scene.models,
+            anyio.create_task_group() as group,
+        ):
             while self.state.finished is None:
                 self.woken = anyio.Event()
                 if not await self._turn(group):

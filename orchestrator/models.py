@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,18 @@ class Models:
             await self._gateway.close(opened)
 
 
+@dataclass(frozen=True)
+class Traffic:
+    """What becomes of the calls of one engine, beside that they are made."""
+
+    record: Path | None = None
+    """They are kept in this file, redacted; it may be there already."""
+    replay: Path | None = None
+    """They are answered from this record, and no provider is asked."""
+
+
 @asynccontextmanager
-async def open_models(scene: Scene) -> AsyncIterator[Models | None]:
+async def open_models(scene: Scene, traffic: Traffic) -> AsyncIterator[Models | None]:
     """The models of a run; None where nothing of it is a model's."""
     settings, environ = scene.settings, scene.workplace.environ
     names = workers_of_run(settings, scene.state.plan)
@@ -92,18 +103,24 @@ async def open_models(scene: Scene) -> AsyncIterator[Models | None]:
         return
     from orchestrator.config import refuse_missing_keys
     from orchestrator.till import LedgerTill
-    from workers.gateway.gateway import open_gateway
+    from workers.gateway.gateway import open_gateway, redactor_of
     from workers.gateway.pacing import Pacer
     from workers.gateway.prices import Prices
+    from workers.gateway.record import Recorder, Replay
 
-    refuse_missing_keys(settings, environ, names)
+    providers = tuple(_providers(scene, names))
+    if traffic.replay is None:
+        refuse_missing_keys(settings, environ, names)
+    redactor = redactor_of(providers)
     async with open_gateway(
-        _providers(scene, names),
+        providers,
         till=LedgerTill(scene),
         prices=Prices(settings.prices),
         pacer=Pacer(
             state_folder(scene.workplace.environ) / "pace", lambda paused: _paused(scene, paused)
         ),
+        upstream=Replay(traffic.replay, redactor) if traffic.replay else None,
+        recorder=Recorder(traffic.record, redactor) if traffic.record else None,
     ) as gateway:
         yield Models(scene, gateway)
 

@@ -34,6 +34,7 @@ from orchestrator.workplace import Workplace
 
 if TYPE_CHECKING:
     from orchestrator.cli.live import LiveView
+    from orchestrator.models import Traffic
 
 INTERRUPTED = 130
 DETACHED_WITHIN_S = 20.0
@@ -48,10 +49,12 @@ def drive_shown(
     as_json: bool = False,
     plain: bool = False,
     from_start: bool = False,
+    traffic: Traffic | None = None,
 ) -> int:
     """Drive a run to its end and tell about it; the exit code.
 
-    `from_start`: also of what was recorded before it is driven.
+    `from_start`: also of what was recorded before it is driven. `traffic`: what becomes of its
+    model calls.
     """
     state = load_state(store, run)
     with ExitStack() as stack:
@@ -69,7 +72,7 @@ def drive_shown(
             observer = view = stack.enter_context(LiveView(state, driven=now))
         if from_start and view is None:
             observer.on_facts(state, [(fact, at) for _, at, fact in read_facts(store, run)])
-        ended = anyio.run(_drive, workplace, store, run, observer, view)
+        ended = anyio.run(_drive, workplace, store, run, observer, view, traffic)
     state = load_state(store, run)
     code = state.finished.exit_code if state.finished and ended else INTERRUPTED
     if state.started.accept and code == 0 and unaccepted(state):
@@ -96,7 +99,12 @@ def show_end(workplace: Workplace, store: Store, state: RunState, *, as_json: bo
 
 
 async def _drive(
-    workplace: Workplace, store: Store, run: str, observer: Observer, view: LiveView | None
+    workplace: Workplace,
+    store: Store,
+    run: str,
+    observer: Observer,
+    view: LiveView | None,
+    traffic: Traffic | None,
 ) -> bool:
     """Whether the engine came to its end by itself."""
     from orchestrator.engine import drive
@@ -108,7 +116,7 @@ async def _drive(
         if view is not None:
             group.start_soon(_redraw, view)
         with work:
-            await drive(workplace, store, run, (observer,))
+            await drive(workplace, store, run, (observer,), traffic)
             ended = True
         group.cancel_scope.cancel()
     return ended

@@ -21,6 +21,7 @@ from orchestrator.cli.limits import (
     ParallelOption,
 )
 from orchestrator.cli.options import JsonOption, RunArgument
+from orchestrator.cli.traffic import RecordOption, ReplayOption
 
 app = command_app()
 
@@ -37,6 +38,8 @@ def resume(
     budget_tokens: BudgetTokensOption = None,
     task_usd: TaskUsdOption = None,
     attempt_usd: AttemptUsdOption = None,
+    record: RecordOption = None,
+    replay: ReplayOption = None,
     detach: DetachOption = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain lines, also on a terminal.")
@@ -57,11 +60,13 @@ def resume(
     from orchestrator.cli.driving import detach as start_detached
     from orchestrator.cli.going_on import is_anything_left
     from orchestrator.cli.limits import changed_limits, refuse_past_deadline, said_of_changes
+    from orchestrator.cli.traffic import traffic_typed, words_of
     from orchestrator.config import refuse_missing_copies, refuse_missing_keys
     from orchestrator.persons import change_limits, refuse_cleaned
     from orchestrator.policy.models import workers_of_run
     from orchestrator.runs import engine_alive, load_state
 
+    traffic = traffic_typed(record, replay)
     desk = sit_down(ctx, run)
     state = load_state(desk.store, desk.run)
     refuse_cleaned(state)
@@ -87,13 +92,16 @@ def resume(
     settings = state.started.settings
     refuse_missing_copies(desk.workplace.checkout, settings)
     asked = workers_of_run(settings, state.started.plan)
-    refuse_missing_keys(settings, desk.workplace.environ, asked)
+    if traffic.replay is None:
+        refuse_missing_keys(settings, desk.workplace.environ, asked)
     if limits != state.limits:
         # Under the lock: an engine that drives the run keeps the limits that it was given.
         with EngineLock.take(desk.workplace.place.lock(desk.run)):
             change_limits(desk.store, desk.run, limits)
     if detach:
-        start_detached(desk.workplace, desk.run)
+        start_detached(desk.workplace, desk.run, words_of(traffic))
         answer_detached(desk.workplace, desk.run, as_json)
         return 0
-    return drive_shown(desk.workplace, desk.store, desk.run, as_json=as_json, plain=plain)
+    return drive_shown(
+        desk.workplace, desk.store, desk.run, as_json=as_json, plain=plain, traffic=traffic
+    )

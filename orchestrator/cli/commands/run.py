@@ -22,6 +22,7 @@ from orchestrator.cli.limits import (
     SandboxOption,
 )
 from orchestrator.cli.options import JsonOption
+from orchestrator.cli.traffic import RecordOption, ReplayOption
 
 app = command_app()
 
@@ -41,6 +42,8 @@ def run(
     budget_tokens: BudgetTokensOption = None,
     task_usd: TaskUsdOption = None,
     attempt_usd: AttemptUsdOption = None,
+    record: RecordOption = None,
+    replay: ReplayOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check, and show what would happen.")
     ] = False,
@@ -80,12 +83,14 @@ def run(
     from orchestrator.cli.limits import deadline_at, sandbox_mode
     from orchestrator.cli.options import environ_of
     from orchestrator.cli.planned import answer_plan, load_checked, warn_before_run
+    from orchestrator.cli.traffic import traffic_typed, words_of
     from orchestrator.cli.trusting import require_trust
     from orchestrator.config import refuse_missing_copies, refuse_missing_keys
     from orchestrator.policy.models import workers_of_run
     from orchestrator.start import RunOptions, start_run
 
     environ = environ_of(ctx)
+    traffic = traffic_typed(record, replay)
     options = RunOptions(
         parallel=parallel,
         gates_parallel=gates_parallel,
@@ -110,7 +115,8 @@ def run(
         answer_plan(workplace, checked, as_json=as_json)
         return 0
     asked = workers_of_run(checked.settings, checked.plan)
-    refuse_missing_keys(checked.settings, workplace.environ, asked)
+    if traffic.replay is None:
+        refuse_missing_keys(checked.settings, workplace.environ, asked)
     require_trust(workplace, checked.sourced, attended=not unattended and output.can_ask())
     workplace.make_workspaces(checked.settings.workspaces)
     warn_before_run(workplace, checked)
@@ -119,7 +125,9 @@ def run(
         workplace, store, checked.plan, checked.path.stem, checked.settings, options
     )
     if detach:
-        start_detached(workplace, started)
+        start_detached(workplace, started, words_of(traffic))
         answer_detached(workplace, started, as_json)
         return 0
-    return drive_shown(workplace, store, started, as_json=as_json, plain=plain, from_start=True)
+    return drive_shown(
+        workplace, store, started, as_json=as_json, plain=plain, from_start=True, traffic=traffic
+    )

@@ -1,0 +1,70 @@
+"""The smallest closed loop, as the example and the README tell it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import User, ended_with
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "fibonacci"
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> User:
+    """A user with the example, on a machine whose sandbox is not what this is about."""
+    user = User(tmp_path / "home", commits=False)
+    shutil.rmtree(user.root / ".agent")
+    shutil.copytree(EXAMPLE, user.root, dirs_exist_ok=True)
+    return user
+
+
+def points_to(user: User, url: str) -> None:
+    """Where the model is; the example names a port that may be taken here."""
+    settings = user.root / ".agent" / "orch.toml"
+    text = settings.read_text()
+    assert 'url = "http://127.0.0.1:8765/v1"' in text
+    text = text.replace("http://127.0.0.1:8765", url)
+    settings.write_text(text.replace("[run]", '[run]\nsandbox = "none"\nmin_free_gb = 0'))
+    user.commit({}, "as it was")
+
+
+@contextmanager
+def model(user: User) -> Iterator[str]:
+    with user.typing("scripted-model", "model.toml", "--json") as typed:
+        assert typed.process.stdout is not None
+        yield json.loads(typed.process.stdout.readline())["url"]
+
+
+def test_a_model_errs_reads_what_the_gate_said_and_lands(user: User) -> None:
+    with model(user) as url:
+        points_to(user, url)
+        said = user.orch("run", "plan.toml")
+    ended_with(said, 0, "gate 'compiles' failed", "SyntaxError", "landed fibonacci")
+    assert "for _ in range(n):" in user.result()["fibonacci.py"]
+    cost = user.orch("cost")
+    ended_with(cost, 0, "landed task")
+    ended_with(user.orch("ledger", "verify"), 0, "agrees")
+
+
+def test_a_run_is_repeated_from_its_record_without_a_model(user: User) -> None:
+    record = user.home / "calls.jsonl"
+    with model(user) as url:
+        points_to(user, url)
+        ended_with(user.orch("run", "plan.toml", "--record", str(record)), 0)
+    first = user.git("rev-parse", f"orch/{user.run_id()}/result^{{tree}}")
+    assert record.stat().st_mode & 0o777 == 0o600
+    again = user.orch("run", "plan.toml", "--replay", str(record))
+    ended_with(again, 0, "landed fibonacci")
+    assert user.git("rev-parse", f"orch/{user.run_id()}/result^{{tree}}") == first
+
+    user.write({"plan.toml": (user.root / "plan.toml").read_text().replace("linear", "little")})
+    other = user.orch("run", "plan.toml", "--replay", str(record))
+    assert other.exit_code != 0 and "record" in other.words, "another question is not answered"
+    for wrong in (("--replay", "nowhere"), ("--record", "no/where"), ("--replay", str(record),
+                  "--record", "x")):  # fmt: skip
+        refused = user.orch("run", "plan.toml", *wrong)
+        ended_with(refused, 2, "hint:")
