@@ -13,6 +13,7 @@ from ledger.model import CheckerFinding, ModelWorkerSettings
 from orchestrator.policy.checking import Decision, decide_check
 from orchestrator.round import Progress
 from orchestrator.verification.checker import Checked, Subject, check_change
+from orchestrator.verification.copies import copied_names, copied_secrets
 from worktree.commit import Committed
 
 DIFF_BYTES = 200_000
@@ -33,6 +34,11 @@ async def check_by_model(progress: Progress, committed: Committed) -> Checked | 
     model, git = settings.models[0], scene.workplace.git
     where = f"{progress.where}/{name}"
     diff, cut = await scene.git(git.diff, order.base, committed.commit, limit_bytes=DIFF_BYTES)
+    secrets = await scene.git(
+        copied_secrets,
+        scene.workplace.checkout,
+        copied_names(scene.settings.preparation, "worker"),
+    )
     workspace = await scene.git(scene.judge.pool.take, committed.commit)
     try:
         confinement = await scene.git(scene.sandboxes.confine, workspace, "gate")
@@ -54,6 +60,7 @@ async def check_by_model(progress: Progress, committed: Committed) -> Checked | 
                 log=scene.live(where),
                 mark=scene.mark(order.task, order.attempt),
                 environ=scene.workplace.environ,
+                secrets=secrets,
                 confinement=confinement,
                 answered=tuple(one for before in progress.sent_back for one in before),
                 prompt=settings.prompt,

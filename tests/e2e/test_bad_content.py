@@ -217,7 +217,7 @@ def test_submodules_are_empty_folders_and_stay_as_they_are(user: User, tmp_path:
     user.commit({}, "worker")
     free_plan(user, "spoil")
     said = user.orch("run")
-    ended_with(said, 1, "submodule")
+    ended_with(said, 5, "submodule")
 
 
 def test_line_ends_of_windows_stay(user: User) -> None:
