@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Tests wait as much as they work: half as many again as there are processors.
+JOBS   := $(shell expr `getconf _NPROCESSORS_ONLN` \* 3 / 2)
 
-.PHONY: demo test check bench thorough faults mutants soak real clean
+.PHONY: demo test check bench thorough faults mutants soak real live clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,16 +21,16 @@ check: $(VENV)/.ready           ## lint and types
 	$(BIN)/mypy
 
 test: check                     ## lint, types and every test
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -q -n $(JOBS) --maxprocesses 6 --dist worksteal
 
 bench: $(VENV)/.ready           ## both sides measured in turn, one table
 	$(BIN)/python -m benchmarks
 
 thorough: $(VENV)/.ready        ## every test, also those that cost much; half an hour
-	ORCH_FAULTS=all $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal --ignore tests/faults
+	ORCH_FAULTS=all $(BIN)/python -m pytest -q -n $(JOBS) --maxprocesses 6 --dist worksteal --ignore tests/faults
 
 faults: $(VENV)/.ready          ## every boundary of the fault matrix; half an hour
-	ORCH_FAULTS=all ORCH_SEEDS=2000 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal tests/faults tests/stateful
+	ORCH_FAULTS=all ORCH_SEEDS=2000 $(BIN)/python -m pytest -q -n $(JOBS) --maxprocesses 6 --dist worksteal tests/faults tests/stateful
 
 mutants: $(VENV)/.ready         ## seeded bugs, each caught by the tests that guard it; minutes
 	$(BIN)/python -m tests.mutants
@@ -38,6 +40,9 @@ soak: $(VENV)/.ready            ## walks over the policy, many of them; an hour 
 
 real: $(VENV)/.ready            ## well-known projects from the package registry
 	$(BIN)/python -m benchmarks.real
+
+live: $(VENV)/.ready            ## a real model at the Fibonacci example: ORCH_MODEL=ollama:NAME make live
+	$(BIN)/python examples/live.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

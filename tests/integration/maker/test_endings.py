@@ -181,12 +181,13 @@ async def test_a_model_that_says_nothing_fails_the_round(tmp_path, dialect):
 
 
 async def test_its_time_is_bounded_and_nothing_is_left(tmp_path):
-    turns = (calls(call("run", command="sleep 61 & sleep 62", timeout_s=100)), FINISH)
+    # A command ends a little before the round does, or with it; the model's next word is too late.
+    late = {**FINISH, "first_byte_s": 30}
+    turns = (calls(call("run", command="sleep 61 & sleep 62", timeout_s=100)), late)
     async with room(tmp_path, *turns) as here:
         await here.worker.run(here.brief, replace(here.surroundings, model=None), 1)  # no model
         began = time.monotonic()
         report = await here.work(timeout_s=4.0)
-        # A command ends a little before the round does, or with it.
         assert report.outcome == "timeout"
         assert time.monotonic() - began < 20
         assert not marked("r1/sums/1")
