@@ -97,7 +97,7 @@ async def test_nothing_secret_is_in_a_record(tmp_path):
 
 async def test_what_differs_from_run_to_run_is_put_in_its_place(tmp_path):
     path = tmp_path / "record"
-    turn = {"call": [{"name": "read", "input": {"path": "/work/one/a.py"}}], "repeat": 0}
+    turn = {"call": [{"name": "read", "input": {"path": "/place/one/a.py"}}], "repeat": 0}
 
     def question(folder, took, sha):
         return asking(
@@ -105,13 +105,13 @@ async def test_what_differs_from_run_to_run_is_put_in_its_place(tmp_path):
         )
 
     async with recording(path, turn) as here:
-        access = here.gateway.open(grant(varying=(("/work/one", "<workspace>"),)))
-        await say(here.gateway, access, question("/work/one", "0.12", "deadbeef01"))
-    assert "/work/one" not in path.read_text()
+        access = here.gateway.open(grant(varying=(("/place/one", "<workspace>"),)))
+        await say(here.gateway, access, question("/place/one", "0.12", "deadbeef01"))
+    assert "/place/one" not in path.read_text()
     async with replaying(path) as (gateway, _):
-        access = gateway.open(grant(varying=(('/work/"two"', "<workspace>"),)))
-        (said,) = await say(gateway, access, question('/work/"two"', "3.4", "0badcafe77"))
-        assert said.json()["content"][0]["input"] == {"path": '/work/"two"/a.py'}
+        access = gateway.open(grant(varying=(('/place/"two"', "<workspace>"),)))
+        (said,) = await say(gateway, access, question('/place/"two"', "3.4", "0badcafe77"))
+        assert said.json()["content"][0]["input"] == {"path": '/place/"two"/a.py'}
 
 
 async def test_what_was_not_recorded_is_an_error_that_names_the_first_difference(tmp_path):
