@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,9 @@ class Court:
         async with judge.bench(commit, tree, mark="20261122-goal-a1/gate/n1") as bench:
             for number, command in enumerate(commands):
                 gate = Gate(name=f"g{number}", command=command, **fields)
-                verdict = await bench.judge(gate, log=self.logs / f"g{number}.log", **how)
+                # Its own: benches that are used side by side must not take each other's.
+                log = self.logs / f"g{number}-{secrets.token_hex(4)}.log"
+                verdict = await bench.judge(gate, log=log, **how)
                 said.append(verdict)
                 if verdict.outcome != "could-not-run" and not verdict.reused:
                     self.recorded[verdict.key] = verdict
