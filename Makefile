@@ -22,7 +22,7 @@ check: $(VENV)/.ready           ## lint and types
 
 # What fails is run once more, alone: a test that waits for a busy machine passes then, and is named
 # above; a defect fails again.
-test: check                     ## lint, types and every test
+test: check                     ## lint, types and the tests, the dear ones in a spread
 	$(BIN)/python -m pytest -q -n $(JOBS) --maxprocesses 6 --dist worksteal || \
 		{ echo "once more, alone:" && $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none; }
 
