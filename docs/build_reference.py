@@ -74,9 +74,10 @@ class Sources:
 
 
 def read_sources() -> Sources:
-    """What `ledger/model.py`, `ledger/guidance.py` and `ledger/events.py` say."""
+    """What the nouns, the facts and their union say."""
     found = Sources()
-    for name in ("model.py", "guidance.py", "events.py"):
+    facts = [f"facts/{name}.py" for name in ("run", "attempts", "models", "queue", "persons")]
+    for name in ("model.py", "guidance.py", "facts/base.py", *facts, "events.py"):
         text = (ROOT / "ledger" / name).read_text("utf-8")
         _read_module(text, found)
     return found

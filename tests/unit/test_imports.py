@@ -45,7 +45,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 PURE = (
     "ledger.model",
     "ledger.guidance",
+    "ledger.facts",
     "ledger.events",
+    "ledger.automations",
     "ledger.state",
     "ledger.standing",
     "ledger.accept_fold",

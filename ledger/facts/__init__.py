@@ -1,0 +1,1 @@
+"""The facts by what they tell of; `ledger.events` is their union."""
