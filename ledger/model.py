@@ -21,6 +21,8 @@ Sha = str
 
 FEWER_TESTS = "fewer-tests"
 """What a task may be allowed beside paths: that fewer tests run than before."""
+LAST_GREEN = "last-green"
+"""In place of a revision: the newest commit of the branch that its gates are known to pass."""
 
 
 class Value(BaseModel):
@@ -53,7 +55,7 @@ class Plan(Value):
 
     goal: str
     base: str | None = None
-    """A revision; absent: what the user's checkout is on."""
+    """A revision, or `last-green`; absent: what the user's checkout is on."""
     tasks: tuple[Task, ...] = Field(min_length=1)
 
     def task(self, task_id: TaskId) -> Task:
