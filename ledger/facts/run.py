@@ -102,6 +102,18 @@ class RunFinished(Fact):
     why: str = ""
 
 
+class Notified(Fact):
+    """A person was told how the run ended, or was not to be reached."""
+
+    kind: Literal["Notified"] = "Notified"
+    said: str
+    """The message's first line."""
+    ways: tuple[str, ...] = ()
+    """By which of `command`, `webhook` and `bell` it went out."""
+    failed: tuple[str, ...] = ()
+    """Why it did not by others."""
+
+
 class Noticed(Fact):
     """Something a person should know; nothing depends on it."""
 

@@ -81,6 +81,11 @@ def drive_shown(
 
         code = accept_shown(workplace, store, run, to=state.started.into or None, as_json=as_json)
         state = load_state(store, run)
+    if state.started.notify and state.finished:
+        from orchestrator.cli.notifying import tell_end
+
+        tell_end(workplace, store, run)
+        state = load_state(store, run)
     if not as_json:  # whoever reads events has been told all of it
         show_end(workplace, store, state, as_json=False)
     return code
