@@ -59,7 +59,6 @@ PURE = (
     "ledger.export",
     "worktree.names",
     "orchestrator.policy",
-    "orchestrator.notify.shapes",
     "orchestrator.planning.graph",
     "orchestrator.verification.weakened",
     "orchestrator.verification.python_tests",
