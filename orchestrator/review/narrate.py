@@ -68,6 +68,7 @@ def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line |
             | e.LimitsChanged()
             | e.StopRequested()
             | e.RunFinished()
+            | e.Notified()
             | e.Noticed()
             | e.RunCleaned()
         ):

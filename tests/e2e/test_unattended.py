@@ -240,3 +240,31 @@ def test_what_ended_for_want_of_a_person_says_so(user: User) -> None:
     user.settings(gates={"suite": "false"})
     said = user.orch(*ALONE)
     ended_with(said, 5, "red base")
+
+
+# --- where it begins --------------------------------------------------------------------------
+
+
+def test_it_begins_at_the_newest_green_commit_and_says_so_loudly(user: User) -> None:
+    user.settings(gates={"suite": "test ! -e broken"})
+    user.commit({".agent/RULES.md": "be kind\n"}, "good")
+    ended_with(user.orch("gate", "--sandbox", "external"), 0)
+    good = user.git("rev-parse", "HEAD")
+    user.commit({"broken": "x"}, "somebody broke it")
+    said = user.orch(*ALONE, "--base", "last-green")
+    ended_with(said, 0, "gate 'suite' is red on main", f"1 commit before it, at {good[:10]}")
+    status = user.orch("status", "--json").json
+    assert status["base"] == good and status["target"] == "main"
+    report = user.orch("report").out
+    warning = report.partition("## Read this first")[2].partition("\n## ")[0]
+    assert good[:10] in warning and "known to be green" in warning
+    user.plan("a", base="last-green")
+    ended_with(user.orch(*ALONE), 0, "1 commit before it")
+    refused(user.orch("run", "--base", "no-such"), 2, "no-such")
+
+
+def test_where_nothing_green_is_known_it_does_not_begin(user: User) -> None:
+    user.settings(gates={"suite": "false"})
+    said = user.orch(*ALONE, "--base", "last-green")
+    assert said.exit_code == 5 and "no commit before it is known to be green" in said.err
+    assert "hint:" in said.err and "RunStarted" not in user.orch("ledger", "events", "--json").out
