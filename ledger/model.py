@@ -21,6 +21,8 @@ Sha = str
 
 FEWER_TESTS = "fewer-tests"
 """What a task may be allowed beside paths: that fewer tests run than before."""
+BLOCKING_FINDINGS = "blocking-findings"
+"""And that it lands although a checker blocks it."""
 
 
 class Value(BaseModel):
@@ -156,6 +158,22 @@ class ProviderSettings(Value):
     url: str
     key: str | None = None
     """The name of the variable that holds its key; None: it wants none."""
+    parallel: Annotated[int, Field(ge=1, le=256)] | None = None
+    """How many calls it serves at a time, from all runs together; None: as many as come."""
+
+
+CallPurpose = Literal["work", "check", "plan"]
+"""What a model is called for."""
+
+
+class Shortage(Value):
+    """By how much a budget was too little for a call, in one unit."""
+
+    unit: Literal["usd", "tokens"]
+    needed: float | int
+    """What the call may come to at the worst."""
+    left: float | int
+    limit: float | int
 
 
 class Price(Value):

@@ -86,6 +86,10 @@ class Progress:
     """What the checker sends back."""
     sent_back: list[tuple[CheckerFinding, ...]] = field(default_factory=list)
     """What it sent back so far, round by round."""
+    left_over: tuple[CheckerFinding, ...] = ()
+    """What is blocking and sends nothing back any more."""
+    came_back: bool = False
+    """Some of that had been sent back before."""
     changes: tuple[Change, ...] = ()
     leave: tuple[str, ...] = ()
     """What it changes that it may although it is protected."""
@@ -207,7 +211,7 @@ async def commit(progress: Progress) -> Committed | Unchanged | NotCommitted:
         excludes=scene.state.started.excludes + copy_excludes(scene.settings.preparation),
     )
     progress.outside, progress.refusals, progress.verdicts = (), (), ()
-    progress.findings = ()
+    progress.findings, progress.left_over, progress.came_back = (), (), False
     match committed:
         case Committed():
             progress.head, progress.tree = committed.commit, committed.tree

@@ -44,9 +44,15 @@ class LedgerTill:
         if not isinstance(found, TooMuch):
             return found
         self._scene.append(
-            e.BudgetReached(task=call.task, attempt=call.attempt, scope=found.scope, why=found.why)
+            e.BudgetReached(
+                task=call.task,
+                attempt=call.attempt,
+                scope=found.scope,
+                why=found.why,
+                short=found.short,
+            )
         )
-        return Refused(found.scope, found.why)
+        return Refused(found.scope, found.why, found.short)
 
     async def settle(
         self, reservation: Reservation, tokens: Tokens | None, cost_usd: float | None
@@ -75,6 +81,7 @@ class LedgerTill:
                 model=call.model,
                 tokens=call.tokens,
                 cost_usd=call.cost_usd,
+                purpose=call.purpose,
             )
         )
         return Reservation(str(number), call)

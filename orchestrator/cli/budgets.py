@@ -93,7 +93,7 @@ def budgets_typed(
 def refuse_reached_budget(state: RunState, limits: Limits) -> None:
     """OrchError with exit code 4 where a run would end at once, for want of a larger budget."""
     reached = state.budget_reached
-    if reached is None or not _waits_for_budget(state):
+    if reached is None or not waits_for_budget(state):
         return
     before, now = state.limits, limits
     hint = f"orch resume {state.run} {to_raise(state)}"
@@ -116,10 +116,12 @@ def refuse_reached_budget(state: RunState, limits: Limits) -> None:
         )
 
 
-def _waits_for_budget(state: RunState) -> bool:
-    """Whether all that is left to do is a model's, or comes after that."""
+def waits_for_budget(state: RunState) -> bool:
+    """Whether its budget is reached, and all that is left to do is a model's or comes after."""
     from orchestrator.cli.going_on import waits_for_nothing
 
+    if state.budget_reached is None:
+        return False
     models = state.by_model()
     ready = [state.tasks[task_id].task for task_id in state.with_status("ready")]
     if not ready or any(state.worker_of(task) not in models for task in ready):

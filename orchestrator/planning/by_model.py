@@ -139,50 +139,29 @@ class ModelPlanner:
     ) -> AsyncIterator[tuple[ModelAccess, Access]]:
         """A gateway for the planning alone."""
         from ledger.books import Cap, Caps
+        from orchestrator.granting import Caller, given_model, providers_of
         from orchestrator.planning.till import PlanningTill
         from workers.gateway.gateway import open_gateway
-        from workers.gateway.grants import CallLimits, Grant
         from workers.gateway.pacing import Pacer
         from workers.gateway.prices import Prices
         from workers.gateway.till import MemoryTill
-        from workers.gateway.upstream import Provider
 
-        name, model = split_model(worker.models[0])
-        provider = self.settings.providers[name]
-        environ, limits = self.workplace.environ, self.settings.limits
-        key = environ.get(provider.key, "").strip() if provider.key else ""
-        usd = self.settings.plan_budget_usd or limits.budget_usd
-        grant = Grant(
-            run="planning",
-            task="plan",
-            attempt=1,
-            worker=self.name,
-            provider=name,
-            models=(model,),
-            limits=CallLimits(max_output=worker.max_output_tokens),
-        )
-        async with open_gateway(
-            [Provider(name, provider.dialect, provider.url, key)],
-            till=PlanningTill(
-                MemoryTill(Caps(run=Cap(tokens=limits.budget_tokens, usd=usd))),
-                self.workplace.place,
-            ),
-            prices=Prices(self.settings.prices),
-            pacer=Pacer(state_folder(environ) / "pace"),
-        ) as gateway:
-            opened = gateway.open(grant)
-            yield (
-                ModelAccess(
-                    url=gateway.url,
-                    key=opened.key,
-                    dialect=provider.dialect,
-                    models=(model,),
-                    window_tokens=worker.window_tokens,
-                    max_output_tokens=worker.max_output_tokens,
-                    waited_s=lambda: opened.waited_s,
-                ),
-                opened,
-            )
+        settings, environ = self.settings, self.workplace.environ
+        limits, model = settings.limits, worker.models[0]
+        provider, _ = split_model(model)
+        usd = settings.plan_budget_usd or limits.budget_usd
+        caps = Caps(run=Cap(tokens=limits.budget_tokens, usd=usd))
+        caller = Caller("planning", "plan", 1, self.name, "plan")
+        async with (
+            open_gateway(
+                providers_of(settings, (provider,), environ),
+                till=PlanningTill(MemoryTill(caps), self.workplace.place),
+                prices=Prices(settings.prices),
+                pacer=Pacer(state_folder(environ) / "pace"),
+            ) as gateway,
+            given_model(gateway, settings, model, caller) as given,
+        ):
+            yield given
 
 
 @dataclass

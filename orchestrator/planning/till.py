@@ -56,6 +56,7 @@ class PlanningTill:
                     model=call.model,
                     tokens=call.tokens,
                     cost_usd=call.cost_usd,
+                    purpose=call.purpose,
                 )
             )
         return found

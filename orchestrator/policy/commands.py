@@ -20,7 +20,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ledger.model import CommandWorker, Gate, ModelWorkerSettings, Preparation, Settings
+from ledger.model import (
+    CommandWorker,
+    Gate,
+    ModelWorkerSettings,
+    Preparation,
+    ProviderSettings,
+    Settings,
+)
 
 UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     Settings: frozenset({"worker", "planner", "checker", "plan_budget_usd", "protected", "prices"}),
@@ -28,6 +35,7 @@ UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     Gate: frozenset({"stage", "timeout_s", "when", "pass_if", "junit"}),
     CommandWorker: frozenset({"timeout_s"}),
     ModelWorkerSettings: frozenset({"timeout_s", "window_tokens", "max_output_tokens"}),
+    ProviderSettings: frozenset({"parallel"}),
 }
 """Fields that start nothing, hand over nothing and open nothing."""
 _ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "name"})

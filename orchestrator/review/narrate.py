@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ledger import events as e
-from ledger.model import FEWER_TESTS, Verdict
+from ledger.model import BLOCKING_FINDINGS, FEWER_TESTS, Verdict
 from orchestrator.review.flakes import said_of_flake
 from orchestrator.review.spent import said_of_waits, said_of_worker, spent, to_raise
 from orchestrator.review.tested import counts_of
@@ -290,6 +290,8 @@ def _person(event: e.Event, told: Told) -> Line | None:
             return f"{event.task}  waits for you{_why(event.why, told)}", "ask"
         case e.PathAllowed() if event.path == FEWER_TESTS:
             return f"{event.task}  may lose tests", "plain"
+        case e.PathAllowed() if event.path == BLOCKING_FINDINGS:
+            return f"{event.task}  may land although a checker blocks it", "plain"
         case e.PathAllowed():
             return f"{event.task}  may change {foreign(event.path)}", "plain"
         case e.RetryRequested():

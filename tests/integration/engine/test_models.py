@@ -9,10 +9,20 @@ from typing import Any
 import pytest
 
 from ledger import events as e
-from ledger.model import Gate, Limits, ModelWorkerSettings, Price, ProviderSettings
+from ledger.model import (
+    BLOCKING_FINDINGS,
+    Gate,
+    Limits,
+    ModelWorkerSettings,
+    Price,
+    ProviderSettings,
+)
 from ledger.state import RunState
 from orchestrator.journal import Journal
-from orchestrator.persons import answer, change_limits
+from orchestrator.persons import allow, answer, change_limits
+from orchestrator.review.advice import next_steps
+from orchestrator.review.report import render_report
+from orchestrator.review.show import render_task
 from tests.support.project import Project, task
 from tests.support.served import served
 
@@ -86,6 +96,21 @@ def test_models_side_by_side_land_and_what_they_cost_is_in_the_ledger(
         assert "sk-real" not in str(request.body)
     key = project.environ["SCRIPTED_KEY"]
     assert not any(key in fact.model_dump_json() for fact in facts)
+
+
+def test_a_provider_that_serves_one_at_a_time_is_asked_one_at_a_time(
+    project: Project, serve: Serve
+) -> None:
+    slow = f"{USAGE}first_byte_s = 0.2"
+    serve("".join(WRITES.format(task=name, text=name, more=slow) for name in "abc"))
+    provider = project.more_settings["providers"]["p"]
+    project.more_settings["providers"] = {"p": provider.model_copy(update={"parallel": 1})}
+    state = project.run(*(task(name, paths=(f"{name}.txt",)) for name in "abc"))
+    assert [one.status for one in state.tasks.values()] == ["landed"] * 3, said_of(state, "a")
+    calls = [f for f in project.facts(state.run) if isinstance(f, e.CallReserved | e.CallSettled)]
+    kinds = [fact.kind for fact in calls]
+    assert kinds == ["CallReserved", "CallSettled"] * 6, "each was over before the next one left"
+    assert {fact.purpose for fact in calls if isinstance(fact, e.CallReserved)} == {"work"}
 
 
 def test_a_red_check_goes_back_into_the_same_conversation(project: Project, serve: Serve) -> None:
@@ -325,6 +350,95 @@ def test_a_checkers_blocking_finding_goes_back_and_its_answer_lands(
     assert {request.body["model"] for request in server.requests} == {"m", "other"}
     checks = [str(one.body) for one in server.requests if one.body["model"] == "other"]
     assert not any("Done. It works." in text for text in checks), "the maker's talk is not shown"
+    reserved = [fact for fact in project.facts(state.run) if isinstance(fact, e.CallReserved)]
+    assert {(one.worker, one.purpose) for one in reserved} == {
+        ("coder", "work"),
+        ("reviewer", "check"),
+    }
+
+
+JUDGES = """
+[[turn]]
+system = "You check"
+{how}
+
+[[turn.call]]
+name = "judge"
+
+[[turn.call.input.findings]]
+path = "a.txt"
+line = 1
+severity = "blocking"
+what = "{what}"
+reproduce = "cat a.txt"
+"""
+WRITES_MORE = """
+[[turn]]
+at = 1
+call = [{ name = "run", input = { command = "date +%s%N >> a.txt" } }]
+[[turn]]
+when = "blocks it. Mend what it found"
+repeat = 0
+call = [{ name = "run", input = { command = "date +%s%N >> a.txt" } }]
+[[turn]]
+call = [{ name = "finish", input = { summary = "Done. It works." } }]
+repeat = 0
+"""
+
+
+def test_a_finding_that_comes_back_is_a_circle_and_ends_with_a_person_who_may_let_it_land(
+    project: Project, serve: Serve
+) -> None:
+    server = serve(JUDGES.format(how="repeat = 0", what="It says nothing.") + WRITES_MORE)
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt",)), attempts=3)
+    one = state.tasks["a"]
+    assert one.status == "held", said_of(state, "a")
+    assert [len(attempt.rounds) for attempt in one.attempts] == [2, 2]
+    assert [attempt.finished.cause for attempt in one.attempts if attempt.finished] == [
+        *("checker", "checker")
+    ]
+    assert "what a checker had sent back was found again" in one.note
+    second = next(
+        str(request.body["messages"])
+        for request in server.requests
+        if "going in circles" in str(request.body["messages"])
+    )
+    assert "It says nothing." in second and "To see it: cat a.txt" in second
+    assert state.finished is not None and state.finished.exit_code == 5
+    assert not state.landings, "no word of the checker's passes in silence"
+    with project.store() as store:
+        assert allow(store, state.run, "a", BLOCKING_FINDINGS).what == (
+            "blocking-findings is allowed: a is queued"
+        )
+    state = project.drive(state.run)
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
+
+
+def test_what_a_checker_still_blocks_after_its_rounds_waits_for_a_person(
+    project: Project, serve: Serve
+) -> None:
+    first = JUDGES.format(how='at = 1\nper = "script"', what="It is too short.")
+    serve(first + JUDGES.format(how="repeat = 0", what="It is too long.") + WRITES_MORE)
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt",)), check_rounds=1)
+    one = state.tasks["a"]
+    assert one.status == "held", said_of(state, "a")
+    (attempt,) = one.attempts
+    assert attempt.finished is not None
+    assert (attempt.finished.outcome, attempt.finished.cause) == ("held", "checker")
+    assert (len(attempt.rounds), one.charged) == (2, 0), "no attempt is used up"
+    assert state.to_allow(one) == (BLOCKING_FINDINGS,)
+    assert "a checker blocks it: a.txt:1: It is too long." in one.note
+    shown = "\n".join(render_task(state, "a", 0.0))
+    assert "blocking: a.txt:1: It is too long." in shown and "to see it: cat a.txt" in shown
+    assert "- a.txt:1: It is too long." in render_report(state, False, 1.0)
+    steps = [step.command for step in next_steps(state, alive=False)]
+    assert "orch allow a blocking-findings" in steps and 'orch retry a --note "..."' in steps
+    with project.store() as store:
+        allow(store, state.run, "a", BLOCKING_FINDINGS)
+    state = project.drive(state.run)
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
 
 
 def test_a_checker_that_cannot_judge_lets_nothing_pass(project: Project, serve: Serve) -> None:
