@@ -11,7 +11,7 @@ from __future__ import annotations
 from ledger import events as e
 from ledger.model import CheckerFinding, ModelWorkerSettings
 from orchestrator.policy.checking import Decision, decide_check
-from orchestrator.round import Progress
+from orchestrator.round import Progress, texts_told
 from orchestrator.verification.checker import Checked, Subject, check_change
 from orchestrator.verification.copies import copied_names, copied_secrets
 from worktree.commit import Committed
@@ -57,6 +57,7 @@ async def check_by_model(progress: Progress, committed: Committed) -> Checked | 
                 round=progress.number,
                 base=order.base,
                 rules=scene.state.started.rules,
+                texts=texts_told(scene, progress.task),
                 diff=diff.decode("utf-8", "replace") + ("\n(cut here)\n" if cut else ""),
                 changed=tuple(change.path for change in committed.changes),
                 verdicts=progress.verdicts,

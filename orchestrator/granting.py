@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.model import CallPurpose, ModelWorkerSettings, Settings, TaskId
+from ledger.place import state_folder
 from orchestrator.policy.models import split_model
 from workers.base import ModelAccess
 
@@ -32,6 +34,11 @@ class Caller:
     purpose: CallPurpose
     varying: tuple[tuple[str, str], ...] = ()
     """Texts that differ when it is repeated, and a word for each that a record holds instead."""
+
+
+def pace_folder(environ: Mapping[str, str]) -> Path:
+    """Where runs of this user tell each other how fast calls may leave."""
+    return state_folder(environ) / "pace"
 
 
 def providers_of(

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from ledger import events as e
 from ledger.model import CallPurpose, TaskId
-from ledger.place import state_folder
-from orchestrator.granting import Caller, given_model, providers_of
+from orchestrator.granting import Caller, given_model, pace_folder, providers_of
 from orchestrator.policy.models import model_workers, providers_asked, workers_of_run
 from workers.base import ModelAccess
 
@@ -96,15 +95,16 @@ async def open_models(scene: Scene, traffic: Traffic) -> AsyncIterator[Models | 
     if traffic.replay is None:
         refuse_missing_keys(settings, environ, names)
     redactor = redactor_of(providers)
-    async with open_gateway(
-        providers,
-        till=LedgerTill(scene),
-        prices=Prices(settings.prices),
-        pacer=Pacer(state_folder(environ) / "pace", lambda paused: _paused(scene, paused)),
-        upstream=Replay(traffic.replay, redactor) if traffic.replay else None,
-        recorder=Recorder(traffic.record, redactor) if traffic.record else None,
-    ) as gateway:
-        yield Models(scene, gateway)
+    with Pacer(pace_folder(environ), lambda paused: _paused(scene, paused)) as pacer:
+        async with open_gateway(
+            providers,
+            till=LedgerTill(scene),
+            prices=Prices(settings.prices),
+            pacer=pacer,
+            upstream=Replay(traffic.replay, redactor) if traffic.replay else None,
+            recorder=Recorder(traffic.record, redactor) if traffic.record else None,
+        ) as gateway:
+            yield Models(scene, gateway)
 
 
 def _paused(scene: Scene, paused: Paused) -> None:

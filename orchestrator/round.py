@@ -121,6 +121,11 @@ def feedback_of(progress: Progress) -> str | None:
     return progress.scene.journal.hiding.text(text) if text else text
 
 
+def texts_told(scene: Scene, task: Task) -> str:
+    """What the repository said, when the run started, to whoever works on a task."""
+    return render_texts(texts_for(scene.state.started.guidance.texts, task.paths), scene.read_kept)
+
+
 async def work(progress: Progress, feedback: str | None) -> Report:
     """One round of the worker, then the fix commands."""
     scene, order, task = progress.scene, progress.order, progress.task
@@ -157,7 +162,7 @@ async def work(progress: Progress, feedback: str | None) -> Report:
         base=order.base,
         prompt=task.prompt,
         rules=state.started.rules,
-        texts=render_texts(texts_for(guidance.texts, task.paths), scene.read_kept),
+        texts=texts_told(scene, task),
         skills=shelf_of(guidance, scene.read_kept),
         feedback=feedback,
         map=progress.map,

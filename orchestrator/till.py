@@ -29,6 +29,21 @@ def caps_of(limits: Limits) -> Caps:
     )
 
 
+def reserved(number: int, call: Call) -> e.CallReserved:
+    """The fact that a call may leave."""
+    return e.CallReserved(
+        call=number,
+        task=call.task,
+        attempt=call.attempt,
+        worker=call.worker,
+        provider=call.provider,
+        model=call.model,
+        tokens=call.tokens,
+        cost_usd=call.cost_usd,
+        purpose=call.purpose,
+    )
+
+
 class LedgerTill:
     """A `Till` over the run's ledger."""
 
@@ -71,17 +86,5 @@ class LedgerTill:
         found = state.books.under(caps_of(state.limits)).reserve(str(number), wanted)
         if isinstance(found, TooMuch):
             return found
-        self._scene.append(
-            e.CallReserved(
-                call=number,
-                task=call.task,
-                attempt=call.attempt,
-                worker=call.worker,
-                provider=call.provider,
-                model=call.model,
-                tokens=call.tokens,
-                cost_usd=call.cost_usd,
-                purpose=call.purpose,
-            )
-        )
+        self._scene.append(reserved(number, call))
         return Reservation(str(number), call)

@@ -21,8 +21,8 @@ import anyio
 import anyio.to_thread
 
 from ledger.model import ModelWorkerSettings, Plan, Settings, Task, Value
-from ledger.place import state_folder
 from orchestrator.errors import OrchError
+from orchestrator.guidance.whole import whole_texts
 from orchestrator.hiding import known_values
 from orchestrator.planning.drafting import (
     ASK_FIRST,
@@ -118,6 +118,7 @@ class ModelPlanner:
             map=make_map(git, commit, budget_tokens=MAP_TOKENS, redactor=self.redactor),
             history=tuple(log.out.decode("utf-8", "replace").splitlines()),
             rules=read_rules(self.workplace.checkout),
+            texts=whole_texts(self.workplace.checkout, git.list_files(commit)),
             settings=self.settings,
             protected=tuple(sorted(survey(self.workplace, self.settings)(base).protected)),
             said=self.said,
@@ -139,7 +140,7 @@ class ModelPlanner:
     ) -> AsyncIterator[tuple[ModelAccess, Access]]:
         """A gateway for the planning alone."""
         from ledger.books import Cap, Caps
-        from orchestrator.granting import Caller, given_model, providers_of
+        from orchestrator.granting import Caller, given_model, pace_folder, providers_of
         from orchestrator.planning.till import PlanningTill
         from workers.gateway.gateway import open_gateway
         from workers.gateway.pacing import Pacer
@@ -152,16 +153,17 @@ class ModelPlanner:
         usd = settings.plan_budget_usd or limits.budget_usd
         caps = Caps(run=Cap(tokens=limits.budget_tokens, usd=usd))
         caller = Caller("planning", "plan", 1, self.name, "plan")
-        async with (
-            open_gateway(
-                providers_of(settings, (provider,), environ),
-                till=PlanningTill(MemoryTill(caps), self.workplace.place),
-                prices=Prices(settings.prices),
-                pacer=Pacer(state_folder(environ) / "pace"),
-            ) as gateway,
-            given_model(gateway, settings, model, caller) as given,
-        ):
-            yield given
+        with Pacer(pace_folder(environ)) as pacer:
+            async with (
+                open_gateway(
+                    providers_of(settings, (provider,), environ),
+                    till=PlanningTill(MemoryTill(caps), self.workplace.place),
+                    prices=Prices(settings.prices),
+                    pacer=pacer,
+                ) as gateway,
+                given_model(gateway, settings, model, caller) as given,
+            ):
+                yield given
 
 
 @dataclass

@@ -176,7 +176,7 @@ def test_a_run_whose_budget_is_reached_goes_on_only_with_a_larger_one(here: Term
     assert len(facts_of(here, run)) == before, "nothing was started, nothing recorded"
 
 
-def test_a_word_to_a_run_whose_budget_is_reached_starts_nothing_and_says_what_would(
+def test_a_word_to_a_run_whose_budget_is_reached_starts_nothing(
     here: Terminal,
 ) -> None:
     story = Story.of({"a": [], "b": []}, models=MODEL, budget_usd=0.5, attempts=1).baseline()

@@ -25,6 +25,7 @@ from orchestrator.review.report import render_report
 from orchestrator.review.show import render_task
 from tests.support.project import Project, task
 from tests.support.served import served
+from workers.gateway import pulse
 
 WRITES = """
 [[turn]]
@@ -269,6 +270,54 @@ def test_a_provider_that_does_not_serve_is_not_the_tasks_fault(
     assert state.tasks["a"].status == "held", said_of(state, "a")
     assert state.finished is not None and state.finished.exit_code == 5
     assert state.books.spent_by().tokens == 0
+
+
+HALF = 'text = "half of an answer"\nchunk_chars = 4\n'
+TROUBLES = {
+    "refused-key": "status = 401",
+    "limited": 'status = 429\nheaders = { retry-after = "1" }',
+    "overloaded": 'status = 529\nheaders = { retry-after = "1" }',
+    "defect": "status = 500\nrepeat = 3",
+    "moved": 'status = 307\nheaders = { location = "http://127.0.0.1:9/v1" }',
+    "slow": f"{HALF}first_byte_s = 0.5\nchunk_s = 0.1",
+    "reset": f'{HALF}trouble = "reset"\nafter = 2',
+    "cut-off": f'{HALF}trouble = "cut"\nafter = 2',
+    "garbled": f'{HALF}trouble = "broken"',
+    "huge": 'trouble = "huge"\nhuge_mb = 2',
+}
+THEN_WORKS = """
+[[turn]]
+task = '^# {name}$'
+at = 2
+per = "script"
+{trouble}
+[[turn]]
+task = '^# {name}$'
+at = 1
+repeat = 0
+call = [{{ name = "write", input = {{ path = "{name}.txt", text = "{name}" }} }}]
+[[turn]]
+task = '^# {name}$'
+repeat = 0
+call = [{{ name = "finish", input = {{ summary = "I wrote it. It is there." }} }}]
+"""
+
+
+def test_whatever_a_provider_does_no_work_is_lost_and_no_attempt_is_used_up(
+    project: Project, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "ANSWER_BYTES", 1_000_000)
+    serve("".join(THEN_WORKS.format(name=name, trouble=how) for name, how in TROUBLES.items()))
+    state = project.run(*(task(name, paths=(f"{name}.txt",)) for name in TROUBLES), parallel=8)
+    for name in TROUBLES:
+        one = state.tasks[name]
+        assert (one.status, one.charged) == ("landed", 0), (name, said_of(state, name))
+        lost = [attempt for attempt in one.attempts[:-1] if attempt.finished]
+        assert all(one.finished.trouble for one in lost if one.finished), said_of(state, name)
+        waited = name in ("limited", "overloaded", "slow")
+        assert len(lost) == (0 if waited else 1), (name, said_of(state, name))
+    names = {f"{name}.txt": name for name in TROUBLES}
+    assert {name: project.result(state.run)[name] for name in names} == names
 
 
 def test_a_model_that_goes_in_circles_is_followed_by_the_next_of_the_ladder(
