@@ -208,8 +208,9 @@ class Limits(Value):
     check_rounds: Annotated[int, Field(ge=1, le=20)] = 2
     """How often a checker may send an attempt's work back."""
     budget_usd: Annotated[float, Field(gt=0)] | None = None
-    """What all model calls of the run may cost. None: as much as comes, like the next three."""
+    """What all model calls of the run may cost. None: as much as comes, like the next four."""
     budget_tokens: Annotated[int, Field(ge=1)] | None = None
+    call_usd: Annotated[float, Field(gt=0)] | None = None
     attempt_usd: Annotated[float, Field(gt=0)] | None = None
     task_usd: Annotated[float, Field(gt=0)] | None = None
     """What one task may cost, all its attempts together."""

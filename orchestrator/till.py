@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def caps_of(limits: Limits) -> Caps:
     """What the limits say that may be spent."""
     return Caps(
+        call=Cap(usd=limits.call_usd),
         attempt=Cap(usd=limits.attempt_usd),
         task=Cap(usd=limits.task_usd),
         run=Cap(tokens=limits.budget_tokens, usd=limits.budget_usd),

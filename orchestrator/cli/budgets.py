@@ -38,6 +38,9 @@ TaskUsdOption = Annotated[
 AttemptUsdOption = Annotated[
     str | None, typer.Option("--attempt-usd", metavar="USD", help="What each attempt may cost.")
 ]
+CallUsdOption = Annotated[
+    str | None, typer.Option("--call-usd", metavar="USD", help="What each model call may cost.")
+]
 NONE = "none"
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 
@@ -75,6 +78,7 @@ def budgets_typed(
     budget_tokens: str | None,
     task_usd: str | None,
     attempt_usd: str | None,
+    call_usd: str | None = None,
 ) -> dict[str, float | None]:
     """The limits that a person named, by their names; None takes one away."""
     typed: dict[str, float | None] = {}
@@ -82,6 +86,7 @@ def budgets_typed(
         ("budget_usd", budget_usd),
         ("task_usd", task_usd),
         ("attempt_usd", attempt_usd),
+        ("call_usd", call_usd),
     ):
         if text is not None:
             typed[name] = parse_usd(text, f"--{name.replace('_', '-')}")

@@ -96,8 +96,9 @@ class ModelPlanner:
             self.told(f"asking {worker.models[0]}, who sees commit {known.commit[:10]}")
             async with self._access(worker) as (access, opened):
                 try:
-                    looking = _Looking(self, goal, options, worker, access, Path(folder), known)
-                    return await looking.planned(lambda: usage_of(opened))
+                    where = Path(folder)
+                    looking = _Looking(self, goal, options, worker, access, opened, where, known)
+                    return await looking.planned()
                 finally:
                     self.told(f"planning came to {usage_of(opened)}")
 
@@ -151,7 +152,7 @@ class ModelPlanner:
         limits, model = settings.limits, worker.models[0]
         provider, _ = split_model(model)
         usd = settings.plan_budget_usd or limits.budget_usd
-        caps = Caps(run=Cap(tokens=limits.budget_tokens, usd=usd))
+        caps = Caps(call=Cap(usd=limits.call_usd), run=Cap(tokens=limits.budget_tokens, usd=usd))
         caller = Caller("planning", "plan", 1, self.name, "plan")
         with Pacer(pace_folder(environ)) as pacer:
             async with (
@@ -175,11 +176,13 @@ class _Looking:
     options: PlanOptions
     worker: ModelWorkerSettings
     access: ModelAccess
+    opened: Access
+    """What becomes of it."""
     folder: Path
     known: Discovery
     asked: list[str] = field(default_factory=list)
 
-    async def planned(self, usage: Callable[[], str]) -> Planned:
+    async def planned(self) -> Planned:
         """The plan; OrchError where none came of it."""
         planner = self.planner
         if planner.ask is not None:
@@ -205,7 +208,7 @@ class _Looking:
         comments = comments_of(
             self.worker.models[0],
             self.known.commit,
-            usage(),
+            usage_of(self.opened),
             (*self.known.found, *drafted.facts),
             drafted.questions,
             (*self.known.said, *([refined.words] if refined else [])),
@@ -247,7 +250,7 @@ class _Looking:
     def _failure(self, answer: Answer[T]) -> OrchError:
         model = self.worker.models[0]
         if answer.cause == "budget":
-            hint = "give it more: plan_budget_usd or budget_usd below [run]"
+            hint = f"give it more, below [run] in the settings: {self._more()}"
             if "price is not known" in answer.why:
                 hint = f'say what it costs: [[price]] with model = "{model}", or set budget_tokens'
             return OrchError(
@@ -260,6 +263,18 @@ class _Looking:
             return OrchError(f"{model} cannot be asked: {answer.why}", hint=hint, exit_code=1)
         hint = "say more in the goal, or plan by hand: orch plan GOAL --by-hand"
         return OrchError(f"{model} gave no plan: {answer.why}", hint=hint, exit_code=1)
+
+    def _more(self) -> str:
+        """A budget that would hold the call that did not fit."""
+        from orchestrator.review.spent import enough
+
+        opened, offered = self.opened, []
+        for one in opened.ended.short if opened.ended else ():
+            is_money = one.unit == "usd"
+            so_far = (opened.cost_usd or 0.0) if is_money else opened.tokens.total
+            name = "plan_budget_usd" if is_money else "budget_tokens"
+            offered.append(f"{name} = {enough(one.limit, so_far, one.needed):.10g}")
+        return ", ".join(offered) or "plan_budget_usd, budget_usd or call_usd"
 
     def _desk(self, name: str) -> Desk:
         from workers.model.desk import Desk

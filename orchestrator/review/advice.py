@@ -14,7 +14,7 @@ from ledger.model import BLOCKING_FINDINGS, FEWER_TESTS
 from orchestrator.policy.accepted import unaccepted, withdrawn
 from orchestrator.policy.flaky import too_flaky
 from orchestrator.policy.tip import red_tip
-from orchestrator.review.spent import questions, to_raise, to_raise_for_task
+from orchestrator.review.spent import questions, to_raise, to_raise_own
 from orchestrator.review.words import listed, short
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _tasks(state: RunState, run: str) -> list[Step]:
 
 def _raised(state: RunState, reached: BudgetReached, run: str) -> list[Step]:
     """Another try of a task whose own budget is used up: nothing but a larger one would help."""
-    more = to_raise_for_task(state, reached)
+    more = to_raise_own(state, reached)
     of_run = run.replace(" --run", "")
     return [
         Step(f"orch retry {reached.task} --later{run}", "let it be tried again"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ledger import events as e
 from ledger.model import BLOCKING_FINDINGS, FEWER_TESTS, Verdict
 from orchestrator.review.flakes import said_of_flake
-from orchestrator.review.spent import said_of_waits, said_of_worker, spent, to_raise
+from orchestrator.review.spent import said_of_waits, said_of_worker, spent, to_raise, to_raise_own
 from orchestrator.review.tested import counts_of
 from orchestrator.review.told import Told
 from orchestrator.review.words import Style, branch, count, duration, foreign, listed, short
@@ -221,12 +221,11 @@ def _model(event: e.Event, state: RunState) -> Line | None:
             why = f"the run's budget is reached: {foreign(event.why)}"
             return f"{event.task}  {why} (to go on: orch resume {to_raise(state)})", "ask"
         case e.BudgetReached(scope="call"):
-            return f"{event.task}  a call was too large: {foreign(event.why)}", "ask"
+            why = f"a call was too large: {foreign(event.why)}"
+            return f"{event.task}  {why} (more: orch resume {to_raise_own(state, event)})", "ask"
         case e.BudgetReached():
-            return (
-                f"{event.task}  the {event.scope}'s budget is reached: {foreign(event.why)}",
-                "ask",
-            )
+            why = f"the {event.scope}'s budget is reached: {foreign(event.why)}"
+            return f"{event.task}  {why} (more: orch resume {to_raise_own(state, event)})", "ask"
         case e.ProviderPaused(until=None):
             return f"run   goes on: {foreign(event.provider)} answers again", "plain"
         case e.ProviderPaused():

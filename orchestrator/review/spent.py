@@ -121,13 +121,17 @@ def to_raise(state: RunState) -> str:
     return " ".join(f"{option} {amount}" for option, amount in options.items())
 
 
-def to_raise_for_task(state: RunState, reached: BudgetReached) -> str:
-    """The option that raises the budget of each task, for one whose own is reached."""
-    before, needed = state.limits.task_usd or 1, 0.0
-    for one in reached.short:
-        if one.unit == "usd":
-            needed = one.needed
-    return f"--task-usd {enough(before, spent(state, reached.task).known_usd, needed):.10g}"
+def to_raise_own(state: RunState, reached: BudgetReached) -> str:
+    """The option that raises a budget which is not the run's: `--task-usd 2`."""
+    match reached.scope:
+        case "task":
+            before, so_far = state.limits.task_usd, spent(state, reached.task)
+        case "attempt":
+            before, so_far = state.limits.attempt_usd, spent(state, reached.task, reached.attempt)
+        case _:
+            before, so_far = state.limits.call_usd, Spent()
+    needed = sum(one.needed for one in reached.short if one.unit == "usd")
+    return f"--{reached.scope}-usd {enough(before or 1, so_far.known_usd, needed):.10g}"
 
 
 def enough(before: float, so_far: float, needed: float) -> float:

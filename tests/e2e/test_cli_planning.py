@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -226,7 +227,15 @@ def test_no_more_is_spent_than_the_budget_for_planning(user: User) -> None:
     with planner(user, drafts(), more=PRICE, run="plan_budget_usd = 0.0001") as model:
         said = user.orch("plan", "Mend the sums")
         assert said.exit_code == 4
-        assert "budget for planning is used up" in said.err and "plan_budget_usd" in said.err
+        assert "budget for planning is used up" in said.err
+        offered = re.search(r"hint: give it more, .*: (plan_budget_usd = [0-9.]+)\n", said.err)
+        assert offered, said
+        assert model.requests == []
+    with planner(user, drafts(), more=PRICE, run=offered[1]):
+        ended_with(user.orch("plan", "Mend the sums"), 0)
+    with planner(user, drafts(), more=PRICE, run="call_usd = 0.0001") as model:
+        said = user.orch("plan", "Mend the sums again")
+        assert said.exit_code == 4 and "call_usd" in said.err
         assert model.requests == []
     with planner(user, drafts(), run="budget_usd = 5") as model:
         said = user.orch("plan", "Mend the sums")

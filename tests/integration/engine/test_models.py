@@ -19,10 +19,11 @@ from ledger.model import (
 )
 from ledger.state import RunState
 from orchestrator.journal import Journal
-from orchestrator.persons import allow, answer, change_limits
+from orchestrator.persons import allow, answer, change_limits, retry
 from orchestrator.review.advice import next_steps
 from orchestrator.review.report import render_report
 from orchestrator.review.show import render_task
+from orchestrator.review.spent import to_raise_own
 from tests.support.project import Project, task
 from tests.support.served import served
 from workers.gateway import pulse
@@ -195,6 +196,25 @@ def test_a_task_whose_own_budget_is_used_up_is_given_up_and_others_go_on(
     assert "budget" in state.tasks["a"].note
     assert state.tasks["b"].status == "landed"
     assert state.finished is not None and state.finished.exit_code == 1
+
+
+def test_a_call_that_may_cost_too_much_does_not_leave_and_says_what_would_hold_it(
+    project: Project, serve: Serve
+) -> None:
+    server = serve(WRITES.format(task="a", text="a", more=""))
+    state = project.run(task("a", paths=("a.txt",)), call_usd=0.001, attempts=1)
+    assert state.tasks["a"].status == "failed", said_of(state, "a")
+    assert server.requests == []
+    (reached,) = [fact for fact in project.facts(state.run) if isinstance(fact, e.BudgetReached)]
+    assert reached.scope == "call" and reached.short[0].limit == 0.001
+    option, amount = to_raise_own(state, reached).split()
+    assert option == "--call-usd"
+    with project.store() as store:
+        limits = state.limits.model_copy(update={"call_usd": float(amount)})
+        change_limits(store, state.run, limits)
+        retry(store, state.run, "a")
+    state = project.drive(state.run)
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
 
 
 def test_what_an_engine_left_unsettled_is_spent(project: Project, serve: Serve) -> None:

@@ -25,6 +25,7 @@ check_rounds = 1
 budget_usd = 5
 budget_tokens = 2_000_000
 attempt_usd = 0.5
+call_usd = 0.1
 task_usd = 1.5
 plan_budget_usd = 0.25
 
@@ -96,6 +97,7 @@ def test_every_key_reaches_the_settings(checkout):
     limits = settings.limits
     assert (limits.budget_usd, limits.budget_tokens) == (5.0, 2_000_000)
     assert (limits.attempt_usd, limits.task_usd, limits.check_rounds) == (0.5, 1.5, 1)
+    assert limits.call_usd == 0.1
     coder = settings.workers["coder"]
     assert coder.models == ("cheap:small", "anthropic:large")
     assert (coder.window_tokens, coder.max_output_tokens, coder.timeout_s) == (200_000, 8_000, 600)
