@@ -46,7 +46,9 @@ PLAIN_KEYS = (
 )
 SANDBOX_KEYS = tuple(name for name in SandboxSettings.model_fields if name != "mode")
 RUN_KEYS = (*LIMIT_KEYS, *PREPARATION_KEYS, *PLAIN_KEYS, "sandbox")
-BUDGET_KEYS = ("budget_usd", "budget_tokens", "attempt_usd", "task_usd", "plan_budget_usd")
+BUDGET_KEYS = (
+    *("budget_usd", "budget_tokens", "call_usd", "attempt_usd", "task_usd", "plan_budget_usd"),
+)
 OWN_KEYS = (
     *("parallel", "gates_parallel", "worker", "planner", "workspaces", "min_free_gb", "sandbox"),
     *BUDGET_KEYS,

@@ -26,6 +26,7 @@ from ledger.model import (
     ModelWorkerSettings,
     NotifySettings,
     Preparation,
+    ProviderSettings,
     Settings,
 )
 
@@ -36,6 +37,7 @@ UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     Gate: frozenset({"stage", "timeout_s", "when", "pass_if", "junit"}),
     CommandWorker: frozenset({"timeout_s"}),
     ModelWorkerSettings: frozenset({"timeout_s", "window_tokens", "max_output_tokens"}),
+    ProviderSettings: frozenset({"parallel"}),
 }
 """Fields that start nothing, hand over nothing and open nothing."""
 _ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "name"})

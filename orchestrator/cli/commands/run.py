@@ -11,6 +11,7 @@ from orchestrator.cli.budgets import (
     AttemptUsdOption,
     BudgetTokensOption,
     BudgetUsdOption,
+    CallUsdOption,
     TaskUsdOption,
 )
 from orchestrator.cli.limits import (
@@ -42,6 +43,7 @@ def run(
     budget_tokens: BudgetTokensOption = None,
     task_usd: TaskUsdOption = None,
     attempt_usd: AttemptUsdOption = None,
+    call_usd: CallUsdOption = None,
     record: RecordOption = None,
     replay: ReplayOption = None,
     dry_run: Annotated[
@@ -123,6 +125,7 @@ def run(
             budget_tokens=budget_tokens,
             task_usd=task_usd,
             attempt_usd=attempt_usd,
+            call_usd=call_usd,
         ),
         allow_red_base=allow_red_base,
         base=base,
