@@ -21,6 +21,8 @@ Sha = str
 
 FEWER_TESTS = "fewer-tests"
 """What a task may be allowed beside paths: that fewer tests run than before."""
+LAST_GREEN = "last-green"
+"""In place of a revision: the newest commit of the branch that its gates are known to pass."""
 
 
 class Value(BaseModel):
@@ -225,6 +227,9 @@ class Settings(Value):
     """Who judges what others made, between check and land gates; a model worker."""
     plan_budget_usd: Annotated[float, Field(gt=0)] | None = None
     """What planning may cost; None: what the run may."""
+    daily_usd: Annotated[float, Field(gt=0)] | None = None
+    """What all runs of a day may cost together before automations start no more; None: no end."""
+    daily_tokens: Annotated[int, Field(ge=1)] | None = None
     fix: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     env: tuple[str, ...] = ()

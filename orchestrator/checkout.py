@@ -109,7 +109,7 @@ async def judge_checkout(
     judge = Judge(
         workplace=workplace,
         pool=pool,
-        started=_as_if_started(workplace, settings, content, name),
+        started=as_if_started(workplace, settings, content, name),
         known=known,
         git_threads=anyio.CapacityLimiter(GIT_THREADS),
         sandboxes=sandboxes,
@@ -134,7 +134,7 @@ async def judge_checkout(
     return tuple(verdicts)
 
 
-def _as_if_started(
+def as_if_started(
     workplace: Workplace, settings: Settings, content: Snapshot, name: str
 ) -> RunStarted:
     """What judging needs to know of a run: equal settings make equal keys of verdicts."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from ledger.events import Noticed, RunStarted
 from ledger.model import Identity, Limits, Plan, RunId, SandboxMode, Settings
 from ledger.store import Moved, Store
+from orchestrator.base import Base, newest_base
 from orchestrator.errors import OrchError
 from orchestrator.history import estimate
 from orchestrator.journal import Journal
@@ -35,6 +36,8 @@ class RunOptions:
     allow_red_base: bool = False
     accept: bool = False
     unattended: bool = False
+    automation: str = ""
+    """What starts it; empty: a person."""
     sandbox: SandboxMode | None = None
 
     def settings(self, settings: Settings) -> Settings:
@@ -63,15 +66,18 @@ def start_run(
     name: str,
     settings: Settings,
     options: RunOptions,
+    base: Base | None = None,
 ) -> RunId:
-    """Record a new run; its engine is another matter. Raises OrchError, writes nothing then."""
+    """Record a new run; its engine is another matter. Raises OrchError, writes nothing then.
+
+    `base`: where it begins, where that was chosen already, as `last-green` must be.
+    """
     from orchestrator import __version__
     from orchestrator.guidance.recording import left_out, look, record
     from orchestrator.hiding import hidden_in_plan, hiding_of, refuse_secrets
     from orchestrator.sandboxing import require_sandbox
     from orchestrator.verification.tools import platform_key
     from worktree.landing import name_conflict
-    from worktree.user import checkout_state
 
     git, user = workplace.git, workplace.user
     if conflict := name_conflict(git):
@@ -84,17 +90,12 @@ def start_run(
             "git does not know who you are, and orch commits in your name",
             hint="git config --global user.name 'You' && git config --global user.email you@...",
         )
-    base = git.resolve(plan.base or "HEAD")
-    target = checkout_state(workplace.repository, user).branch if plan.base is None else None
-    if plan.base is not None and is_branch_name(plan.base):
-        target = f"refs/heads/{plan.base}"
-        target = target if git.read_ref(target) else None
-    target = target.removeprefix("refs/heads/") if target else None
+    begin = base or newest_base(workplace, plan.base)
     rules = read_rules(workplace.checkout)
     settings = options.settings(settings)
     require_sandbox(settings.sandbox)
     hiding = hiding_of(workplace, settings)
-    found = look(workplace.checkout, git.list_files(base))
+    found = look(workplace.checkout, git.list_files(begin.commit))
     refuse_secrets(settings, hiding)
     # A ledger may have been moved away: what its runs made is still there, under their names.
     refs = git.list_refs("refs/orch/") | git.list_refs("refs/heads/orch/")
@@ -109,9 +110,9 @@ def start_run(
             run=run,
             plan=plan,
             settings=settings,
-            base=base,
-            base_tree=git.tree_of(base),
-            target=target,
+            base=begin.commit,
+            base_tree=git.tree_of(begin.commit),
+            target=begin.target,
             identity=Identity(name=user.name, email=user.email),
             signs=user.signing is not None,
             rules=rules,
@@ -122,6 +123,7 @@ def start_run(
             allow_red_base=options.allow_red_base,
             accept=options.accept,
             unattended=options.unattended,
+            automation=options.automation,
             orch_version=__version__,
         )
         try:
@@ -154,13 +156,6 @@ def read_rules(checkout: Path) -> str:
         )
     with path.open(encoding="utf-8", errors="replace") as file:
         return file.read(RULES_LIMIT)
-
-
-def is_branch_name(revision: str) -> bool:
-    """Whether a revision may be the name of a branch, rather than an expression."""
-    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./-]*", revision) is not None and (
-        ".." not in revision
-    )
 
 
 def new_run_id(words: str, day: date, taken: set[RunId]) -> RunId:

@@ -21,6 +21,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "stop": "Ask a run to end in order.",
         "wait": "Wait until a run changes or ends: for scripts and agents.",
     },
+    "By itself": {
+        "schedule": "List automations, say how they stand, or start one.",
+    },
     "Look": {
         "status": "Say where a run stands.",
         "show": "Tell a task, or a run, in full.",
