@@ -28,6 +28,7 @@ LOG_BYTES = 1 << 20
 """A log that is longer gives way to a new one, and is kept until that is as long."""
 
 Cause = Literal["schedule", "watch", "branch", "webhook", "resume"]
+"""`resume`: nothing new, but what is there goes on, or starts now that it may."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ def words_of(firing: Firing) -> tuple[str, ...]:
     """What is typed for a firing, after `orch`."""
     words = ["schedule", "run", firing.name]
     if firing.cause == "resume":
-        return (*words, "--resume")
-    words += ["--because", firing.cause]
+        return (*words, "--waiting")
+    words += ["--because", firing.because]
     if firing.due is not None:
         words += ["--due", repr(firing.due)]
     for path in told(firing.paths):

@@ -54,8 +54,8 @@ class Sources:
     """The settings' automations as they are now; OrchError where the settings are wrong."""
     settings_files: tuple[Path, ...]
     """They are read again when one of these has changed."""
-    cut_short: Callable[[Sequence[Automation]], Sequence[Firing]]
-    """What goes on, or waits, with nobody who drives it."""
+    left: Callable[[Sequence[Automation]], Sequence[Firing]]
+    """What was cut short, or may start now that it waited long enough."""
     wall: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
 
@@ -205,7 +205,7 @@ class Daemon:
 
     def _look_at_ledger(self) -> None:
         busy = {one.firing.name for one in self.children.under_way}
-        for firing in self.sources.cut_short(self.automations):
+        for firing in self.sources.left(self.automations):
             if firing.name not in busy:
                 self.fire(firing)
 
@@ -223,7 +223,7 @@ class Daemon:
         self.children.fire(firing)
 
     def _resume(self) -> None:
-        for firing in self.sources.cut_short(self.automations):
+        for firing in self.sources.left(self.automations):
             self.fire(firing)
 
     def _take(self, found: Sequence[Automation]) -> None:

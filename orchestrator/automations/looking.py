@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from ledger.automations import Automation
 from orchestrator.policy.paths import covered
 from orchestrator.workplace import Workplace
+from worktree.names import quoted
 
 if TYPE_CHECKING:
     from worktree.values import Repository
@@ -69,11 +70,12 @@ class Changes:
         return Changes(kept(self.added), kept(self.changed), kept(self.removed))
 
     def said(self) -> str:
-        """In words: `3 files added, 1 removed`."""
+        """In words: `src/a.py was added`, `4 files: 3 added, 1 removed`."""
         kinds = (("added", self.added), ("changed", self.changed), ("removed", self.removed))
+        if len(self.paths) == 1:
+            return f"{quoted(self.paths[0])} was {next(word for word, some in kinds if some)}"
         parts = [f"{len(some)} {word}" for word, some in kinds if some]
-        total = len(self.paths)
-        return f"{'a file' if total == 1 else f'{total} files'} changed: {', '.join(parts)}"
+        return f"{len(self.paths)} files: {', '.join(parts)}"
 
 
 @dataclass

@@ -20,13 +20,14 @@ from ledger.lock import EngineLock, EngineRunning, holder
 from orchestrator.automations.children import Child
 from orchestrator.automations.daemon import Daemon, Sources, lock_file
 from orchestrator.automations.due import next_of
+from orchestrator.automations.left import LeftOver
 from orchestrator.cli import output
 from orchestrator.cli.places import user_config_folder
-from orchestrator.config import LOCAL_FILE, USER_FILE, load_sourced
+from orchestrator.config import USER_FILE, load_sourced
 from orchestrator.errors import OrchError
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.review.words import clock, day
-from orchestrator.settings_rules import SHARED_FILE
+from orchestrator.settings_rules import LOCAL_FILE, SHARED_FILE
 from orchestrator.workplace import Workplace
 
 INTERRUPTED = 130
@@ -90,12 +91,8 @@ def _daemon(workplace: Workplace, only: frozenset[str], keep_awake: bool) -> Dae
         hint = f"did you mean '{close}'?" if close else f"known: {listed(known)}"
         raise OrchError(f"there is no automation '{name}'", hint=hint)
     workplace.place.make()
-    sources = Sources(automations, files, lambda found: cut_short(workplace, found))
+    sources = Sources(automations, files, LeftOver(workplace).look)
     return Daemon(workplace, sources, _say, keep_awake, only)
-
-
-def cut_short(workplace: Workplace, automations: Sequence[Automation]) -> Sequence[object]:
-    return ()
 
 
 async def _until_ended(daemon: Daemon, listening: socket.socket | None) -> tuple[Child, ...]:

@@ -8,7 +8,9 @@
    8th to the 14th. `LW` has no form: it wakes on each of a month's last days.
 4. For cron, names become numbers and `5/15` becomes `5-59/15`. What only we know (`L`, `#`) becomes
    each day.
-5. Cron has no time zones: where the line's is another one than the machine's, it wakes each hour,
+5. systemd passes over a time that the clock leaps over, so where clocks are set for summer it looks
+   each hour, too.
+6. Cron has no time zones: where the line's is another one than the machine's, it wakes each hour,
    or each quarter where the two are not whole hours apart.
 """
 
@@ -27,10 +29,11 @@ _NAMES = {name.upper(): str(number) for number, name in enumerate(_DAYS)}
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _NAMES |= {name: str(number) for number, name in enumerate(_MONTHS, 1)}
 _TOPS = (59, 23, 31, 12, 7)
+CATCH_UP = "*-*-* *:17:00"
 _HALF_YEAR_S = 182 * 86400
 
 
-def on_calendar(line: str, zone: str | None) -> tuple[str, ...]:
+def on_calendar(line: str, zone: str | None, now: float) -> tuple[str, ...]:
     """The OnCalendar expressions that together wake at each time of a cron line."""
     parsed = CronSim(line, a_day())
     clock = f"{_listed(parsed.hours, 24)}:{_listed(parsed.minutes, 60)}:00"
@@ -46,7 +49,8 @@ def on_calendar(line: str, zone: str | None) -> tuple[str, ...]:
     found = (
         f"{weekday + ' ' if weekday else ''}*-{months}{day} {clock}{ends}" for day, weekday in pairs
     )
-    return tuple(dict.fromkeys(found))
+    hourly = (CATCH_UP,) if _is_set(zone, now) else ()
+    return tuple(dict.fromkeys((*found, *hourly)))
 
 
 def cron_times(line: str, zone: str | None, now: float) -> str:
@@ -100,6 +104,12 @@ def _both(day: str, weekday: tuple[str, str]) -> tuple[str, str]:
 def _listed(numbers: Iterable[object], count: int) -> str:
     found = sorted(one for one in numbers if isinstance(one, int))
     return "*" if len(found) == count else ",".join(f"{one:02}" for one in found)
+
+
+def _is_set(zone: str | None, now: float) -> bool:
+    """Whether a zone's clock is set now and then, as for summer."""
+    where = load_zone(zone)
+    return offset_at(where, now) != offset_at(where, now + _HALF_YEAR_S)
 
 
 # --- cron ----------------------------------------------------------------------------------------

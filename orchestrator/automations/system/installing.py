@@ -243,7 +243,8 @@ def entry_of(automation: Automation) -> Entry:
     """An automation with a schedule, as the system is to keep it."""
     line, zone = automation.schedule, automation.time_zone
     assert line is not None
-    return Entry(automation.name, on_calendar(line, zone), cron_times(line, zone, time.time()))
+    now = time.time()
+    return Entry(automation.name, on_calendar(line, zone, now), cron_times(line, zone, now))
 
 
 def _put(path: Path, text: str) -> bool:

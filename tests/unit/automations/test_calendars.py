@@ -38,8 +38,10 @@ WIDER = ("0 0 LW * *", "0 0 */3 * mon#2")
 
 @pytest.mark.parametrize(("line", "expected"), EXACT.items())
 def test_a_cron_line_is_written_out_for_systemd(line, expected):
-    assert on_calendar(line, None) == expected
-    assert on_calendar(line, BERLIN) == tuple(f"{one} {BERLIN}" for one in expected)
+    assert on_calendar(line, "UTC", NOW) == tuple(f"{one} UTC" for one in expected)
+    # A time that the clock leaps over is none to systemd: there it is looked at each hour.
+    berlin = tuple(f"{one} {BERLIN}" for one in expected)
+    assert on_calendar(line, BERLIN, NOW) == (*berlin, "*-*-* *:17:00")
 
 
 def dues(line: str, count: int) -> list[float]:
@@ -71,7 +73,7 @@ def elapses(expression: str, count: int) -> list[float]:
 def test_systemd_wakes_at_each_time_of_the_line(line):
     count = 8
     expected = dues(line, count)
-    woken = sorted({at for one in on_calendar(line, "UTC") for at in elapses(one, 40)})
+    woken = sorted({at for one in on_calendar(line, "UTC", NOW) for at in elapses(one, 40)})
     assert set(expected) <= set(woken)
     if line in EXACT:
         assert woken[: len(expected)] == expected
@@ -102,8 +104,11 @@ def test_a_line_of_another_zone_wakes_whenever_it_is_due(monkeypatch):
     monkeypatch.setenv("TZ", "America/New_York")
     for zone in (BERLIN, "Asia/Kathmandu", "Australia/Lord_Howe"):
         minutes = {int(one) for one in cron_times("20 2 * * *", zone, NOW).split()[0].split(",")}
-        moment = NOW
+        moment, late = NOW, []
         for _ in range(400):  # over a year, with both zones' changes
             moment = next_due("20 2 * * *", zone, moment)
             local = datetime.fromtimestamp(moment, ZoneInfo("America/New_York"))
-            assert local.minute in minutes, (zone, local)
+            if local.minute not in minutes:
+                late.append(local)
+        # What a clock leaps over comes at the leap's end: it is caught up within the hour.
+        assert len(late) == (zone == BERLIN), (zone, late)

@@ -24,7 +24,7 @@ from orchestrator.automations.system.texts import (
 
 NIGHTLY = Entry("nightly", ("*-*-* 02:00:00",), "0 2 * * *")
 WEEKLY = Entry("weekly", ("Mon *-*-* 03:00:00",), "0 3 * * 1")
-ODD = "/home/a person/50% \"of\" it's $HOME\\now"
+ODD = '/home/a person/50% "of" it\'s $HOME\\now'
 BLOCK = render_block("key", [NIGHTLY, WEEKLY], "/state/look.sh")
 
 LINES = st.lists(
@@ -75,7 +75,9 @@ def test_cron_reads_a_path_with_everything_in_it_as_it_is(tmp_path: Path):
     odd.mkdir()
     script = odd / "look.sh"
     script.write_text('printf "%s\\n" "$@" > "$0.heard"\n')
-    line = next(one for one in render_block("k", [NIGHTLY], str(script)).splitlines() if " 2 " in one)
+    line = next(
+        one for one in render_block("k", [NIGHTLY], str(script)).splitlines() if " 2 " in one
+    )
     command = line.split(" ", 5)[5]
     assert "%" not in command.replace("\\%", "")
     # What cron does before a shell sees it.
