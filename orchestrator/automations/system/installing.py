@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -192,7 +193,10 @@ class System:
         if "no crontab for" in said:
             return b""
         # An empty answer for one that could not be read would throw away what others wrote.
-        raise OrchError(f"the crontab cannot be read: {said or 'crontab -l failed'}")
+        raise OrchError(
+            f"the crontab cannot be read: {said or 'crontab -l failed'}",
+            hint="nothing was written; see what crontab -l says",
+        )
 
     def _change_crontab(self, block: str) -> list[str]:
         before = self._crontab()
@@ -219,13 +223,16 @@ class System:
         return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
 
     def _run(self, *words: str, given: bytes = b"") -> None:
+        shown = shlex.join(words)
         try:
             done = self._done(words, given)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise OrchError(f"{' '.join(words)}: {error}") from error
+            raise OrchError(f"{shown}: {error}", hint=f"type it yourself: {shown}") from error
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip()
-            raise OrchError(f"{' '.join(words)} failed: {said or done.returncode}")
+            raise OrchError(
+                f"{shown} failed: {said or done.returncode}", hint=f"type it yourself: {shown}"
+            )
 
     def _done(self, words: Sequence[str], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         program = shutil.which(words[0], path=self.environ.get("PATH")) or words[0]
