@@ -6,7 +6,7 @@
    run went on, for one does.
 3. A trigger that is to start waits in the ledger before anything else happens, so no crash loses
    it; what starts, takes all that wait. After a firing, what came meanwhile is looked at.
-4. To replace what goes on, it is asked to end in order, and its end is waited for.
+4. To replace what goes on, it is asked to end in order; whoever fires it then starts what waits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ledger import heartbeat as h
 from ledger.automations import Automation
-from ledger.heartbeat_fold import Heartbeat
+from ledger.heartbeat_fold import Firing, Heartbeat
 from ledger.lock import EngineLock, EngineRunning, is_held
 from ledger.model import Settings
 from ledger.place import Place
@@ -136,27 +136,36 @@ class Fired:
             self.hands.tell(f"{beats.name}: another process fires it already")
             return 0
         found = self._record(beats, store, trigger, going_on=True)
-        if not isinstance(found, Replace):
+        if isinstance(found, Skip):
             return 0
-        self.hands.tell(f"{beats.name}: what goes on is asked to end")
-        deadline = time.monotonic() + ENDS_WITHIN_S
-        while time.monotonic() < deadline:
-            self._end_run(beats, store)
-            with self._locked(beats) as mine:
-                if mine:
-                    return self._fire(beats, store, None)
-            time.sleep(LOOK_EVERY_S)
-        raise OrchError(
-            f"automation {beats.name}: what goes on did not end within {ENDS_WITHIN_S:.0f} s",
-            hint=f"orch schedule status {beats.name}",
-            exit_code=4,
-        )
+        if isinstance(found, Replace):
+            self.hands.tell(f"{beats.name}: what goes on is asked to end")
+            self._end_open(beats, store)
+        # Whoever fires it starts what waits; but they may have looked for the last time just now.
+        with self._locked(beats) as mine:
+            return self._fire(beats, store, None) if mine else 0
 
-    def _end_run(self, beats: Beats, store: Store) -> None:
+    def _end_open(self, beats: Beats, store: Store) -> None:
+        """Have the firing that is open end in order, and wait for that."""
+        old = beats.state.open
+        deadline = time.monotonic() + ENDS_WITHIN_S
+        while old is not None and is_fired(self.workplace.place, beats.name):
+            firing = beats.catch_up().open
+            if firing is None or firing.number != old.number:
+                return
+            self._end_run(firing, store)
+            if time.monotonic() > deadline:
+                raise OrchError(
+                    f"automation {beats.name}: its last run did not end in {ENDS_WITHIN_S:.0f} s",
+                    hint=f"orch schedule status {beats.name}",
+                    exit_code=4,
+                )
+            time.sleep(LOOK_EVERY_S)
+
+    def _end_run(self, firing: Firing, store: Store) -> None:
         from orchestrator.persons import request_stop
 
-        firing = beats.catch_up().open
-        last = firing.last if firing else None
+        last = firing.last
         if last is None or last.run is None or last.ended:
             return
         state = load_state(store, last.run)
