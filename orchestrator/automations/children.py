@@ -5,7 +5,8 @@
 2. What it says is in a log of its automation's, outside the checkout.
 3. Of one automation at most two are under way: one works, the other waits its turn or is about to
    be told that it is not needed. What comes meanwhile is held and told to the next one, together.
-4. No child is given the secret of a webhook.
+4. Threads may fire and look at the same time.
+5. No child is given the secret of a webhook.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,9 +71,14 @@ class Children:
     said: Callable[[str], None]
     under_way: list[Child] = field(default_factory=list)
     held: dict[str, Firing] = field(default_factory=dict)
+    _one_at_a_time: threading.RLock = field(default_factory=threading.RLock)
 
     def fire(self, firing: Firing) -> None:
         """Start it, or hold it until one of its kind has ended."""
+        with self._one_at_a_time:
+            self._fire(firing)
+
+    def _fire(self, firing: Firing) -> None:
         if sum(one.firing.name == firing.name for one in self.under_way) >= MOST_AT_ONCE:
             before = self.held.get(firing.name)
             self.held[firing.name] = before.joined(firing) if before else firing
@@ -86,6 +93,10 @@ class Children:
 
     def look(self) -> None:
         """Tell of those that have ended, and start what was held for them."""
+        with self._one_at_a_time:
+            self._look()
+
+    def _look(self) -> None:
         for child in tuple(self.under_way):
             code = child.process.poll()
             if code is None:

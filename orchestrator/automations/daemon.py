@@ -79,6 +79,7 @@ class Daemon:
     _fired: dict[str, float | None] = field(default_factory=dict)
     _settings: object = None
     _reading: Reading | None = None
+    _watch_anew: bool = False
     _files: anyio.CancelScope | None = None
 
     def __post_init__(self) -> None:
@@ -106,6 +107,9 @@ class Daemon:
             try:
                 while True:
                     await anyio.to_thread.run_sync(self._look_guarded)
+                    if self._watch_anew and self._files is not None:
+                        self._watch_anew = False
+                        self._files.cancel()  # it begins anew, with the patterns of now
                     await anyio.sleep(LOOK_EVERY_S)
             finally:
                 self._awake.let_go()
@@ -170,8 +174,7 @@ class Daemon:
         if self.automations != before:
             names = ", ".join(one.name for one in self.automations) or "none"
             self.said(f"the settings have changed; automations now: {names}")
-            if self._files is not None:
-                self._files.cancel()  # and begin anew, with the new patterns
+            self._watch_anew = True
 
     def _look_at_schedules(self) -> None:
         fired: list[Firing] = []

@@ -8,6 +8,7 @@ import typer
 
 from orchestrator.cli.app import command_app
 from orchestrator.cli.options import JsonOption
+from orchestrator.cli.waking import KeepAwakeOption
 
 app = command_app(
     help="List automations, say how they stand, start or install them.", no_args_is_help=True
@@ -123,6 +124,7 @@ def run(
         bool,
         typer.Option("--waiting", help="Only go on with what was cut short, and start what waits."),
     ] = False,
+    keep_awake: KeepAwakeOption = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain lines, also on a terminal.")
     ] = False,
@@ -142,6 +144,7 @@ def run(
         ),
         by_person=not (because or due or paths or waiting),
         plain=plain,
+        keep_awake=keep_awake,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.automations.awake import Awake, held_by, kept_awake
-from tests.support.cli import wait_for
+from tests.support.cli import User, ended_with, wait_for
 
 INHIBIT = """#!/bin/sh
 # Does what systemd-inhibit does: runs the command that follows its options.
@@ -78,9 +78,7 @@ def test_where_it_is_not_possible_that_is_said_once(machine, tmp_path: Path):
     awake.hold()
     awake.hold()
     assert not awake.holds
-    assert said == [
-        "sleep is not held off: systemd-inhibit said: Failed to inhibit: Access denied"
-    ]
+    assert said == ["sleep is not held off: systemd-inhibit said: Failed to inhibit: Access denied"]
     refuses.unlink()
     bare = {"PATH": str(tmp_path / "bin")}
     with kept_awake(bare, "why", said.append):
@@ -95,3 +93,21 @@ def test_on_macos_caffeinate_does_it(machine, tmp_path: Path):
     words = held_by(machine, "why", "darwin")
     assert words[:3] == (str(tmp_path / "bin" / "caffeinate"), "-i", "-s")
     assert os.access(words[0], os.X_OK)
+
+
+def test_a_run_holds_off_sleep_and_says_where_it_cannot(tmp_path: Path):
+    user = User(tmp_path / "home")
+    user.plan("a")
+    program = tmp_path / "bin" / "systemd-inhibit"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
+    program.chmod(0o755)
+    user.environ["PATH"] = f"{program.parent}:{user.environ['PATH']}"
+    ended_with(user.orch("run", "--keep-awake"), 0, "sleep is not held off: systemd-inhibit said")
+    program.write_text(INHIBIT)
+    user.environ["HELD"] = str(tmp_path / "held")
+    user.plan("b")
+    said = user.orch("run", "--keep-awake")
+    ended_with(said, 0)
+    assert "sleep is not held off" not in said.words
+    assert not is_there(int((tmp_path / "held").read_text()))

@@ -76,7 +76,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def user(tmp_path: Path, path: str) -> Keeping:
-    user = Keeping(tmp_path / "home", name="50% \"of\" it's $HOME", environ={"PATH": path})
+    user = Keeping(tmp_path / "home", name='50% "of" it\'s $HOME', environ={"PATH": path})
     user.kept = user.home / "kept"
     user.settings(more=MORE)
     return user
