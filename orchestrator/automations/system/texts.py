@@ -22,6 +22,7 @@ PASSED_ON = (
 """Variables that the script sets as they were; none of them holds a secret."""
 CATCH_UP = "17 * * * *"
 """Cron does not make up for what a machine slept through: this does."""
+TOGETHER = 5
 UNSAYABLE = re.compile("[\x00-\x1f\x7f]")
 
 
@@ -130,13 +131,14 @@ def render_block(
     command = f"/bin/sh {shlex.quote(script)}{' --keep-awake' if keep_awake else ''}"
     command = command.replace("%", "\\%")
     quiet = "> /dev/null 2>&1"
-    names = " ".join(one.name for one in entries)
+    # A line of cron's holds a thousand characters.
+    names = [one.name for one in entries]
+    groups = [" ".join(names[at : at + TOGETHER]) for at in range(0, len(names), TOGETHER)]
     lines = [
         begin,
         "# Written by `orch schedule install`; `orch schedule remove` takes it away.",
         *(f"{one.cron} {command} {one.name} {quiet}" for one in entries),
-        f"{CATCH_UP} {command} {names} {quiet}",
-        f"@reboot {command} {names} {quiet}",
+        *(f"{when} {command} {some} {quiet}" for when in (CATCH_UP, "@reboot") for some in groups),
         end,
     ]
     return "\n".join(lines) + "\n"
