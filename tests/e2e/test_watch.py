@@ -97,8 +97,8 @@ def test_a_run_that_a_crash_cut_short_goes_on_by_itself(user, tmp_path):
     with user.typing("watch") as watch:
         pid = int(re.findall(r"process (\d+)", watch.hears("nightly: its time has come"))[0])
         wait_for(lambda: list(user.root.glob(".git/orch/runs/*/live")), 30)
-        # Ctrl-C ends the watching, and the run goes on.
-        watch.press(signal.SIGINT)
+        # Ctrl-C, which a terminal sends to all of its group, ends the watching; the run goes on.
+        os.killpg(watch.process.pid, signal.SIGINT)
         ended_with(watch.said(), 130, "goes on", f"process {pid}", "orch status --watch")
     os.kill(pid, 0)
     for each in user.processes():
