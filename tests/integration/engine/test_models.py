@@ -26,7 +26,7 @@ from orchestrator.review.show import render_task
 from orchestrator.review.spent import to_raise_own
 from tests.support.project import Project, task
 from tests.support.served import served
-from workers.gateway import pulse
+from workers.gateway import call, pulse
 
 WRITES = """
 [[turn]]
@@ -282,8 +282,9 @@ def test_a_limit_of_the_providers_is_waited_for_and_told(project: Project, serve
 
 @pytest.mark.parametrize("status", [401, 500])
 def test_a_provider_that_does_not_serve_is_not_the_tasks_fault(
-    project: Project, serve: Serve, status: int
+    project: Project, serve: Serve, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(call, "PAUSE_S", 0.02)
     serve(f"[[turn]]\nstatus = {status}\nrepeat = 0\n")
     state = project.run(task("a", paths=("a.txt",)))
     assert state.tasks["a"].charged == 0
@@ -327,6 +328,7 @@ def test_whatever_a_provider_does_no_work_is_lost_and_no_attempt_is_used_up(
     project: Project, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pulse, "ANSWER_BYTES", 1_000_000)
+    monkeypatch.setattr(call, "PAUSE_S", 0.02)
     serve("".join(THEN_WORKS.format(name=name, trouble=how) for name, how in TROUBLES.items()))
     state = project.run(*(task(name, paths=(f"{name}.txt",)) for name in TROUBLES), parallel=8)
     for name in TROUBLES:
