@@ -21,6 +21,7 @@ import anyio
 import anyio.to_thread
 
 from ledger.model import ModelWorkerSettings, Plan, Settings, Task, Value
+from orchestrator.base import newest_of
 from orchestrator.errors import OrchError
 from orchestrator.guidance.whole import whole_texts
 from orchestrator.hiding import known_values
@@ -107,7 +108,7 @@ class ModelPlanner:
         from orchestrator.mapping import make_map
 
         git = self.workplace.git
-        commit = git.resolve(base or "HEAD")
+        commit = git.resolve(newest_of(base))
         tree = folder / "tree"
         tree.mkdir()
         left_out = export_commit(git, commit, tree)
