@@ -11,6 +11,7 @@ import pytest
 from ledger import events as e
 from ledger.model import (
     BLOCKING_FINDINGS,
+    FEWER_TESTS,
     Gate,
     Limits,
     ModelWorkerSettings,
@@ -510,6 +511,22 @@ def test_what_a_checker_still_blocks_after_its_rounds_waits_for_a_person(
         allow(store, state.run, "a", BLOCKING_FINDINGS)
     state = project.drive(state.run)
     assert state.tasks["a"].status == "landed", said_of(state, "a")
+
+
+def test_who_is_asked_about_fewer_tests_hears_the_checker_too(
+    project: Project, serve: Serve
+) -> None:
+    project.commit({"t_1": "", "t_2": ""}, "two tests")
+    count = 'echo "$(ls t_* | wc -l) passed in 0.1s"'
+    project.gates = (Gate(name="tests", command=count, stage="check"),)
+    remove = WRITES_MORE.replace("date +%s%N >> a.txt", "rm -f t_1; echo x > a.txt")
+    serve(JUDGES.format(how="repeat = 0", what="It says too little.") + remove)
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt", "t_1")), rounds=1)
+    one = state.tasks["a"]
+    assert one.status == "held", said_of(state, "a")
+    assert state.to_allow(one) == (FEWER_TESTS, BLOCKING_FINDINGS)
+    assert "It says too little." in one.note and "'tests'" in one.note
 
 
 def test_a_checker_that_cannot_judge_lets_nothing_pass(project: Project, serve: Serve) -> None:
