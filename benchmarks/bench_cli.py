@@ -91,13 +91,12 @@ def finished_run(folder: Path, tasks: int) -> Path:
 def rows() -> list[Row]:
     """The figures of the command line."""
     root = finished_run(fresh_folder(), 200)
+    few = make_job(fresh_folder(), tasks=2, work_s=0, gate_s=0, parallel=2, gates_parallel=1)
     return [
         row("orch --version", ("--version",), "pass", "bare", 2.0, root),
         row("orch --help", ("--help",), "pass", "bare", 8.0, root),
         row("orch status, 200 tasks", ("status",), LIBRARIES, "libraries", 1.3, root),
-        without_models(
-            make_job(fresh_folder(), tasks=2, work_s=0, gate_s=0, parallel=2, gates_parallel=1)
-        ),
+        without_models(few),
     ]
 
 

@@ -21,10 +21,10 @@ Sha = str
 
 FEWER_TESTS = "fewer-tests"
 """What a task may be allowed beside paths: that fewer tests run than before."""
-BLOCKING_FINDINGS = "blocking-findings"
-"""And that it lands although a checker blocks it."""
 LAST_GREEN = "last-green"
 """In place of a revision: the newest commit of the branch that its gates are known to pass."""
+BLOCKING_FINDINGS = "blocking-findings"
+"""And that it lands although a checker blocks it."""
 
 
 class Value(BaseModel):
@@ -264,6 +264,9 @@ class Settings(Value):
     """Who judges what others made, between check and land gates; a model worker."""
     plan_budget_usd: Annotated[float, Field(gt=0)] | None = None
     """What planning may cost; None: what the run may."""
+    daily_usd: Annotated[float, Field(gt=0)] | None = None
+    """What all runs of a day may cost together before automations start no more; None: no end."""
+    daily_tokens: Annotated[int, Field(ge=1)] | None = None
     fix: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
