@@ -121,3 +121,17 @@ def test_a_command_that_holds_a_secret_is_refused(user: User) -> None:
     key = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" * 2
     own(user, f"[notify]\ncommand = 'curl -H {key} https://example.com'\n")
     refused(user.orch("run", "--notify"), 2, "command of [notify] holds")
+
+
+def test_an_engine_that_breaks_off_is_told_of(user: User) -> None:
+    """Somebody takes the ledger away in the night."""
+    with receiver() as server:
+        own(user, HOOK)
+        user.environ["TELL_ME"] = server.url
+        place = user.root / ".git/orch/ledger.sqlite"
+        user.settings(worker=f"mv {place} {place}.away; sleep 30")
+        said = user.orch("run", "--notify")
+        assert said.exit_code == 2, said
+    (got,) = server.received
+    assert got.json["level"] == "person" and "orch broke off" in got.json["title"]
+    assert got.json["next"][0].startswith("orch resume ")
