@@ -71,6 +71,7 @@ def test_it_can_be_tried_out(user: User) -> None:
     assert not (user.root / ".git/orch/ledger.sqlite").exists(), "it is no run"
 
 
+@pytest.mark.thorough
 def test_the_bell_of_a_terminal_rings(tmp_path: Path) -> None:
     here = Terminal(tmp_path)
     here.plan(("a", ()))
@@ -109,6 +110,7 @@ def test_a_command_that_everybody_shares_is_trusted_first(user: User) -> None:
         ("[[notify]]\nbell = true\n", "write: [notify]"),
     ],
 )
+@pytest.mark.sample(3)
 def test_what_is_wrong_in_it_is_told_with_its_line(user: User, text: str, words: str) -> None:
     own(user, text)
     said = user.orch("run")
@@ -123,6 +125,7 @@ def test_a_command_that_holds_a_secret_is_refused(user: User) -> None:
     refused(user.orch("run", "--notify"), 2, "command of [notify] holds")
 
 
+@pytest.mark.thorough
 def test_an_engine_that_breaks_off_is_told_of(user: User) -> None:
     """Somebody takes the ledger away in the night."""
     with receiver() as server:
