@@ -15,7 +15,9 @@ from ledger.model import CommandWorker, NotifySettings
 from orchestrator.hiding import hiding_of
 from orchestrator.journal import Journal
 from orchestrator.notify import Told, notify_end
+from orchestrator.notify.message import Message
 from orchestrator.notify.sending import refused_address
+from orchestrator.notify.shapes import discord
 from tests.support.project import Project, task
 from tests.support.receiver import receiver
 
@@ -142,6 +144,14 @@ def test_discord_is_sent_at_most_what_it_takes_and_nobody_is_mentioned(here: Pro
     assert body["allowed_mentions"] == {"parse": []} and body["flags"] == 4
     assert len(body["content"]) <= 2000 and "\\@everyone" in body["content"]
     assert "\n@everyone" not in body["content"]
+
+
+@pytest.mark.parametrize("length", range(996, 1003))
+def test_what_discord_would_refuse_is_cut_and_no_mark_is_left_half(length: int) -> None:
+    message = Message("p", "r", "failed", "t", ("_" * length,))
+    content = discord(message)["content"]
+    assert len(content) <= 2000
+    assert content.replace("\\_", "") in ("t\n", "t\n\n…")
 
 
 def test_ntfy_is_sent_a_body_and_headers(here: Project) -> None:
