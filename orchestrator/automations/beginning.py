@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ledger.automations import Automation
 from ledger.model import Plan, Settings, Sha
+from ledger.store import Store
 from orchestrator.base import Base, newest_base
 from orchestrator.workplace import Workplace
 
@@ -25,8 +26,20 @@ if TYPE_CHECKING:
 PATHS_TOLD = 200
 """More would drown what is wanted; the rest is counted."""
 
-BASES: Mapping[str, Callable[[Workplace, str | None], Base]] = {}
+BASES: Mapping[str, Callable[[Seeking], Base]] = {}
 """By the words of `base`: which commit is meant now, and the branch that it is of."""
+
+
+@dataclass(frozen=True)
+class Seeking:
+    """What is known where a base is looked for that is no revision."""
+
+    workplace: Workplace
+    store: Store
+    settings: Settings
+    plan: Plan | None
+    """None: it is made from that base."""
+    told: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -42,17 +55,23 @@ class NothingToDo(Exception):
 
 
 def begin(
-    workplace: Workplace, settings: Settings, automation: Automation, paths: tuple[str, ...]
+    workplace: Workplace,
+    store: Store,
+    settings: Settings,
+    automation: Automation,
+    paths: tuple[str, ...],
+    told: Callable[[str], None],
 ) -> Beginning:
     """The commit and the branch that it starts from, and the files it is about.
 
     NothingToDo where its goal is about files and there are none.
     """
-    revision = automation.base
-    if revision is None and automation.plan is not None:
-        revision = _planned(workplace, settings, automation.plan).base
-    find = BASES.get(revision or "", newest_base)
-    base = find(workplace, revision)
+    plan = _planned(workplace, settings, automation.plan) if automation.plan else None
+    revision = automation.base or (plan.base if plan else None)
+    if find := BASES.get(revision or ""):
+        base = find(Seeking(workplace, store, settings, plan, told))
+    else:
+        base = newest_base(workplace, revision)
     if "{paths}" in (automation.goal or "") and not paths:
         from orchestrator.policy.paths import covered
         from orchestrator.survey import files_of

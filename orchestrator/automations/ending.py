@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ledger.heartbeat import EndActionTaken
+from ledger.heartbeat import EndAction, EndActionTaken
 from orchestrator.errors import OrchError
-from orchestrator.policy.thermostat import Action
 
 if TYPE_CHECKING:
     from ledger.automations import Automation
@@ -35,7 +34,7 @@ ACTIONS: Mapping[str, Callable[[Ending], str]] = {}
 """By the words of `on_end`: does it, and says in a line what was done."""
 
 
-def act(ending: Ending, action: Action) -> EndActionTaken:
+def act(ending: Ending, action: EndAction) -> EndActionTaken:
     """Do it, and tell what came of it; what a person can put right is told, never raised."""
     try:
         good, said = True, _accept(ending) if action == "accept" else ACTIONS[action](ending)

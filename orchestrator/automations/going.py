@@ -167,7 +167,8 @@ class Going:
         asked = workers_of_run(self.settings, plan)
         refuse_missing_keys(self.settings, self.workplace.environ, asked)
         self.workplace.make_workspaces(self.settings.workspaces)
-        begin = Base(base, firing.started.target)
+        said = firing.started.said if base == firing.started.base else ""
+        begin = Base(base, firing.started.target, said)
         run = start_run(
             self.workplace, self.store, plan, automation.name, self.settings, options, begin
         )
