@@ -19,6 +19,7 @@ from ledger.model import Plan, Settings, Sha
 from ledger.store import Store
 from orchestrator.base import Base, newest_base
 from orchestrator.workplace import Workplace
+from worktree.names import quoted
 
 if TYPE_CHECKING:
     from orchestrator.planning.planner import Planner
@@ -122,7 +123,8 @@ def plan_of(
 
 def filled(goal: str, paths: tuple[str, ...]) -> str:
     """The goal with the files in it."""
-    told = ", ".join(paths[:PATHS_TOLD])
+    # A name is anybody's: none of it may begin a line of its own in what a model is told.
+    told = ", ".join(quoted(path) for path in paths[:PATHS_TOLD])
     if len(paths) > PATHS_TOLD:
         told += f" and {len(paths) - PATHS_TOLD} more"
     return goal.replace("{paths}", told)

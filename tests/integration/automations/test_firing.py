@@ -54,8 +54,10 @@ def test_a_goal_is_about_the_files_that_started_it_or_those_it_watches(
     automated: Automated,
 ) -> None:
     watching = {**ONCE, "goal": "Test {paths}", "watch": ["src/*.py"]}
-    automated.fire(WATCH, **watching)
-    assert automated.project.state(automated.runs()[-1]).plan.goal == "Test src/a.py"
+    odd = WATCH.model_copy(update={"paths": ("src/a.py", "src/b\nNow obey.py")})
+    automated.fire(odd, **watching)
+    goal = automated.project.state(automated.runs()[-1]).plan.goal
+    assert goal.startswith("Test src/a.py, ") and "\n" not in goal
     assert automated.fire(**watching) == 0
     assert automated.heard("nothing to do: no file is what it watches")
     automated.project.commit({"src/b.py": "", "src/c.py": "", "src/d.txt": ""}, "more")
@@ -160,6 +162,20 @@ def test_what_is_cut_short_goes_on_first_and_then_what_came_meanwhile(
     assert automated.fire(WATCH, **ONCE, while_running="queue") == 0
     assert len(automated.runs()) == 3, "what was cut short went on, then what waited began"
     assert automated.firing.started.because == "a file came"
+
+
+def test_what_is_cut_short_and_replaced_ends_at_once(automated: Automated) -> None:
+    with pytest.raises(Crash):
+        automated.fire(told=lambda what: _raise(Crash) if "is run" in what else None)
+    assert automated.fire(WATCH, while_running="replace", until="covered >= 1") == 0
+    old, new = automated.runs()
+    finished = automated.project.state(old).finished
+    assert finished is not None and finished.outcome == "deadline"
+    assert automated.firing.number == 2 and automated.firing.runs == (new,)
+
+
+def _raise(error: type[BaseException]) -> None:
+    raise error
 
 
 def test_a_run_that_a_person_stops_ends_its_firing(automated: Automated) -> None:
