@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.automations import Automation
-from ledger.model import Plan, Settings, Sha
+from ledger.model import LAST_GREEN, Plan, Settings, Sha, Task
 from ledger.store import Store
 from orchestrator.base import Base, newest_base
 from orchestrator.workplace import Workplace
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 PATHS_TOLD = 200
 """More would drown what is wanted; the rest is counted."""
-
-BASES: Mapping[str, Callable[[Seeking], Base]] = {}
-"""By the words of `base`: which commit is meant now, and the branch that it is of."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,20 @@ class Beginning:
 
     base: Base
     paths: tuple[str, ...]
+
+
+def _last_green(seeking: Seeking) -> Base:
+    """The newest commit that the gates are known to pass."""
+    from orchestrator.last_green import find_base
+
+    # Which gates the tasks of a plan name beside the run's own, only a plan in a file says.
+    plan = seeking.plan or Plan(goal="?", tasks=(Task(id="to-be-planned", prompt="?"),))
+    where = (seeking.workplace, seeking.store, seeking.settings)
+    return find_base(*where, plan, LAST_GREEN, seeking.told)
+
+
+BASES: Mapping[str, Callable[[Seeking], Base]] = {LAST_GREEN: _last_green}
+"""By the words of `base`: which commit is meant now, and the branch that it is of."""
 
 
 class NothingToDo(Exception):

@@ -11,6 +11,7 @@ import pytest
 
 from ledger import heartbeat as h
 from ledger.lock import EngineLock
+from ledger.model import NotifySettings
 from ledger.store import Store
 from orchestrator.automations.firing import is_fired, lock_of
 from orchestrator.errors import OrchError
@@ -109,6 +110,37 @@ def test_it_accepts_into_the_branch_that_it_names_and_into_no_other(automated: A
     assert automated.fire(**ONCE, accept=True, into="main") == 5
     assert automated.outcome == "person-needed" and project.git("rev-parse", "main") == main
     assert (project.root / "readme").read_text() == "a person's own\n"
+
+
+def test_it_starts_from_the_newest_commit_that_is_green(automated: Automated) -> None:
+    project = automated.project
+    automated.fire(**ONCE)
+    green = project.git("rev-parse", "main")
+    project.commit({"test.sh": "exit 1\n"}, "break it")
+    assert automated.fire(**ONCE, base="last-green") == 0
+    started = project.state(automated.runs()[-1]).started
+    assert (started.base, started.target) == (green, "main")
+    assert automated.heard("the newest that is known to be green")
+
+
+def test_at_the_end_a_person_is_told_once(automated: Automated) -> None:
+    heard = automated.folder / "heard"
+    command = NotifySettings(command=f"cat >> {heard}; echo . >> {heard}.times")
+    automated.more = {"notify": command}
+    assert automated.fire(until="covered >= 2", on_end=["notify"]) == 0
+    assert [(one.action, one.good) for one in automated.firing.actions] == [("notify", True)]
+    assert automated.runs()[-1] in heard.read_text()
+    assert (automated.folder / "heard.times").read_text() == ".\n"
+    automated.more = {}
+    assert automated.fire(**ONCE, on_end=["notify"]) == 0
+    assert automated.firing.actions[-1].said == "nobody was told: no [notify] says how"
+
+
+def test_without_a_sandbox_nothing_is_started_with_nobody_there(automated: Automated) -> None:
+    automated.project.sandbox = "none"
+    with pytest.raises(OrchError, match="no sandbox confines it"):
+        automated.fire(**ONCE)
+    assert automated.runs() == [] and automated.outcome == "failed"
 
 
 # --- crashes --------------------------------------------------------------------------------------
