@@ -95,6 +95,7 @@ def test_killed_in_the_middle_of_a_round_it_goes_on_by_itself_the_next_time(user
     user.wait_gone()
 
 
+@pytest.mark.thorough
 def test_two_typed_at_once_are_one_firing(user: User) -> None:
     go = user.home / "go"
     settle(user, f"while [ ! -e {go} ]; do sleep 0.1; done; {ONE_MORE}")
