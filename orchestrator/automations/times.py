@@ -163,6 +163,11 @@ def load_zone(name: str | None) -> tzinfo:
     return zone
 
 
+def a_day() -> datetime:
+    """A moment like any other, for who only takes a line apart."""
+    return _ANY_DAY
+
+
 def machine_zone_name() -> str | None:
     """The IANA name of the machine's own zone, None where it has another kind."""
     zone = _machine_zone()
@@ -186,7 +191,7 @@ def _next_passing(line: str, zone: tzinfo, after: float) -> float | None:
     """By rule 2: as if the offset stayed, from each change of it anew."""
     begin, limit = after, None
     while True:
-        offset = _offset(zone, begin)
+        offset = offset_at(zone, begin)
         local = datetime.fromtimestamp(begin, UTC).replace(tzinfo=None) + offset
         if limit is not None:
             local -= timedelta(microseconds=1)  # the moment of the change may be one of its own
@@ -205,13 +210,13 @@ def _next_change(zone: tzinfo, begin: float, end: float) -> float | None:
     before = begin
     while before < end:
         later = min(before + _STEP_S, end)
-        if _offset(zone, later) != _offset(zone, before):
+        if offset_at(zone, later) != offset_at(zone, before):
             low, high = before, later
             while high - low > 0.5:
                 middle = (low + high) / 2
                 low, high = (
                     (middle, high)
-                    if _offset(zone, middle) == _offset(zone, before)
+                    if offset_at(zone, middle) == offset_at(zone, before)
                     else (low, middle)
                 )
             return float(int(high))
@@ -232,7 +237,8 @@ def _moment(named: datetime, zone: tzinfo) -> float:
         local += _MINUTE
 
 
-def _offset(zone: tzinfo, at: float) -> timedelta:
+def offset_at(zone: tzinfo, at: float) -> timedelta:
+    """How far a zone's clock is ahead at a moment."""
     return datetime.fromtimestamp(at, zone).utcoffset() or timedelta()
 
 

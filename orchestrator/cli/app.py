@@ -22,7 +22,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "wait": "Wait until a run changes or ends: for scripts and agents.",
     },
     "By itself": {
-        "schedule": "List automations, say how they stand, or start one.",
+        "schedule": "List automations, say how they stand, start or install them.",
+        "watch": "Start runs by themselves: times, files, commits, webhooks.",
     },
     "Look": {
         "status": "Say where a run stands.",

@@ -84,6 +84,7 @@ def fire(
     *,
     by_person: bool,
     plain: bool,
+    keep_awake: bool = False,
 ) -> int:
     """Fire an automation in the foreground; the exit code."""
     from orchestrator.automations.beats import load_heartbeat
@@ -93,6 +94,7 @@ def fire(
     from orchestrator.cli.driving import drive_shown
     from orchestrator.cli.planned import sourced_of
     from orchestrator.cli.trusting import require_trust
+    from orchestrator.cli.waking import awake
     from orchestrator.runs import load_state
 
     workplace = open_here(environ_of(ctx))
@@ -108,7 +110,7 @@ def fire(
     def tell(what: str) -> None:
         output.narrate(foreign(what, 400))
 
-    with workplace.store() as store:
+    with workplace.store() as store, awake(workplace, wanted=keep_awake):
         asked = trigger(automation, load_heartbeat(store, name))
         fired = Fired(workplace, sourced.settings, automation, Hands(drive, tell))
         return fired.fire(store, asked)

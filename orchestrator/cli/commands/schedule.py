@@ -1,4 +1,4 @@
-"""`orch schedule`: list, status, run."""
+"""`orch schedule`: list, status, run, install, remove."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import typer
 
 from orchestrator.cli.app import command_app
 from orchestrator.cli.options import JsonOption
+from orchestrator.cli.waking import KeepAwakeOption
 
-app = command_app(help="List automations, say how they stand, or start one.", no_args_is_help=True)
+app = command_app(
+    help="List automations, say how they stand, start or install them.", no_args_is_help=True
+)
 
 
 def complete_automation(ctx: Any, args: list[str], incomplete: str) -> list[tuple[str, str]]:
@@ -41,15 +44,21 @@ def list_automations(ctx: typer.Context, as_json: JsonOption = False) -> int:
     """List the automations: what starts each, when next, and how its last start ended."""
     from orchestrator.cli import output
     from orchestrator.cli.automations import look
+    from orchestrator.cli.desk import open_here
+    from orchestrator.cli.installing import installed_where
+    from orchestrator.cli.options import environ_of
     from orchestrator.review.automations import render_list, standing_as_json
 
     found = look(ctx)
+    places = installed_where(open_here(environ_of(ctx)))
     if as_json:
-        output.answer_json({"automations": [standing_as_json(one) for one in found]})
+        tables = [{**standing_as_json(one), "installed": places.get(one.name)} for one in found]
+        output.answer_json({"automations": tables})
     elif not found:
         output.answer("no automations: add [[automation]] to .agent/orch.toml")
     else:
         output.answer(render_list(found, output.colour_answer))
+        output.narrate([f"{name} is installed in {where}" for name, where in places.items()])
     return 0
 
 
@@ -115,6 +124,7 @@ def run(
         bool,
         typer.Option("--waiting", help="Only go on with what was cut short, and start what waits."),
     ] = False,
+    keep_awake: KeepAwakeOption = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain lines, also on a terminal.")
     ] = False,
@@ -134,4 +144,59 @@ def run(
         ),
         by_person=not (because or due or paths or waiting),
         plain=plain,
+        keep_awake=keep_awake,
     )
+
+
+NamesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME...",
+        help="Automations; absent: all.",
+        show_default=False,
+        autocompletion=complete_automation,
+    ),
+]
+
+
+@app.command()
+def install(
+    ctx: typer.Context,
+    names: NamesArgument = None,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Show what would be written, and write nothing.")
+    ] = False,
+    keep_awake: Annotated[
+        bool, typer.Option("--keep-awake", help="Hold off sleep while their runs go on.")
+    ] = False,
+) -> int:
+    """Let the system keep the times of automations: systemd user timers, else the crontab.
+
+    What a machine slept through is caught up once. A second time changes nothing. No secret is
+    written down.
+    """
+    from orchestrator.cli.desk import open_here
+    from orchestrator.cli.installing import install
+    from orchestrator.cli.options import environ_of
+
+    workplace = open_here(environ_of(ctx))
+    return install(workplace, names or (), print_only=print_only, keep_awake=keep_awake)
+
+
+@app.command()
+def remove(
+    ctx: typer.Context,
+    names: NamesArgument = None,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Show what would be taken away, and leave it.")
+    ] = False,
+) -> int:
+    """Take automations of this repository out of the system's timers or crontab again.
+
+    Exactly what `orch schedule install` wrote goes; everything else stays byte for byte.
+    """
+    from orchestrator.cli.desk import open_here
+    from orchestrator.cli.installing import remove
+    from orchestrator.cli.options import environ_of
+
+    return remove(open_here(environ_of(ctx)), names or (), print_only=print_only)
