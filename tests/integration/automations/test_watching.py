@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -69,6 +70,19 @@ async def test_a_folder_that_is_moved_is_files_that_moved(user):
         await until(lambda: len(fired()) == 2)
         by_name = {one.name: one.paths for one in fired()}
         assert by_name == {"cover": ("src/a.py", "src/moved.py"), "added": ("src/moved.py",)}
+
+
+async def test_a_folder_that_is_made_anew_is_listened_to(user):
+    later = Automation(name="later", goal="x", watch=("later/*.py",), debounce_s=0.1)
+    narrow = COVER.model_copy(update={"debounce_s": 0.1})
+    async with watching(user, narrow, later) as fired:
+        shutil.rmtree(user.root / "src")
+        await until(lambda: len(fired()) == 1)
+        user.write({"src/deep/new.py": "x", "later/new.py": "x"})
+        await until(lambda: len(fired()) == 3)
+        user.write({"src/deep/more.py": "x", "later/more.py": "x"})
+        await until(lambda: len(fired()) == 5)
+        assert {one.paths for one in fired()[3:]} == {("src/deep/more.py",), ("later/more.py",)}
 
 
 async def test_what_orch_and_git_write_starts_nothing(user):
