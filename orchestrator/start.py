@@ -13,9 +13,11 @@ from ledger.events import Noticed, RunStarted
 from ledger.model import Identity, Limits, Plan, RunId, SandboxMode, Settings
 from ledger.store import Moved, Store
 from orchestrator.base import Base, newest_base
-from orchestrator.errors import OrchError
+from orchestrator.errors import OrchError, Problem, Problems
 from orchestrator.history import estimate
 from orchestrator.journal import Journal
+from orchestrator.policy.models import workers_of_run
+from orchestrator.policy.unattended import missing
 from orchestrator.workplace import Workplace
 from worktree.names import quoted
 
@@ -34,8 +36,13 @@ class RunOptions:
     budgets: Mapping[str, float | None] = field(default_factory=dict)
     """Limits on money and tokens by name; None takes away what the settings say."""
     allow_red_base: bool = False
+    base: str | None = None
+    """A revision in place of the plan's, or `last-green`."""
     accept: bool = False
+    into: str = ""
+    """The branch to accept into; empty: the target."""
     unattended: bool = False
+    notify: bool = False
     automation: str = ""
     """What starts it; empty: a person."""
     sandbox: SandboxMode | None = None
@@ -90,9 +97,11 @@ def start_run(
             "git does not know who you are, and orch commits in your name",
             hint="git config --global user.name 'You' && git config --global user.email you@...",
         )
-    begin = base or newest_base(workplace, plan.base)
+    begin = base or newest_base(workplace, options.base or plan.base)
     rules = read_rules(workplace.checkout)
     settings = options.settings(settings)
+    if options.unattended:
+        refuse_unattended(settings, plan, options)
     require_sandbox(settings.sandbox)
     hiding = hiding_of(workplace, settings)
     found = look(workplace.checkout, git.list_files(begin.commit))
@@ -122,6 +131,8 @@ def start_run(
             estimates=estimate(store, settings),
             allow_red_base=options.allow_red_base,
             accept=options.accept,
+            into=options.into,
+            notify=options.notify,
             unattended=options.unattended,
             automation=options.automation,
             orch_version=__version__,
@@ -136,6 +147,8 @@ def start_run(
             journal.append(
                 Noticed(what=what, hint="let workers have it by a variable: env = [...]")
             )
+        if begin.said:
+            journal.append(Noticed(what=begin.said, hint=begin.hint))
         for what in left_out(found):
             journal.append(Noticed(what=what, hint="orch skills check"))
         return run
@@ -156,6 +169,19 @@ def read_rules(checkout: Path) -> str:
         )
     with path.open(encoding="utf-8", errors="replace") as file:
         return file.read(RULES_LIMIT)
+
+
+def unattended_problems(settings: Settings, plan: Plan, options: RunOptions) -> tuple[Problem, ...]:
+    """What keeps a run from starting that nobody attends; whether commands are trusted apart."""
+    asked = workers_of_run(settings, plan)
+    found = missing(settings, asked, accept=options.accept, into=options.into)
+    return tuple(Problem("", None, one.what, one.hint) for one in found)
+
+
+def refuse_unattended(settings: Settings, plan: Plan, options: RunOptions) -> None:
+    """Problems where something is missing for a run that nobody attends."""
+    if problems := unattended_problems(settings, plan, options):
+        raise Problems(problems)
 
 
 def new_run_id(words: str, day: date, taken: set[RunId]) -> RunId:

@@ -26,7 +26,7 @@ from orchestrator.automations.ending import Ending, act
 from orchestrator.automations.scratch import measure
 from orchestrator.automations.today import cap_of_day, spent_today
 from orchestrator.base import Base
-from orchestrator.errors import WRONG_USE, OrchError
+from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems
 from orchestrator.policy.firing import is_empty, left, tighter
 from orchestrator.policy.thermostat import (
     Act,
@@ -37,6 +37,7 @@ from orchestrator.policy.thermostat import (
     StartRun,
     next_step,
 )
+from orchestrator.policy.unattended import missing
 from orchestrator.policy.until import parse_until, said_of_number
 from orchestrator.runs import load_state
 from orchestrator.workplace import Workplace
@@ -153,8 +154,6 @@ class Going:
         from orchestrator.start import RunOptions, start_run
 
         automation = firing.started.automation
-        told, paths = self.hands.tell, firing.started.paths
-        plan = plan_of(self.workplace, self.settings, automation, base, paths, told)
         limit = self._left(firing)
         budgets = {"budget_usd": limit.usd, "budget_tokens": limit.tokens}
         options = RunOptions(
@@ -163,11 +162,18 @@ class Going:
             unattended=True,
             automation=automation.name,
         )
+        told, paths = self.hands.tell, firing.started.paths
+        within = options.settings(self.settings)
+        planned = automation.plan is None and automation.for_each is None
+        if lacks := missing(within, (), plans=planned and within.planner is not None):
+            raise Problems(Problem("", None, one.what, one.hint) for one in lacks)
+        plan = plan_of(self.workplace, within, automation, base, paths, told)
         refuse_missing_copies(self.workplace.checkout, self.settings)
         asked = workers_of_run(self.settings, plan)
         refuse_missing_keys(self.settings, self.workplace.environ, asked)
         self.workplace.make_workspaces(self.settings.workspaces)
-        begin = Base(base, firing.started.target)
+        said = firing.started.said if base == firing.started.base else ""
+        begin = Base(base, firing.started.target, said)
         run = start_run(
             self.workplace, self.store, plan, automation.name, self.settings, options, begin
         )

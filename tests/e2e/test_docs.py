@@ -16,12 +16,15 @@ from typing import Any, get_args
 import pytest
 import typer
 
+from ledger.automations import Automation
 from ledger.events import EVENT_TYPES
+from ledger.heartbeat import BEAT_TYPES
 from ledger.model import (
     CommandWorker,
     Gate,
     Limits,
     ModelWorkerSettings,
+    NotifySettings,
     Preparation,
     Price,
     ProviderSettings,
@@ -191,7 +194,12 @@ def test_every_piece_of_toml_is_what_orch_reads(page: Path, block: str, tmp_path
 
 def rows(page: Path) -> dict[str, str]:
     """The first two cells of every row of the page's tables."""
-    found = re.findall(r"(?m)^\| `([^`|]+)` \| ([^|]*) \|", page.read_text("utf-8"))
+    return rows_of(page.read_text("utf-8"))
+
+
+def rows_of(text: str) -> dict[str, str]:
+    """The same of a part of one."""
+    found = re.findall(r"(?m)^\| `([^`|]+)` \| ([^|]*) \|", text)
     return dict(reversed(found))  # the first row of a name wins
 
 
@@ -215,8 +223,32 @@ def test_every_key_is_told_with_its_default() -> None:
         assert set(model.model_fields) <= set(told)
     assert set(SandboxSettings.model_fields) - {"mode"} <= set(told)
     text = (DOCS / "reference" / "files.md").read_text("utf-8")
+    notify = rows_of(text.partition("### [notify]")[2].partition("\n### ")[0])
+    for key, field in NotifySettings.model_fields.items():
+        if key in ("command", "env"):
+            assert f"`{key}`" in text.partition("### [notify]")[2].partition("\n### ")[0]
+        else:
+            assert notify[key] == {None: "none", False: "`false`"}.get(
+                field.default, f'`"{field.default}"`'
+            )
     assert ", ".join(f"`{key}`" for key in ("parallel", "gates_parallel", "worker")) in text
     assert all(f"`{key}`" in text for key in OWN_KEYS)
+
+
+def test_every_key_of_an_automation_is_told_with_its_default() -> None:
+    text = (DOCS / "reference" / "files.md").read_text("utf-8")
+    table = text.partition("### [[automation]]\n")[2].partition("\n### ")[0]
+    told = dict(re.findall(r"(?m)^\| `([^`|]+)` \| ([^|]*) \|", table))
+    assert list(told) == list(Automation.model_fields)
+    shown: dict[Any, str] = {(): "`[]`", False: "`false`"}
+    for key, field in Automation.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, str):
+            assert told[key] == f'`"{default}"`', key
+        elif isinstance(default, bool | tuple):
+            assert told[key] == shown[default], key
+        elif isinstance(default, float | int):
+            assert told[key] == f"{default:g}", key
 
 
 def test_every_key_of_a_script_is_told_with_its_default() -> None:
@@ -240,16 +272,17 @@ def test_the_page_of_the_events_is_as_the_code_says() -> None:
     made = runpy.run_path(str(DOCS / "build_reference.py"))["render_page"]()
     page = (DOCS / "reference" / "events.md").read_text("utf-8")
     assert page == made, "python docs/build_reference.py --write"
-    assert set(EVENT_TYPES) <= set(re.findall(r"(?m)^### (\w+)$", page))
+    assert set(EVENT_TYPES) | set(BEAT_TYPES) <= set(re.findall(r"(?m)^### (\w+)$", page))
 
 
 def test_the_glossary_holds_the_words_and_no_others() -> None:
     text = (DOCS / "reference" / "glossary.md").read_text("utf-8")
     words = re.findall(r"(?m)^\*\*(\w+)\*\*:", text)
     told = "Goal Plan Task Worker Attempt Workspace Gate Verdict Checker Candidate Land Result"
-    more = "Skill Digest Circle Trust Dialect Script Turn Provider Gateway Grant Budget"
-    more += " Reservation Question"
-    assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} Ledger Automation"
+    more = "Skill Digest Circle Base Trust Dialect Script Turn Provider Gateway Grant Budget"
+    more += " Reservation Question Unattended Notify"
+    last = "Ledger Automation Trigger Firing Measure"
+    assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} {last}"
 
 
 # --- what is told to be typed, typed ----------------------------------------------------------
