@@ -1,4 +1,4 @@
-"""A laptop that slept and clocks that were set, under a daemon that goes on; and what goes wrong."""
+"""A laptop that slept, clocks that were set, files that broke: under a daemon that goes on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from orchestrator.automations.left import LeftOver
 from orchestrator.config import load_sourced
 from orchestrator.errors import OrchError
 from orchestrator.workplace import open_workplace
+from tests.support.away import Away
 from tests.support.cli import User, wait_for
 
 NIGHTLY = (
@@ -60,8 +61,8 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    user = User(tmp_path)
-    user.settings(run="budget_usd = 1.0", more=NIGHTLY)
+    user = Away(tmp_path)
+    user.settings(more=NIGHTLY)
     return Machine(user)
 
 
@@ -80,6 +81,7 @@ def test_a_night_asleep_fires_once_and_a_clock_that_is_set_back_nothing(machine)
     assert "nightly: ended" in machine.passes(1)
 
 
+@pytest.mark.thorough
 def test_where_nothing_can_be_remembered_it_is_fired_once_all_the_same(machine):
     machine.passes(1)
     memory = memory_file(machine.daemon.workplace)
