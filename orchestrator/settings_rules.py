@@ -5,8 +5,7 @@
    what of automations in `automations.rules`.
 2. A person's own files may only say how much, with whom and who is told (`OWN_KEYS`, workers,
    providers, prices, `[notify]`, automations of their own), never what judges: gates, the checker,
-   set-up and protected
-   paths are the team's.
+   set-up and protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
    that is silently ignored would be worse than none. So is a value that would do nothing: a
    pattern where a name is meant, a variable that is never passed on.

@@ -51,7 +51,6 @@ def run(
         bool, typer.Option("--dry-run", help="Only check, and show what would happen.")
     ] = False,
     detach: DetachOption = False,
-    keep_awake: KeepAwakeOption = False,
     base: Annotated[
         str | None,
         typer.Option(
@@ -60,6 +59,7 @@ def run(
             help="Begin there; last-green: at the newest commit that the gates pass.",
         ),
     ] = None,
+    keep_awake: KeepAwakeOption = False,
     accept: Annotated[
         bool, typer.Option("--accept", help="Accept the result when all of it landed.")
     ] = False,
