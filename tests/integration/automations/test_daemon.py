@@ -1,4 +1,4 @@
-"""A laptop that slept, clocks that were set, files that broke: under a daemon that goes on."""
+"""Sleep, clocks that are set and files that break: under a daemon that goes on all the same."""
 
 from __future__ import annotations
 
