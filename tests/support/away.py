@@ -1,4 +1,4 @@
-"""A person who leaves: nothing asks them, so what goes on is confined by somebody else's sandbox."""
+"""A person who leaves: nothing asks them, and somebody else's sandbox confines what goes on."""
 
 from __future__ import annotations
 
