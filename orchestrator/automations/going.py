@@ -20,13 +20,14 @@ from ledger.books import Cap, Sum
 from ledger.heartbeat_fold import Firing, Round
 from ledger.model import Limits, RunId, Settings
 from ledger.store import Store
-from orchestrator.automations.beats import Beats
+from orchestrator.automations.beats import Beats, read_beats
 from orchestrator.automations.beginning import NothingToDo, plan_of
 from orchestrator.automations.ending import Ending, act
 from orchestrator.automations.scratch import measure
 from orchestrator.automations.today import cap_of_day, spent_today
 from orchestrator.base import Base
 from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems
+from orchestrator.journal import parse_row
 from orchestrator.policy.firing import is_empty, left, tighter
 from orchestrator.policy.thermostat import (
     Act,
@@ -139,13 +140,14 @@ class Going:
         """The run that was started for the newest round, where nothing told of it any more."""
         last = firing.last
         assert last is not None
-        known = set(firing.runs)
-        for stored in self.store.runs()[:RUNS_LOOKED_AT]:
-            if stored.started < last.started_at or stored.run in known:
-                continue
-            started = load_state(self.store, stored.run).started
-            if started.automation == self.beats.name and started.base == last.base:
-                return stored.run
+        told = (beat for beat, _ in read_beats(self.store, self.beats.name))
+        known = {beat.run for beat in told if beat.kind == "RoundRunStarted"}
+        for row in self.store.recent("RunStarted", RUNS_LOOKED_AT):
+            if row.run not in known:
+                started = parse_row(row)
+                assert started.kind == "RunStarted"
+                if started.automation == self.beats.name and started.base == last.base:
+                    return row.run
         return None
 
     def _start(self, firing: Firing, base: str) -> RunId:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.test_cli_planning import FILES, drafts
 from tests.support.cli import User, declined, ended_with, refused, wait_for
+from tests.support.served import served
 
 ONE_MORE = 'mkdir -p covered; n=$(ls covered | wc -l); echo x > "covered/$n.txt"'
 COVER = """
@@ -30,13 +32,14 @@ def user(tmp_path: Path) -> User:
     return one
 
 
-def settle(user: User, worker: str = ONE_MORE, automations: str = COVER) -> None:
+def settle(user: User, worker: str = ONE_MORE, automations: str = COVER, run: str = "") -> None:
     """Write settings with these automations, under a sandbox of somebody else's."""
     text = f"""
 [run]
 worker = "sh"
 min_free_gb = 0
 sandbox = "external"
+{run}
 
 [[gate]]
 name = "suite"
@@ -95,6 +98,7 @@ def test_killed_in_the_middle_of_a_round_it_goes_on_by_itself_the_next_time(user
     user.wait_gone()
 
 
+@pytest.mark.thorough
 def test_two_typed_at_once_are_one_firing(user: User) -> None:
     go = user.home / "go"
     settle(user, f"while [ ! -e {go} ]; do sleep 0.1; done; {ONE_MORE}")
@@ -125,7 +129,7 @@ def test_what_is_wrong_is_said_with_its_line_before_anything_is_run(user: User) 
     settle(user, automations=wrong)
     said = user.orch("schedule", "run", "cover")
     words = (
-        "orch.toml:18: 'schedule'",
+        "orch.toml:19: 'schedule'",
         "it never fires",
         "there is no measure 'cover'",
         "'covered'",
@@ -142,3 +146,42 @@ def test_what_is_wrong_is_said_with_its_line_before_anything_is_run(user: User) 
     assert "not measured: measure 'covered' of automation 'cover' says no number" in listed.words
     settle(user, automations="")
     ended_with(user.orch("schedule", "list"), 0, "cover not in settings")
+
+
+def test_a_goal_is_planned_by_the_planner_within_the_budget_of_the_automation(
+    tmp_path: Path,
+) -> None:
+    user = User(tmp_path / "home", files=FILES, models=True)
+    with served({"turn": [drafts()]}) as model:
+        planning = f"""
+[worker.thinker]
+kind = "model"
+model = "script:large"
+
+[provider.script]
+dialect = "anthropic"
+url = "{model.url}"
+
+[[price]]
+model = "script:large"
+input = 3
+output = 15
+
+[[automation]]
+name = "mend"
+goal = "Mend the sums"
+"""
+        works = 'for f in $(cat "$ORCH_PATHS_FILE"); do echo "# $ORCH_TASK" >> "$f"; done'
+        settle(user, works, planning, run='planner = "thinker"')
+        said = user.orch("schedule", "run", "mend")
+        refused(said, 2, "nothing limits what it spends on thinker")
+        assert not model.requests, "nobody is asked without a budget"
+        settle(user, works, planning + "budget_usd = 1.0\n", run='planner = "thinker"')
+        said = user.orch("schedule", "run", "mend")
+        ended_with(said, 0, "asking script:large", "planning came to", "mend: done")
+    status = user.orch("status", "--json").json
+    assert {task["id"]: task["status"] for task in status["tasks"]} == {
+        "fix-sum": "landed",
+        "name": "landed",
+    }
+    assert not list((user.root / ".agent/plans").glob("*")), "the checkout is the user's"

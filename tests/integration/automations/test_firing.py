@@ -196,6 +196,7 @@ def test_what_is_cut_short_goes_on_first_and_then_what_came_meanwhile(
     assert automated.firing.started.because == "a file came"
 
 
+@pytest.mark.thorough
 def test_what_is_cut_short_and_replaced_ends_at_once(automated: Automated) -> None:
     with pytest.raises(Crash):
         automated.fire(told=lambda what: _raise(Crash) if "is run" in what else None)
@@ -246,6 +247,7 @@ def test_while_another_process_fires_it_a_trigger_is_skipped_or_waits(
     assert len(automated.runs()) == 1 and automated.state.waiting is None
 
 
+@pytest.mark.thorough
 def test_what_came_while_it_went_on_is_started_after_it(automated: Automated) -> None:
     queue = {**ONCE, "while_running": "queue"}
     came: list[int] = []
