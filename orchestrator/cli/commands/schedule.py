@@ -84,17 +84,24 @@ def status(
     from orchestrator.automations.standing import find_standing
     from orchestrator.cli import output
     from orchestrator.cli.automations import look
+    from orchestrator.cli.desk import open_here
+    from orchestrator.cli.installing import installed_where
+    from orchestrator.cli.options import environ_of
     from orchestrator.review.automations import render_standing, standing_as_json
 
     found = look(ctx)
     if name is not None:
         found = (find_standing(found, name),)
+    places = installed_where(open_here(environ_of(ctx)))
     if as_json:
-        output.answer_json({"automations": [standing_as_json(one) for one in found]})
+        tables = [{**standing_as_json(one), "installed": places.get(one.name)} for one in found]
+        output.answer_json({"automations": tables})
     elif not found:
         output.answer("no automations: add [[automation]] to .agent/orch.toml")
     for one in () if as_json else found:
         output.answer(render_standing(one, output.colour_answer))
+        if one.name in places:
+            output.answer(f"  installed in {places[one.name]}")
     return 0
 
 

@@ -93,6 +93,7 @@ def test_a_crontab_gets_a_block_and_gives_it_back(user):
     assert user.crontab == first
     listed = user.orch("schedule", "list", "--json").json["automations"]
     assert [one["installed"] for one in listed] == ["the crontab", "the crontab", None]
+    ended_with(user.orch("schedule", "status", "nightly"), 0, "installed in the crontab")
     ended_with(user.orch("schedule", "remove", "weekly"), 0, "weekly: no longer by the crontab")
     assert b"nightly" in user.crontab and b"weekly" not in user.crontab
     ended_with(user.orch("schedule", "install", "weekly"), 0)

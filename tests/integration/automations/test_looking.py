@@ -88,6 +88,7 @@ def test_what_orch_accepted_starts_nothing_and_what_a_person_did_beside_it_does(
     assert looks.changes() == Changes(added=("src/d.py",))
 
 
+@pytest.mark.thorough
 def test_ten_thousand_files_are_one_look(user):
     looks = Looks(user)
     folder = user.root / "src/many"
