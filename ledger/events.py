@@ -82,6 +82,7 @@ from ledger.facts.run import (
     RunStarted,
     StopRequested,
 )
+from ledger.facts.servers import McpOutcome, McpToolCalled
 
 __all__ = [
     "EVENT_TYPES",
@@ -121,6 +122,8 @@ __all__ = [
     "Landed",
     "LandingIntended",
     "LimitsChanged",
+    "McpOutcome",
+    "McpToolCalled",
     "NewerFact",
     "Noticed",
     "PathAllowed",
@@ -169,6 +172,7 @@ Event = Annotated[
     | CallSettled
     | BudgetReached
     | ProviderPaused
+    | McpToolCalled
     | CandidateBuilt
     | PrefixCut
     | JudgingStarted

@@ -145,6 +145,8 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             evolve_candidate(state, event, at)
         case e.CallReserved() | e.CallSettled() | e.BudgetReached() | e.ProviderPaused():
             evolve_calls(state, event)
+        case e.McpToolCalled():
+            find_task(state, event.task)
         case e.HeadSentBack():
             evolve_sent_back(state, event)
         case e.FlakeSeen():
