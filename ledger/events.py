@@ -82,7 +82,7 @@ from ledger.facts.run import (
     RunStarted,
     StopRequested,
 )
-from ledger.facts.servers import McpOutcome, McpToolCalled
+from ledger.facts.servers import McpToolCalled
 
 __all__ = [
     "EVENT_TYPES",
@@ -122,7 +122,6 @@ __all__ = [
     "Landed",
     "LandingIntended",
     "LimitsChanged",
-    "McpOutcome",
     "McpToolCalled",
     "NewerFact",
     "Noticed",

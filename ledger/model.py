@@ -160,6 +160,14 @@ class ProviderSettings(Value):
     """The name of the variable that holds its key; None: it wants none."""
 
 
+McpOutcome = Literal[
+    "answered",
+    "refused",  # the server, or its tool, said that it could not be done
+    "lost",  # the server was not there, ended, said nothing in time, or said too much
+]
+"""What became of a call of a tool of an MCP server."""
+
+
 class McpServer(Value):
     """A server of tools (Model Context Protocol): how it is reached, and who may use what of it."""
 

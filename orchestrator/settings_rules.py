@@ -1,9 +1,11 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
-1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]` and `[[price]]`, with the
-   keys below and no others; what is said of models is in `model_rules`.
-2. A person's own files may only say how much and with whom (`OWN_KEYS`, workers, providers,
-   prices), never what judges: gates, the checker, set-up and protected paths are the team's.
+1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[mcp.NAME]` and
+   `[[price]]`, with the keys below and no others; what is said of models is in `model_rules`, of
+   MCP servers in `mcp_rules`.
+2. A person's own files may only say how much and with whom (`OWN_KEYS`, workers, providers, MCP
+   servers, prices), never what judges: gates, the checker, set-up and protected paths are the
+   team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
    that is silently ignored would be worse than none. So is a value that would do nothing: a
    pattern where a name is meant, a variable that is never passed on.
@@ -20,6 +22,7 @@ from pydantic import BaseModel
 
 from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
 from orchestrator.errors import Problem
+from orchestrator.mcp_rules import mcp_problems
 from orchestrator.model_rules import model_worker_problems, price_problems, provider_problems
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.policy.pattern import escape, pattern_problem
@@ -49,9 +52,9 @@ OWN_KEYS = (
     *("parallel", "gates_parallel", "worker", "planner", "workspaces", "min_free_gb", "sandbox"),
     *BUDGET_KEYS,
 )
-TABLES = ("run", "sandbox", "gate", "worker", "provider", "price")
+TABLES = ("run", "sandbox", "gate", "worker", "provider", "mcp", "price")
 
-LATER_TABLES = ("automation", "mcp")
+LATER_TABLES = ("automation",)
 KINDS = ("command", "model")
 LATER_KINDS = ("acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
 _PATTERN_KEYS = ("setup_inputs", "protected")
@@ -105,6 +108,12 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
             yield from _sandbox_problems(document, value)
         elif key == "provider":
             yield from provider_problems(document, value, own=own)
+        elif key == "mcp":
+            yield from mcp_problems(document, value)
+            for name, table in value.items():
+                if isinstance(table, dict):
+                    yield from _variable_problems(document, (key, name), table.get("env"))
+                    yield from _network_problems(document, (key, name, "network"), table)
         else:
             yield from _worker_problems(document, value)
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from ledger.facts.base import Fact
-from ledger.model import TaskId
+from ledger.model import McpOutcome, TaskId
 
 # --- servers of tools ---------------------------------------------------------------------------
-
-McpOutcome = Literal[
-    "answered",
-    "refused",  # the server, or its tool, said that it could not be done
-    "lost",  # the server was not there, ended, said nothing in time, or said too much
-]
 
 
 class McpToolCalled(Fact):

@@ -2,7 +2,8 @@
 
 1. What counts is what runs, and what it is handed or let at: gates, workers, fix and set-up
    commands; variables and files that are passed on; where workspaces lie; sandbox and network;
-   which models read the code, who serves them and by whose key.
+   which models read the code, who serves them and by whose key; which servers of tools there are,
+   who may use what of them, and what they are given.
 2. What only says when, how often or how long does not count (`UNCOUNTED`). A field that nobody
    has put there counts: a new setting is asked about until somebody has thought about it.
 3. A line says one thing, whole, and whose it is: a difference of two texts needs no context.
@@ -20,17 +21,25 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ledger.model import CommandWorker, Gate, ModelWorkerSettings, Preparation, Settings
+from ledger.model import (
+    CommandWorker,
+    Gate,
+    McpServer,
+    ModelWorkerSettings,
+    Preparation,
+    Settings,
+)
 
 UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     Settings: frozenset({"worker", "planner", "checker", "plan_budget_usd", "protected", "prices"}),
     Preparation: frozenset({"setup_inputs", "keep"}),
     Gate: frozenset({"stage", "timeout_s", "when", "pass_if", "junit"}),
     CommandWorker: frozenset({"timeout_s"}),
+    McpServer: frozenset({"timeout_s"}),
     ModelWorkerSettings: frozenset({"timeout_s", "window_tokens", "max_output_tokens"}),
 }
 """Fields that start nothing, hand over nothing and open nothing."""
-_ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "name"})
+_ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "mcp", "name"})
 """Fields that are told under a name of their own."""
 _WORDS = {"copy_files": "copy"}
 """The file's words, where they differ from the model's."""
@@ -45,6 +54,8 @@ def commands_of(settings: Settings) -> tuple[str, ...]:
         lines += _fields(f"worker {name}", worker)
     for name, provider in sorted(settings.providers.items()):
         lines += _fields(f"provider {name}", provider)
+    for name, server in sorted(settings.mcp.items()):
+        lines += _fields(f"mcp {name}", server)
     return tuple(lines)
 
 

@@ -87,6 +87,8 @@ class Desk:
         self.brief, self.surroundings = brief, surroundings
         self.env = self._environment()
         secrets = {**beyond_usual(self.env), **surroundings.secrets}
+        for server in surroundings.servers:
+            secrets |= server.secrets
         if surroundings.model is not None:
             secrets["the model's key"] = surroundings.model.key
         self.redactor = Redactor(secrets)
@@ -185,7 +187,7 @@ class Desk:
 
     async def search(self, regex: str, glob: str) -> str:
         """Lines that match."""
-        return await search_files(regex, glob, self._ground("search"))
+        return await search_files(regex, glob, self.ground("search"))
 
     async def load_skill(self, name: str, file: str) -> str:
         """A skill's instructions, or a file of it."""
@@ -229,7 +231,7 @@ class Desk:
             raise Unusable("the command is empty")
         if "\0" in command:
             raise Unusable("a command cannot hold a NUL character")
-        ground = self._ground("command")
+        ground = self.ground("command")
         most_s = max(1.0, min(timeout_s, LONGEST_COMMAND_S, self.left_s()))
         ended = await run_command(
             command,
@@ -279,7 +281,7 @@ class Desk:
                 " around it, and leave the secret as it is"
             )
 
-    def _ground(self, what: str) -> Ground:
+    def ground(self, what: str) -> Ground:
         """A mark and a log of its own for each child: children of one turn live side by side."""
         self._commands += 1
         folder = self._folder

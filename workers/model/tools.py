@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_ai import ModelRetry, RunContext, Tool, ToolFailed, ToolOutput
 
+from workers.mcp.catalogue import Offered
 from workers.model.desk import COMMAND_S, Desk, Failed
+from workers.model.servers import Servers
 
 Path = Annotated[str, Field(description="From the top of the workspace.")]
 Context = RunContext[Desk]
@@ -138,6 +140,26 @@ def making_tools() -> list[Tool[Desk]]:
     """All tools."""
     changing = (edit, write, run, check)
     return [*reading_tools(), *(Tool(one, sequential=True) for one in changing)]
+
+
+def server_tools(servers: Servers) -> list[Tool[Desk]]:
+    """The tools of MCP servers, as they were listed."""
+    return [_of_server(servers, one) for one in servers.catalogue.offered]
+
+
+def _of_server(servers: Servers, offered: Offered) -> Tool[Desk]:
+    # By position alone: an argument of the tool's may have the same name.
+    async def call(ctx: Context, /, **arguments: Any) -> str:
+        return await _perform(ctx, lambda _: servers.call(offered, arguments))
+
+    return Tool.from_schema(
+        call,
+        name=offered.name,
+        description=offered.description,
+        json_schema=offered.schema,
+        takes_ctx=True,
+        sequential=not offered.read_only,
+    )
 
 
 def endings() -> list[type[str] | ToolOutput[Finished] | ToolOutput[Asked]]:
