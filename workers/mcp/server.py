@@ -101,10 +101,14 @@ class Server:
         """The tools that it has and that the settings allow; Unavailable."""
         from workers.mcp.catalogue import is_allowed
 
+        allowed = self._access.settings.tools
+        every = await self.every(tasks, ground)
+        return tuple(tool for tool in every if is_allowed(tool.name, allowed))
+
+    async def every(self, tasks: TaskGroup, ground: Ground) -> tuple[Listed, ...]:
+        """The tools that it has, allowed or not; Unavailable."""
         async with self._lock:
-            connection = await self._connected(tasks, ground)
-            allowed = self._access.settings.tools
-            return tuple(tool for tool in connection.tools if is_allowed(tool.name, allowed))
+            return (await self._connected(tasks, ground)).tools
 
     async def call(
         self,
