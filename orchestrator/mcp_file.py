@@ -65,6 +65,8 @@ def _described(checkout: Path, named: str, name: str) -> dict[str, Any]:
     if not path.is_relative_to(checkout.resolve()):
         raise _Wrong(f"'from': {named!r} is outside the checkout", 'write: from = ".mcp.json"')
     try:
+        if path.exists() and not path.is_file():
+            raise _Wrong(f"'from': {named!r} is not a file")
         with path.open("rb") as file:
             raw = file.read(SIZE_LIMIT_BYTES + 1)
         whole = json.loads(raw) if len(raw) <= SIZE_LIMIT_BYTES else None

@@ -1,6 +1,7 @@
 """The MCP servers of the settings, started once each as a worker would have them: for a person.
 
-1. They run in a workspace of the commit that is checked out, in the sandbox of a worker.
+1. They run in a workspace of the commit that is checked out, set up as for a worker, in its
+   sandbox.
 2. What they say of themselves is foreign: cleaned, bounded and without secrets. That a tool only
    reads is the server's own word.
 """
@@ -18,10 +19,12 @@ import anyio
 import anyio.to_thread
 
 from ledger.model import Settings
+from orchestrator.errors import OrchError
 from orchestrator.hiding import hiding_of
 from orchestrator.patience import patiently
 from orchestrator.sandboxing import Sandboxes, require_sandbox
 from orchestrator.servers import access_to
+from orchestrator.verification.preparation import prepare
 from orchestrator.workplace import Workplace
 from workers.environment import build_environment
 from workers.mcp.catalogue import is_allowed
@@ -76,6 +79,19 @@ async def look_at_servers(
         temporary = workspace.folder / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         env = build_environment(workplace.environ, temporary=temporary)
+        trouble = await prepare(
+            workspace,
+            settings.preparation,
+            kind="worker",
+            checkout=workplace.checkout,
+            environ=workplace.environ,
+            allowed=settings.env,
+            mark=f"{name}/setup",
+            log=workspace.folder / "setup.log",
+            confinement=sandboxes.for_setup(confinement),
+        )
+        if trouble:
+            raise OrchError(f"the workspace could not be made ready: {trouble}", hint="orch gate")
         names = tuple(sorted(settings.mcp))
         servers = access_to(settings, names, sandboxes, confinement, workplace.environ)
         with tempfile.TemporaryDirectory(prefix="orch-mcp-") as logs:

@@ -73,7 +73,8 @@ def test_a_schema_keeps_what_tells_a_model_how_to_call():
             "sql": {"type": "string", "description": "What\nto ask", "pattern": "(a+)+$"},
             "bad name": {"type": "string"},
             "rows": {"type": ["integer", "null"], "minimum": 1, "default": 10},
-            "how": {"enum": ["a", "b", {"c": 1}]},
+            "how": {"enum": ["a", "b", {"c": 1}, float("nan"), 10**400]},
+            "much": {"maximum": float("inf"), "minimum": 10**400, "default": float("nan")},
             "list": {"type": "array", "items": {"$ref": "https://example.com/x"}},
             "inner": {"properties": {"x": {"anyOf": [{"type": "string"}, {"type": "number"}]}}},
         },
@@ -87,6 +88,7 @@ def test_a_schema_keeps_what_tells_a_model_how_to_call():
             "sql": {"type": "string", "description": "What to ask"},
             "rows": {"anyOf": [{"type": "integer"}, {"type": "null"}], "minimum": 1, "default": 10},
             "how": {"enum": ["a", "b"]},
+            "much": {},
             "list": {"type": "array", "items": {}},
             "inner": {
                 "type": "object",

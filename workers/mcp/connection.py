@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Callable
@@ -49,6 +48,7 @@ GONE_S = 15.0
 _RESULT: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
     CallToolResult | InputRequiredResult
 )
+_TEXT: TypeAdapter[Any] = TypeAdapter(Any)
 # The library tells its logger of whatever a server does wrong, with what it said.
 logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
 
@@ -216,7 +216,7 @@ def _text_of(said: CallToolResult) -> str:
                 text = getattr(block.resource, "text", None)
                 parts.append(text if isinstance(text, str) else f"[data of {block.resource.uri}]")
     if not parts and said.structured_content is not None:
-        parts.append(json.dumps(said.structured_content, ensure_ascii=False, default=str))
+        parts.append(_TEXT.dump_json(said.structured_content, fallback=str).decode())
     return "\n".join(parts)
 
 

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -91,13 +92,20 @@ def _any(schema: Any, clean: Clean, depth: int) -> dict[str, Any]:
     if _is_plain(schema.get("default")) and "default" in schema:
         shown["default"] = _value(schema["default"], clean)
     for key in _NUMBERS & schema.keys():
-        if isinstance(schema[key], int | float) and not isinstance(schema[key], bool):
+        if _is_number(schema[key]):
             shown[key] = schema[key]
     return dict(sorted(shown.items()))  # the same however a server orders it
 
 
 def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float | bool)
+    return value is None or isinstance(value, str | bool) or _is_number(value)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that every reader of JSON takes."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) if isinstance(value, float) else abs(value) < 2**53
 
 
 def _value(value: Any, clean: Clean) -> Any:

@@ -86,9 +86,10 @@ class Desk:
         """The next round's brief and surroundings."""
         self.brief, self.surroundings = brief, surroundings
         self.env = self._environment()
-        secrets = {**beyond_usual(self.env), **surroundings.secrets}
+        self._secrets = dict(surroundings.secrets)
         for server in surroundings.servers:
-            secrets |= server.secrets
+            self._secrets |= server.secrets
+        secrets = {**beyond_usual(self.env), **self._secrets}
         if surroundings.model is not None:
             secrets["the model's key"] = surroundings.model.key
         self.redactor = Redactor(secrets)
@@ -242,7 +243,7 @@ class Desk:
             log=ground.log,
             log_limit_bytes=COMMAND_LOG_BYTES,
             on_line=self.surroundings.on_line,
-            secrets=self.surroundings.secrets,
+            secrets=self._secrets,
             confinement=ground.confinement,
         )
         output = await anyio.to_thread.run_sync(_take, ground.log)

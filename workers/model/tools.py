@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_ai import ModelRetry, RunContext, Tool, ToolFailed, ToolOutput
+from pydantic_core import SchemaValidator, core_schema
 
 from workers.mcp.catalogue import Offered
 from workers.model.desk import COMMAND_S, Desk, Failed
@@ -152,7 +153,7 @@ def _of_server(servers: Servers, offered: Offered) -> Tool[Desk]:
     async def call(ctx: Context, /, **arguments: Any) -> str:
         return await _perform(ctx, lambda _: servers.call(offered, arguments))
 
-    return Tool.from_schema(
+    tool: Tool[Desk] = Tool.from_schema(
         call,
         name=offered.name,
         description=offered.description,
@@ -160,6 +161,12 @@ def _of_server(servers: Servers, offered: Offered) -> Tool[Desk]:
         takes_ctx=True,
         sequential=not offered.read_only,
     )
+    # What it takes is for its server to say; that it is an object with names is for us.
+    tool.function_schema.validator = _OBJECT
+    return tool
+
+
+_OBJECT = SchemaValidator(core_schema.dict_schema(core_schema.str_schema()))
 
 
 def endings() -> list[type[str] | ToolOutput[Finished] | ToolOutput[Asked]]:

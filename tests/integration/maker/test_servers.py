@@ -132,6 +132,43 @@ async def test_requests_begin_alike_whatever_order_a_server_has(tmp_path):
     assert seen[0] == seen[1]
 
 
+async def test_arguments_are_objects_whatever_a_model_sends(tmp_path):
+    """No provider's library promises that; a list would end the attempt, not the call."""
+    from pydantic_ai import Agent
+    from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
+    from pydantic_ai.models.function import FunctionModel
+
+    from workers.model.desk import Desk
+    from workers.model.servers import Servers
+    from workers.model.tools import server_tools
+
+    sent = iter(["[1]", "null", "3", '{"ctx": 1, "self": 2, "text": "named like ours"}'])
+
+    def answer(messages, info):
+        args = next(sent, None)
+        part = ToolCallPart("mcp__db__echo", args) if args else TextPart("done")
+        return ModelResponse(parts=[part])
+
+    async with room(tmp_path, FINISH, servers=(server(),)) as it:
+        desk = Desk(it.brief, it.surroundings, window_tokens=128_000)
+        servers = Servers(desk)
+        with desk.working():
+            async with servers.working():
+                assert await servers.look(128_000) == ""
+                agent = Agent(
+                    FunctionModel(answer), tools=server_tools(servers), deps_type=Desk, retries=9
+                )
+                said = await agent.run("go", deps=desk)
+        parts = [part for message in said.all_messages() for part in message.parts]
+        results = [
+            part
+            for part in parts
+            if getattr(part, "tool_call_id", "") and part.part_kind != "tool-call"
+        ]
+        assert len(results) == 4
+        assert results[-1].content == "named like ours"
+
+
 async def test_descriptions_have_a_bounded_part_of_the_window(tmp_path):
     noticed: list[str] = []
     servers = (server("many"), server(name="small"))
