@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.jobs import ORCH, environ_for, make_job, orch
+from benchmarks.place import fresh_folder
 from benchmarks.rows import Row, print_table
 from ledger.store import Store
 from orchestrator.journal import Journal
@@ -65,13 +65,12 @@ def finished_run(folder: Path, tasks: int) -> Path:
 
 def rows() -> list[Row]:
     """The figures of the command line."""
-    with tempfile.TemporaryDirectory(prefix="orch-bench-") as name:
-        root = finished_run(Path(name), 200)
-        return [
-            row("orch --version", ("--version",), "pass", "bare", 2.0, root),
-            row("orch --help", ("--help",), "pass", "bare", 8.0, root),
-            row("orch status, 200 tasks", ("status",), LIBRARIES, "libraries", 1.3, root),
-        ]
+    root = finished_run(fresh_folder(), 200)
+    return [
+        row("orch --version", ("--version",), "pass", "bare", 2.0, root),
+        row("orch --help", ("--help",), "pass", "bare", 8.0, root),
+        row("orch status, 200 tasks", ("status",), LIBRARIES, "libraries", 1.3, root),
+    ]
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ from ledger.facts.run import (
     Estimates,
     LimitsChanged,
     Noticed,
+    Notified,
     RunFinished,
     RunOutcome,
     RunStarted,
@@ -125,6 +126,7 @@ __all__ = [
     "McpToolCalled",
     "NewerFact",
     "Noticed",
+    "Notified",
     "PathAllowed",
     "PrefixCut",
     "ProviderPaused",
@@ -156,6 +158,7 @@ Event = Annotated[
     | LimitsChanged
     | StopRequested
     | RunFinished
+    | Notified
     | Noticed
     | BaselineStarted
     | BaselineGateJudged

@@ -21,6 +21,8 @@ Sha = str
 
 FEWER_TESTS = "fewer-tests"
 """What a task may be allowed beside paths: that fewer tests run than before."""
+LAST_GREEN = "last-green"
+"""In place of a revision: the newest commit of the branch that its gates are known to pass."""
 
 
 class Value(BaseModel):
@@ -55,7 +57,7 @@ class Plan(Value):
 
     goal: str
     base: str | None = None
-    """A revision; absent: what the user's checkout is on."""
+    """A revision, or `last-green`; absent: what the user's checkout is on."""
     tasks: tuple[Task, ...] = Field(min_length=1)
 
     def task(self, task_id: TaskId) -> Task:
@@ -242,12 +244,30 @@ class Preparation(Value):
     """The same, for gates only."""
 
 
+class NotifySettings(Value):
+    """How a person is told of a run's end."""
+
+    command: str | None = None
+    """Run by `sh -c` as the user, in the checkout; it reads the message from its input."""
+    env: tuple[str, ...] = ()
+    """Names of variables of the user's environment that the command may see."""
+    webhook: str | None = None
+    """The name of the variable that holds the address to post to."""
+    shape: Literal["slack", "discord", "ntfy", "json"] = "json"
+    """Whose webhook it is."""
+    bell: bool = False
+    """Ring the terminal's bell, where there is one."""
+    when: Literal["always", "trouble"] = "always"
+    """`trouble`: only of a run that did not end with exit code 0."""
+
+
 class Settings(Value):
     """What `.agent/orch.toml` says, as it stood when the run started."""
 
     limits: Limits = Limits()
     preparation: Preparation = Preparation()
     sandbox: SandboxSettings = SandboxSettings()
+    notify: NotifySettings = NotifySettings()
     worker: str | None = None
     """The default worker's name."""
     planner: str | None = None

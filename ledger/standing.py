@@ -219,6 +219,8 @@ class RunState:
     flakes_told: int = 0
     """How many of them the run's end has told: who goes on knows of them."""
     notices: list[e.Noticed] = field(default_factory=list)
+    notified: e.Notified | None = None
+    """What a person was told last of its end."""
     accepted: list[e.Accepted] = field(default_factory=list)
     accepting: e.AcceptIntended | None = None
     blamed: int = 0

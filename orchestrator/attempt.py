@@ -33,6 +33,7 @@ from orchestrator.round import (
     Start,
     check,
     commit,
+    excludes_of,
     feedback_of,
     hash_of,
     round_finished,
@@ -41,6 +42,7 @@ from orchestrator.round import (
 from orchestrator.scene import Scene
 from orchestrator.verification.checker import Checked
 from orchestrator.verification.integrity import Head, look_at_head
+from orchestrator.verification.left_by_setup import look_at_left
 from orchestrator.verification.preparation import prepare
 from orchestrator.verification.telling import steady
 from workers.base import Report
@@ -160,6 +162,10 @@ async def _prepare(progress: Progress) -> None:
         )
     if trouble:
         raise OrchError(f"the workspace could not be made ready: {trouble}", hint="orch gate")
+    if scene.settings.preparation.setup:
+        progress.left = await scene.git(
+            look_at_left, scene.workplace.git, progress.workspace, excludes_of(scene)
+        )
     feedback = feedback_of(progress)
     scene.append(
         e.AttemptPrepared(

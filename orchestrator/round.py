@@ -31,6 +31,7 @@ from orchestrator.scene import Scene, advisory, gates_of
 from orchestrator.servers import access_to, recorder, servers_for
 from orchestrator.verification.boundaries import outside
 from orchestrator.verification.copies import copied_names, copied_secrets, copy_excludes
+from orchestrator.verification.left_by_setup import Left, left_excludes
 from orchestrator.verification.protected import leave_given
 from workers.base import Brief, ModelAccess, Report, Surroundings, Worker
 from workers.command import run_command
@@ -69,6 +70,8 @@ class Progress:
     port: int
     began: float
     worker: Worker
+    left: Left = field(default_factory=dict)
+    """What the set-up left in the workspace."""
     access: ModelAccess | None = None
     map: str = ""
     paths: tuple[str, ...] | None = None
@@ -199,6 +202,11 @@ async def work(progress: Progress, feedback: str | None) -> Report:
     return report
 
 
+def excludes_of(scene: Scene) -> str:
+    """What no commit of the run takes, as lines of an exclude file."""
+    return scene.state.started.excludes + copy_excludes(scene.settings.preparation)
+
+
 async def commit(progress: Progress) -> Committed | Unchanged | NotCommitted:
     """Commit what changed; its ref exists when this returns."""
     scene, order = progress.scene, progress.order
@@ -206,6 +214,7 @@ async def commit(progress: Progress) -> Committed | Unchanged | NotCommitted:
     if progress.head and progress.number > 1:
         kept = round_ref(run, order.task, order.attempt, progress.number - 1)
         await scene.git(git.update_refs, [RefUpdate(kept, progress.head, "any")])
+    excludes = excludes_of(scene) + left_excludes(progress.workspace, progress.left)
     committed = await scene.git(
         commit_workspace,
         git,
@@ -214,7 +223,7 @@ async def commit(progress: Progress) -> Committed | Unchanged | NotCommitted:
         ref=attempt_ref(run, order.task, order.attempt),
         message=_message(progress),
         author=scene.author,
-        excludes=scene.state.started.excludes + copy_excludes(scene.settings.preparation),
+        excludes=excludes,
     )
     progress.outside, progress.refusals, progress.verdicts = (), (), ()
     progress.findings = ()

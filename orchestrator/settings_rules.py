@@ -1,11 +1,11 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
-1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[mcp.NAME]` and
-   `[[price]]`, with the keys below and no others; what is said of models is in `model_rules`, of
+1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[mcp.NAME]`, `[[price]]`
+   and `[notify]`, with the keys below and no others; what is said of models is in `model_rules`, of
    MCP servers in `mcp_rules`.
-2. A person's own files may only say how much and with whom (`OWN_KEYS`, workers, providers, MCP
-   servers, prices), never what judges: gates, the checker, set-up and protected paths are the
-   team's.
+2. A person's own files may only say how much, with whom and who is told (`OWN_KEYS`, workers,
+   providers, MCP servers, prices, `[notify]`), never what judges: gates, the checker, set-up and
+   protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
    that is silently ignored would be worse than none. So is a value that would do nothing: a
    pattern where a name is meant, a variable that is never passed on.
@@ -24,6 +24,7 @@ from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettin
 from orchestrator.errors import Problem
 from orchestrator.mcp_rules import mcp_problems
 from orchestrator.model_rules import model_worker_problems, price_problems, provider_problems
+from orchestrator.notify_rules import notify_problems
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.policy.pattern import escape, pattern_problem
 from orchestrator.shape import shape_problems, type_in_words, unknown_key
@@ -52,7 +53,7 @@ OWN_KEYS = (
     *("parallel", "gates_parallel", "worker", "planner", "workspaces", "min_free_gb", "sandbox"),
     *BUDGET_KEYS,
 )
-TABLES = ("run", "sandbox", "gate", "worker", "provider", "mcp", "price")
+TABLES = ("run", "sandbox", "gate", "worker", "provider", "mcp", "price", "notify")
 
 LATER_TABLES = ("automation",)
 KINDS = ("command", "model")
@@ -100,12 +101,16 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
             else:
                 yield _wrong_table(document, key, value, '[[price]] with model = "..."')
         elif not isinstance(value, dict):
-            example = f"[{key}]" if key in ("run", "sandbox") else f"[{key}.NAME]"
+            example = f"[{key}]" if key in ("run", "sandbox", "notify") else f"[{key}.NAME]"
             yield _wrong_table(document, key, value, example)
         elif key == "run":
             yield from _run_problems(document, value, own)
         elif key == "sandbox":
             yield from _sandbox_problems(document, value)
+        elif key == "notify":
+            yield from notify_problems(document, value)
+            yield from _command_problems(document, (key,), value)
+            yield from _variable_problems(document, (key,), value.get("env"))
         elif key == "provider":
             yield from provider_problems(document, value, own=own)
         elif key == "mcp":

@@ -22,6 +22,7 @@ import anyio.to_thread
 
 from ledger.model import ModelWorkerSettings, Plan, Settings, Task, Value
 from ledger.place import state_folder
+from orchestrator.base import newest_of
 from orchestrator.errors import OrchError
 from orchestrator.hiding import known_values
 from orchestrator.planning.drafting import (
@@ -106,7 +107,7 @@ class ModelPlanner:
         from orchestrator.mapping import make_map
 
         git = self.workplace.git
-        commit = git.resolve(base or "HEAD")
+        commit = git.resolve(newest_of(base))
         tree = folder / "tree"
         tree.mkdir()
         left_out = export_commit(git, commit, tree)

@@ -74,6 +74,7 @@ def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line |
             | e.LimitsChanged()
             | e.StopRequested()
             | e.RunFinished()
+            | e.Notified()
             | e.Noticed()
             | e.RunCleaned()
         ):
@@ -132,6 +133,10 @@ def _run(event: e.Event, state: RunState) -> Line | None:
             return f"run   {event.outcome.replace('-', ' ')}{why}{cost}", (
                 "good" if event.exit_code == 0 else "bad"
             )
+        case e.Notified() if event.failed:
+            return f"run   you were not told: {foreign('; '.join(event.failed), 400)}", "ask"
+        case e.Notified():
+            return f"run   you were told ({listed(event.ways)})", "faint"
         case e.Noticed():
             about = event.task or "run  "
             hint = f" (hint: {foreign(event.hint)})" if event.hint else ""

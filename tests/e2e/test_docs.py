@@ -23,6 +23,7 @@ from ledger.model import (
     Limits,
     McpServer,
     ModelWorkerSettings,
+    NotifySettings,
     Preparation,
     Price,
     ProviderSettings,
@@ -193,7 +194,12 @@ def test_every_piece_of_toml_is_what_orch_reads(page: Path, block: str, tmp_path
 
 def rows(page: Path) -> dict[str, str]:
     """The first two cells of every row of the page's tables."""
-    found = re.findall(r"(?m)^\| `([^`|]+)` \| ([^|]*) \|", page.read_text("utf-8"))
+    return rows_of(page.read_text("utf-8"))
+
+
+def rows_of(text: str) -> dict[str, str]:
+    """The same of a part of one."""
+    found = re.findall(r"(?m)^\| `([^`|]+)` \| ([^|]*) \|", text)
     return dict(reversed(found))  # the first row of a name wins
 
 
@@ -221,6 +227,14 @@ def test_every_key_is_told_with_its_default() -> None:
     assert all(f"`{key}`" in of_servers for key in MCP_KEYS)
     assert f"`timeout_s` ({McpServer.model_fields['timeout_s'].default:g}:" in of_servers
     assert set(SandboxSettings.model_fields) - {"mode"} <= set(told)
+    notify = rows_of(text.partition("### [notify]")[2].partition("\n### ")[0])
+    for key, field in NotifySettings.model_fields.items():
+        if key in ("command", "env"):
+            assert f"`{key}`" in text.partition("### [notify]")[2].partition("\n### ")[0]
+        else:
+            assert notify[key] == {None: "none", False: "`false`"}.get(
+                field.default, f'`"{field.default}"`'
+            )
     assert ", ".join(f"`{key}`" for key in ("parallel", "gates_parallel", "worker")) in text
     assert all(f"`{key}`" in text for key in OWN_KEYS)
 
@@ -253,8 +267,8 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     text = (DOCS / "reference" / "glossary.md").read_text("utf-8")
     words = re.findall(r"(?m)^\*\*(\w+)\*\*:", text)
     told = "Goal Plan Task Worker Attempt Workspace Gate Verdict Checker Candidate Land Result"
-    more = "Skill Digest Circle Trust Dialect Script Turn Provider Gateway Grant Budget"
-    more += " Reservation Question Server"
+    more = "Skill Digest Circle Base Trust Dialect Script Turn Provider Gateway Grant Budget"
+    more += " Reservation Question Server Unattended Notify"
     assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} Ledger Automation"
 
 

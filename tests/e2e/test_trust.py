@@ -231,7 +231,7 @@ def test_a_person_is_shown_the_difference_and_says_yes_once(used: Pulled) -> Non
 
 def test_an_unattended_run_asks_nobody_even_at_a_terminal(used: Pulled) -> None:
     used.pull()
-    said = used.at_screen("run", "--unattended")
+    said = used.at_screen("run", "--unattended", "--sandbox", "external")
     assert said.exit_code == 5 and QUESTION not in said.out, said
     assert not used.ran.exists()
 
@@ -268,11 +268,11 @@ def test_what_was_typed_before_the_question_is_no_answer_to_it(used: Pulled) -> 
 
 def test_an_unattended_run_asks_nobody_who_happens_to_be_there(used: Pulled) -> None:
     used.pull()
-    said = used.at_screen("run", "--unattended")
+    said = used.at_screen("run", "--unattended", "--sandbox", "external")
     assert said.exit_code == 5 and "+gate evil" in said.out and QUESTION not in said.out, said
     assert not used.ran.exists()
     assert used.orch("trust", "--yes").exit_code == 0
-    assert used.orch("run", "--unattended").exit_code == 0
+    assert used.orch("run", "--unattended", "--sandbox", "external").exit_code == 0
 
 
 def test_a_job_in_the_background_is_refused_and_not_stopped(used: Pulled) -> None:

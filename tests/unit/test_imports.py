@@ -274,7 +274,7 @@ def test_pure_modules_define_nothing_that_waits():
     [
         ("rich", PRINTERS),
         ("sqlite3", ("ledger.store", "ledger.schema", "ledger.connection")),
-        ("httpx", ("workers.gateway.upstream",)),
+        ("httpx", ("workers.gateway.upstream", "orchestrator.notify.sending")),
         ("genai_prices", ("workers.gateway.prices",)),
     ],
 )
