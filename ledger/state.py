@@ -43,7 +43,7 @@ from ledger.standing import TipMove as TipMove
 from ledger.standing import TreeRecord as TreeRecord
 from ledger.standing import head_commits as head_commits
 from ledger.standing import require
-from ledger.task_fold import evolve_attempt, find_task, renew, settle, spread
+from ledger.task_fold import attempt_under_way, evolve_attempt, find_task, renew, settle, spread
 from ledger.task_fold import longest_paths as longest_paths
 from ledger.task_fold import reindex as reindex
 from ledger.tip_fold import evolve_tip, start_over
@@ -148,7 +148,7 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
         case e.CallReserved() | e.CallSettled() | e.BudgetReached() | e.ProviderPaused():
             evolve_calls(state, event)
         case e.McpToolCalled():
-            find_task(state, event.task)
+            attempt_under_way(state, event.task, event.attempt)
         case e.HeadSentBack():
             evolve_sent_back(state, event)
         case e.FlakeSeen():
