@@ -27,6 +27,8 @@ from workers.text import clean_line
 
 LEAVE_S = 1.0
 """How long it may take to leave when its input is closed."""
+END_S = 5.0
+"""How long it may live on after it has closed its output."""
 GRACE_S = 1.0
 LONGEST_S = 24 * 3600.0
 LOG_BYTES = 64 * 1024
@@ -92,7 +94,7 @@ async def piped(program: Program, guard: Guard) -> AsyncIterator[tuple[Any, Any]
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(live)
-            tasks.start_soon(_listen, from_it.fileno(), incoming, guard)
+            tasks.start_soon(_listen, from_it.fileno(), incoming, guard, gone)
             tasks.start_soon(tell)
             try:
                 yield read, written
@@ -115,7 +117,10 @@ def _pipe(held: contextlib.ExitStack) -> tuple[Any, Any]:
 
 
 async def _listen(
-    source: int, incoming: MemoryObjectSendStream[SessionMessage | Exception], guard: Guard
+    source: int,
+    incoming: MemoryObjectSendStream[SessionMessage | Exception],
+    guard: Guard,
+    gone: anyio.Event,
 ) -> None:
     """Take its lines until it has said all, or too much."""
     line = bytearray()
@@ -136,8 +141,9 @@ async def _listen(
             guard.end(str(error))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             pass  # nobody listens any more
-    # Whoever has closed its output may be about to say how it ended.
-    await anyio.sleep(LEAVE_S)
+    # Whoever has closed its output is mostly about to end, and how it does says more.
+    with anyio.move_on_after(END_S):
+        await gone.wait()
     guard.ended("it closed its output")
 
 

@@ -8,6 +8,8 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.integration.maker.support import (
     FINISH,
     call,
@@ -169,6 +171,7 @@ async def test_arguments_are_objects_whatever_a_model_sends(tmp_path):
         assert results[-1].content == "named like ours"
 
 
+@pytest.mark.thorough
 async def test_descriptions_have_a_bounded_part_of_the_window(tmp_path):
     noticed: list[str] = []
     servers = (server("many"), server(name="small"))

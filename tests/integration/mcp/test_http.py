@@ -131,6 +131,7 @@ async def test_no_header_goes_elsewhere(here: Room) -> None:
     assert site.seen[0][2]["authorization"] == f"Bearer {TOKEN}"
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("how", "why"),
     [

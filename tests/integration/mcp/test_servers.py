@@ -87,6 +87,7 @@ async def test_one_that_floods_is_over(here: Room, tool: str, why: str) -> None:
         assert await held.call("echo", text="again") == "again"
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     ("command", "why"),
     [
