@@ -23,6 +23,8 @@ FEWER_TESTS = "fewer-tests"
 """What a task may be allowed beside paths: that fewer tests run than before."""
 LAST_GREEN = "last-green"
 """In place of a revision: the newest commit of the branch that its gates are known to pass."""
+BLOCKING_FINDINGS = "blocking-findings"
+"""And that it lands although a checker blocks it."""
 
 
 class Value(BaseModel):
@@ -160,6 +162,22 @@ class ProviderSettings(Value):
     url: str
     key: str | None = None
     """The name of the variable that holds its key; None: it wants none."""
+    parallel: Annotated[int, Field(ge=1, le=256)] | None = None
+    """How many calls it serves at a time, from all runs together; None: as many as come."""
+
+
+CallPurpose = Literal["work", "check", "plan"]
+"""What a model is called for."""
+
+
+class Shortage(Value):
+    """By how much a budget was too little for a call, in one unit."""
+
+    unit: Literal["usd", "tokens"]
+    needed: float | int
+    """What the call may come to at the worst."""
+    left: float | int
+    limit: float | int
 
 
 McpOutcome = Literal[
@@ -223,8 +241,9 @@ class Limits(Value):
     check_rounds: Annotated[int, Field(ge=1, le=20)] = 2
     """How often a checker may send an attempt's work back."""
     budget_usd: Annotated[float, Field(gt=0)] | None = None
-    """What all model calls of the run may cost. None: as much as comes, like the next three."""
+    """What all model calls of the run may cost. None: as much as comes, like the next four."""
     budget_tokens: Annotated[int, Field(ge=1)] | None = None
+    call_usd: Annotated[float, Field(gt=0)] | None = None
     attempt_usd: Annotated[float, Field(gt=0)] | None = None
     task_usd: Annotated[float, Field(gt=0)] | None = None
     """What one task may cost, all its attempts together."""
@@ -276,6 +295,9 @@ class Settings(Value):
     """Who judges what others made, between check and land gates; a model worker."""
     plan_budget_usd: Annotated[float, Field(gt=0)] | None = None
     """What planning may cost; None: what the run may."""
+    daily_usd: Annotated[float, Field(gt=0)] | None = None
+    """What all runs of a day may cost together before automations start no more; None: no end."""
+    daily_tokens: Annotated[int, Field(ge=1)] | None = None
     fix: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     env: tuple[str, ...] = ()

@@ -235,7 +235,7 @@ def _evolve_person(
                 f"{event.task} is {task.status}",
             )
             task.charged = task.lost = 0
-            task.budget_reached = ""
+            task.budget_reached = None
             task.note = task.asked = event.note
             renew(state, task)
             spread(state, event.task)

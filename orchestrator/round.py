@@ -90,6 +90,10 @@ class Progress:
     """What the checker sends back."""
     sent_back: list[tuple[CheckerFinding, ...]] = field(default_factory=list)
     """What it sent back so far, round by round."""
+    left_over: tuple[CheckerFinding, ...] = ()
+    """What is blocking and sends nothing back any more."""
+    came_back: bool = False
+    """Some of that had been sent back before."""
     changes: tuple[Change, ...] = ()
     leave: tuple[str, ...] = ()
     """What it changes that it may although it is protected."""
@@ -119,6 +123,11 @@ def feedback_of(progress: Progress) -> str | None:
     )
     # The patch in it is what the worker wrote, whatever that was.
     return progress.scene.journal.hiding.text(text) if text else text
+
+
+def texts_told(scene: Scene, task: Task) -> str:
+    """What the repository said, when the run started, to whoever works on a task."""
+    return render_texts(texts_for(scene.state.started.guidance.texts, task.paths), scene.read_kept)
 
 
 async def work(progress: Progress, feedback: str | None) -> Report:
@@ -166,7 +175,7 @@ async def work(progress: Progress, feedback: str | None) -> Report:
         base=order.base,
         prompt=task.prompt,
         rules=state.started.rules,
-        texts=render_texts(texts_for(guidance.texts, task.paths), scene.read_kept),
+        texts=texts_told(scene, task),
         skills=shelf_of(guidance, scene.read_kept),
         feedback=feedback,
         map=progress.map,
@@ -226,7 +235,7 @@ async def commit(progress: Progress) -> Committed | Unchanged | NotCommitted:
         excludes=excludes,
     )
     progress.outside, progress.refusals, progress.verdicts = (), (), ()
-    progress.findings = ()
+    progress.findings, progress.left_over, progress.came_back = (), (), False
     match committed:
         case Committed():
             progress.head, progress.tree = committed.commit, committed.tree

@@ -1,11 +1,11 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
-1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[mcp.NAME]`, `[[price]]`
-   and `[notify]`, with the keys below and no others; what is said of models is in `model_rules`, of
-   MCP servers in `mcp_rules`.
+1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[mcp.NAME]`, `[[price]]`,
+   `[notify]` and `[[automation]]`, with the keys below and no others; what is said of models is in
+   `model_rules`, of MCP servers in `mcp_rules`, of automations in `automations.rules`.
 2. A person's own files may only say how much, with whom and who is told (`OWN_KEYS`, workers,
-   providers, MCP servers, prices, `[notify]`), never what judges: gates, the checker, set-up and
-   protected paths are the team's.
+   providers, MCP servers, prices, `[notify]`, automations of their own), never what judges: gates,
+   the checker, set-up and protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
    that is silently ignored would be worse than none. So is a value that would do nothing: a
    pattern where a name is meant, a variable that is never passed on.
@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
+from orchestrator.automations.rules import automation_problems
 from orchestrator.errors import Problem
 from orchestrator.mcp_rules import mcp_problems
 from orchestrator.model_rules import model_worker_problems, price_problems, provider_problems
@@ -33,6 +34,7 @@ from workers.environment import is_passable
 from workers.reach import LOWEST_PORT, parse_host
 
 SHARED_FILE = ".agent/orch.toml"
+LOCAL_FILE = ".agent/orch.local.toml"
 
 LIMIT_KEYS = tuple(name for name in Limits.model_fields if name != "deadline")
 PREPARATION_KEYS = {
@@ -45,17 +47,22 @@ PREPARATION_KEYS = {
 """The file's words and the model's."""
 PLAIN_KEYS = (
     *("worker", "planner", "checker", "plan_budget_usd", "fix", "protected", "env", "workspaces"),
+    *("daily_usd", "daily_tokens"),
 )
 SANDBOX_KEYS = tuple(name for name in SandboxSettings.model_fields if name != "mode")
 RUN_KEYS = (*LIMIT_KEYS, *PREPARATION_KEYS, *PLAIN_KEYS, "sandbox")
-BUDGET_KEYS = ("budget_usd", "budget_tokens", "attempt_usd", "task_usd", "plan_budget_usd")
+BUDGET_KEYS = (
+    *("budget_usd", "budget_tokens", "call_usd", "attempt_usd", "task_usd", "plan_budget_usd"),
+)
+DAILY_KEYS = ("daily_usd", "daily_tokens")
 OWN_KEYS = (
     *("parallel", "gates_parallel", "worker", "planner", "workspaces", "min_free_gb", "sandbox"),
     *BUDGET_KEYS,
+    *DAILY_KEYS,
 )
-TABLES = ("run", "sandbox", "gate", "worker", "provider", "mcp", "price", "notify")
-
-LATER_TABLES = ("automation",)
+TABLES = (
+    *("run", "sandbox", "gate", "worker", "provider", "mcp", "price", "notify", "automation"),
+)
 KINDS = ("command", "model")
 LATER_KINDS = ("acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
 _PATTERN_KEYS = ("setup_inputs", "protected")
@@ -80,9 +87,7 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
     """Everything that is wrong in one file, seen on its own."""
     own = document.name != SHARED_FILE
     for key, value in document.data.items():
-        if key in LATER_TABLES:
-            yield _not_yet(document, (key,), f"[{key}]")
-        elif key not in TABLES:
+        if key not in TABLES:
             what, hint = unknown_key(key, TABLES)
             if key in RUN_KEYS:
                 hint = f"it belongs below [run]: {key} = ..."
@@ -95,6 +100,14 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
                 yield from _gate_problems(document, value)
             else:
                 yield _wrong_table(document, key, value, '[[gate]] with name = "..."')
+        elif key == "automation":
+            if document.name not in (SHARED_FILE, LOCAL_FILE):
+                what = "an automation belongs to one repository; this file is for all of yours"
+                yield document.problem((key,), what, f"write it in {LOCAL_FILE}")
+            elif isinstance(value, list) and all(isinstance(one, dict) for one in value):
+                yield from automation_problems(document, value)
+            else:
+                yield _wrong_table(document, key, value, '[[automation]] with name = "..."')
         elif key == "price":
             if isinstance(value, list) and all(isinstance(one, dict) for one in value):
                 yield from price_problems(document, value)
@@ -125,11 +138,6 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
 
 def _wrong_table(document: Document, key: str, value: Any, example: str) -> Problem:
     return document.problem((key,), f"'{key}' is {type_in_words(value)}", f"write: {example}")
-
-
-def _not_yet(document: Document, at: KeyPath, name: str) -> Problem:
-    what = f"{name} is not in this version of orch yet"
-    return document.problem(at, what, "take it out until then: it would have no effect")
 
 
 def _run_problems(document: Document, run: Mapping[str, Any], own: bool) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from ledger.model import Verdict
 from ledger.state import RunState, TaskState
 from orchestrator.driven import Driven
 from orchestrator.policy.accepted import unaccepted
+from orchestrator.policy.checking import against
 from orchestrator.review.advice import next_steps
 from orchestrator.review.against import said_of_target
 from orchestrator.review.flakes import flaky_on, said_of_flake
@@ -192,7 +193,9 @@ def _waiting(state: RunState, task: TaskState) -> str:
     others = [path for path in state.to_allow(task) if path not in found]
     rows += [f"  - {code(path)}" for path in others[:LINES_SHOWN]]
     rows += [f"  - {escaped(one.said, 240)}" for one in findings[:LINES_SHOWN]]
-    if more := max(0, len(findings) - LINES_SHOWN):
+    stood = against(task.last) if task.last else ()
+    rows += [f"  - {escaped(one.said, 240)}" for one in stood[:LINES_SHOWN]]
+    if more := max(0, len(findings) - LINES_SHOWN) + max(0, len(stood) - LINES_SHOWN):
         rows.append(f"  - and {more} more: orch show {task.task.id}")
     return "\n".join(rows)
 

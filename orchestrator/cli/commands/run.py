@@ -11,6 +11,7 @@ from orchestrator.cli.budgets import (
     AttemptUsdOption,
     BudgetTokensOption,
     BudgetUsdOption,
+    CallUsdOption,
     TaskUsdOption,
 )
 from orchestrator.cli.limits import (
@@ -23,6 +24,7 @@ from orchestrator.cli.limits import (
 )
 from orchestrator.cli.options import JsonOption
 from orchestrator.cli.traffic import RecordOption, ReplayOption
+from orchestrator.cli.waking import KeepAwakeOption, awake, words_of_awake
 
 app = command_app()
 
@@ -42,6 +44,7 @@ def run(
     budget_tokens: BudgetTokensOption = None,
     task_usd: TaskUsdOption = None,
     attempt_usd: AttemptUsdOption = None,
+    call_usd: CallUsdOption = None,
     record: RecordOption = None,
     replay: ReplayOption = None,
     dry_run: Annotated[
@@ -56,6 +59,7 @@ def run(
             help="Begin there; last-green: at the newest commit that the gates pass.",
         ),
     ] = None,
+    keep_awake: KeepAwakeOption = False,
     accept: Annotated[
         bool, typer.Option("--accept", help="Accept the result when all of it landed.")
     ] = False,
@@ -123,6 +127,7 @@ def run(
             budget_tokens=budget_tokens,
             task_usd=task_usd,
             attempt_usd=attempt_usd,
+            call_usd=call_usd,
         ),
         allow_red_base=allow_red_base,
         base=base,
@@ -156,9 +161,17 @@ def run(
         workplace, store, checked.plan, checked.path.stem, checked.settings, options, begin
     )
     if detach:
-        start_detached(workplace, started, words_of(traffic))
+        words = (*words_of(traffic), *words_of_awake(wanted=keep_awake))
+        start_detached(workplace, started, words)
         answer_detached(workplace, started, as_json)
         return 0
-    return drive_shown(
-        workplace, store, started, as_json=as_json, plain=plain, from_start=True, traffic=traffic
-    )
+    with awake(workplace, wanted=keep_awake):
+        return drive_shown(
+            workplace,
+            store,
+            started,
+            as_json=as_json,
+            plain=plain,
+            from_start=True,
+            traffic=traffic,
+        )
