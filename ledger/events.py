@@ -83,6 +83,7 @@ from ledger.facts.run import (
     RunStarted,
     StopRequested,
 )
+from ledger.facts.servers import McpToolCalled
 
 __all__ = [
     "EVENT_TYPES",
@@ -122,6 +123,7 @@ __all__ = [
     "Landed",
     "LandingIntended",
     "LimitsChanged",
+    "McpToolCalled",
     "NewerFact",
     "Noticed",
     "Notified",
@@ -172,6 +174,7 @@ Event = Annotated[
     | CallSettled
     | BudgetReached
     | ProviderPaused
+    | McpToolCalled
     | CandidateBuilt
     | PrefixCut
     | JudgingStarted

@@ -50,6 +50,8 @@ class Task(Value):
     worker: str | None = None
     gates: tuple[str, ...] = ()
     """Gates that judge it beside the run's own."""
+    mcp: tuple[str, ...] | None = None
+    """The only MCP servers whose tools it is given; None: all that its worker may use."""
 
 
 class Plan(Value):
@@ -178,6 +180,35 @@ class Shortage(Value):
     limit: float | int
 
 
+McpOutcome = Literal[
+    "answered",
+    "refused",  # the server, or its tool, said that it could not be done
+    "lost",  # the server was not there, ended, said nothing in time, or said too much
+]
+"""What became of a call of a tool of an MCP server."""
+
+
+class McpServer(Value):
+    """A server of tools (Model Context Protocol): how it is reached, and who may use what of it."""
+
+    command: str | tuple[str, ...] | None = None
+    """Run in the attempt's sandbox, a text by `sh -c`; spoken to by its input and output."""
+    url: str | None = None
+    """Instead: where it is served as streamable HTTP."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Of requests to `url`; `$NAME` in a value stands for that variable of the user's."""
+    env: tuple[str, ...] = ()
+    """Names of variables of the user's environment that the command may see."""
+    network: Network = False
+    """What the command may reach from its sandbox."""
+    workers: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The model workers that are given its tools."""
+    tools: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The tools that they are given, by names with `*` and `?`."""
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """What its start, and each call, may take."""
+
+
 class Price(Value):
     """What a model costs, in US dollars for a million tokens."""
 
@@ -277,6 +308,8 @@ class Settings(Value):
     workers: dict[str, WorkerSettings] = Field(default_factory=dict)
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     """Those of the file, and the well-known ones that a worker's models name."""
+    mcp: dict[str, McpServer] = Field(default_factory=dict)
+    """Servers of tools for model workers, by name."""
     prices: tuple[Price, ...] = ()
     """They win over the list that orch comes with."""
 

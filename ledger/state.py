@@ -43,7 +43,7 @@ from ledger.standing import TipMove as TipMove
 from ledger.standing import TreeRecord as TreeRecord
 from ledger.standing import head_commits as head_commits
 from ledger.standing import require
-from ledger.task_fold import evolve_attempt, find_task, renew, settle, spread
+from ledger.task_fold import attempt_under_way, evolve_attempt, find_task, renew, settle, spread
 from ledger.task_fold import longest_paths as longest_paths
 from ledger.task_fold import reindex as reindex
 from ledger.tip_fold import evolve_tip, start_over
@@ -147,6 +147,8 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             evolve_candidate(state, event, at)
         case e.CallReserved() | e.CallSettled() | e.BudgetReached() | e.ProviderPaused():
             evolve_calls(state, event)
+        case e.McpToolCalled():
+            attempt_under_way(state, event.task, event.attempt)
         case e.HeadSentBack():
             evolve_sent_back(state, event)
         case e.FlakeSeen():

@@ -2,8 +2,8 @@
 
 1. Three files, each over the one before: `.agent/orch.toml`, shared by the team and the only
    one that must exist; `orch.toml` in the user's configuration folder; `.agent/orch.local.toml`.
-   A key replaces the key; a `[worker.NAME]` or `[provider.NAME]` the whole of it, a `[[price]]`
-   that of the same model.
+   A key replaces the key; a `[worker.NAME]`, `[provider.NAME]` or `[mcp.NAME]` the whole of it, a
+   `[[price]]` that of the same model.
 2. Every error of every file is told at once, with its line; what a file may say is in
    `settings_rules`.
 3. What files say of each other is looked at when each is right on its own.
@@ -25,6 +25,7 @@ from ledger.automations import Automation
 from ledger.model import (
     Gate,
     Limits,
+    McpServer,
     NotifySettings,
     Preparation,
     Price,
@@ -35,6 +36,8 @@ from ledger.model import (
 )
 from orchestrator.automations.rules import automations_of, problems_between_files
 from orchestrator.errors import OrchError, Problem, Problems, in_file_order
+from orchestrator.mcp_file import resolved
+from orchestrator.mcp_rules import mcp_problems_between
 from orchestrator.model_rules import Owner, model_table, problems_between, provider_table
 from orchestrator.policy.models import WELL_KNOWN, providers_asked
 from orchestrator.policy.nearest import listed, nearest
@@ -48,6 +51,7 @@ from orchestrator.settings_rules import (
 )
 from orchestrator.shape import frozen
 from orchestrator.toml_lines import Document, KeyPath, load_document
+from workers.mcp.server import variables_of
 
 USER_FILE = "orch.toml"
 SIZE_LIMIT_BYTES = 1024 * 1024
@@ -118,6 +122,11 @@ def load_sourced(checkout: Path, user_config_folder: Path | None = None) -> Sour
     problems += [one for document in documents for one in problems_of_file(document)]
     if problems:
         raise Problems(in_file_order(problems))
+    for at, document in enumerate(documents):
+        documents[at], found = resolved(document, checkout)
+        problems += found
+    if problems:
+        raise Problems(in_file_order(problems))
     settings, owner = _merge(documents)
     problems += _problems_between(settings, owner, checkout)
     problems += problems_between_files(documents, settings)
@@ -155,13 +164,19 @@ def refuse_missing_copies(checkout: Path, settings: Settings) -> None:
 def lacking_keys(
     settings: Settings, environ: Mapping[str, str], workers: Iterable[str]
 ) -> tuple[Problem, ...]:
-    """The variables with keys of providers that these workers ask, and that are not set."""
+    """The variables that these workers' providers and MCP servers need, and that are not set."""
+    workers = tuple(workers)
     found = []
+    for name, server in settings.mcp.items():
+        for variable in variables_of(server) if set(workers) & set(server.workers) else ():
+            if not environ.get(variable, "").strip():
+                what = f"MCP server '{name}' needs {variable}, which is not set"
+                found.append(Problem("", None, what, f"export {variable}=..."))
     for name in providers_asked(settings, workers):
-        variable = settings.providers[name].key
-        if variable is not None and not environ.get(variable, "").strip():
-            what = f"the key of provider '{name}' is not there: {variable} is not set"
-            hint = f"export {variable}=..., or name another variable below [provider.{name}]"
+        key = settings.providers[name].key
+        if key is not None and not environ.get(key, "").strip():
+            what = f"the key of provider '{name}' is not there: {key} is not set"
+            hint = f"export {key}=..., or name another variable below [provider.{name}]"
             found.append(Problem("", None, what, hint))
     return tuple(found)
 
@@ -203,6 +218,8 @@ def _flat(settings: Settings) -> Iterator[tuple[str, Any]]:
         yield f"worker.{name}", worker
     for name, provider in settings.providers.items():
         yield f"provider.{name}", provider
+    for name, server in settings.mcp.items():
+        yield f"mcp.{name}", server
     for price in settings.prices:
         yield f"price {price.model}", price
 
@@ -218,15 +235,17 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
     notify: dict[str, Any] = {}
     workers: dict[str, Any] = {}
     providers: dict[str, Any] = {}
+    servers: dict[str, Any] = {}
     prices: dict[str, Any] = {}
     for document in documents:
-        for name in ("run", "worker"):
+        for name in ("run", "worker", "mcp"):
             owner.update({(name, key): document for key in document.data.get(name, {})})
         run.update(document.data.get("run", {}))
         sandbox.update(document.data.get("sandbox", {}))
         notify.update(document.data.get("notify", {}))
         workers.update(document.data.get("worker", {}))
         providers.update(document.data.get("provider", {}))
+        servers.update(document.data.get("mcp", {}))
         prices.update({price["model"]: price for price in document.data.get("price", ())})
     limits, preparation, plain = (frozen(table) for table in split_run(run))
     if "sandbox" in run:
@@ -250,6 +269,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
                 name: ProviderSettings(**provider_table(name, one))
                 for name, one in providers.items()
             },
+            "mcp": {name: McpServer(**frozen(one)) for name, one in servers.items()},
             "prices": tuple(Price(**one) for one in prices.values()),
         }
     )
@@ -265,6 +285,7 @@ def _problems_between(settings: Settings, owner: Owner, checkout: Path) -> Itera
         what = f"there is no worker '{settings.worker}'; known: {listed(settings.workers)}"
         yield owner["run", "worker"].problem(("run", "worker"), what, hint)
     yield from problems_between(settings, owner)
+    yield from mcp_problems_between(settings, owner)
     if settings.workspaces is not None:
         folder = Path(settings.workspaces)
         at = ("run", "workspaces")

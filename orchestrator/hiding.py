@@ -1,9 +1,9 @@
 """Secrets are hidden on the way into the ledger, and so in all that is made of it.
 
 1. Hidden are the known values: what the settings let through to gates and workers, keys of
-   providers, and what copied files like `.env` set, where they are secrets by their names or looks
-   (`workers.secrets`); and keys of well-known kinds. What programs print is hidden by whoever runs
-   them, more strictly.
+   providers, what MCP servers are given, and what copied files like `.env` set, where they are
+   secrets by their names or looks (`workers.secrets`); and keys of well-known kinds. What programs
+   print is hidden by whoever runs them, more strictly.
 2. Every text of a fact is free to be hidden in, but what the run goes by: ids, names of gates and
    workers, commits, refs, blobs, the settings and the paths of a plan.
 3. So a task's prompt, a person's note and a title are hidden before a worker, a commit or a report
@@ -26,6 +26,7 @@ from ledger.guidance import Guidance, Skill
 from ledger.model import CommandWorker, Plan, Settings, Task
 from orchestrator.errors import OrchError
 from orchestrator.workplace import Workplace
+from workers.mcp.server import variables_of
 from workers.redact import Hit, Redactor
 from workers.secrets import is_real_key, telling
 
@@ -108,6 +109,7 @@ def known_values(workplace: Workplace, settings: Settings) -> dict[str, str]:
     workers = settings.workers.values()
     allowed = [*settings.env, *(name for one in workers for name in getattr(one, "env", ()))]
     allowed += [provider.key for provider in settings.providers.values() if provider.key]
+    allowed += [name for server in settings.mcp.values() for name in variables_of(server)]
     given = {name: workplace.environ[name] for name in allowed if name in workplace.environ}
     return given | copied_secrets(workplace.checkout, copied_names(settings.preparation, "gate"))
 
@@ -143,6 +145,10 @@ def _commands(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"command of worker '{name}'", worker.command
         else:
             yield f"prompt of worker '{name}'", worker.prompt
+    for name, server in settings.mcp.items():
+        command = server.command or server.url or ""
+        said = command if isinstance(command, str) else " ".join(command)
+        yield f"command of MCP server '{name}'", said
     if settings.notify.command is not None:
         yield "command of [notify]", settings.notify.command
     for command in settings.fix:

@@ -28,6 +28,7 @@ from orchestrator.messages import subject_of
 from orchestrator.policy.measure import measure_of_round
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.scene import Scene, advisory, gates_of
+from orchestrator.servers import access_to, recorder, servers_for
 from orchestrator.verification.boundaries import outside
 from orchestrator.verification.copies import copied_names, copied_secrets, copy_excludes
 from orchestrator.verification.left_by_setup import Left, left_excludes
@@ -156,6 +157,15 @@ async def work(progress: Progress, feedback: str | None) -> Report:
         ),
         model=progress.access,
         check=partial(_try_out, progress) if progress.access else None,
+        servers=access_to(
+            settings,
+            servers_for(settings, task, order.worker),
+            scene.sandboxes,
+            progress.confinement,
+            scene.workplace.environ,
+        ),
+        on_server_call=recorder(scene, task.id, order.attempt, progress.number),
+        notice=lambda what, hint: scene.append(e.Noticed(what=what, hint=hint, task=task.id)),
     )
     brief = Brief(
         run=scene.run,

@@ -141,6 +141,12 @@ class Sandboxes:
         """The same for a worker of that name, with what it may reach."""
         return self._reaching(confinement, network, f"worker {name}", f"[worker.{name}]")
 
+    def for_server(
+        self, confinement: Confinement | None, name: str, network: Network
+    ) -> Confinement | None:
+        """The same for an MCP server of that name, with what it may reach."""
+        return self._reaching(confinement, network, f"MCP server {name}", f"[mcp.{name}]")
+
     def for_gate(self, confinement: Confinement | None, gate: Gate) -> Confinement | None:
         """The same for a gate, with what it may reach."""
         where = f'[[gate]] name = "{gate.name}"'

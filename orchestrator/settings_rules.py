@@ -1,11 +1,11 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
-1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[[price]]`, `[notify]` and
-   `[[automation]]`, with the keys below and no others; what is said of models is in `model_rules`,
-   what of automations in `automations.rules`.
+1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[mcp.NAME]`, `[[price]]`,
+   `[notify]` and `[[automation]]`, with the keys below and no others; what is said of models is in
+   `model_rules`, of MCP servers in `mcp_rules`, of automations in `automations.rules`.
 2. A person's own files may only say how much, with whom and who is told (`OWN_KEYS`, workers,
-   providers, prices, `[notify]`, automations of their own), never what judges: gates, the checker,
-   set-up and protected paths are the team's.
+   providers, MCP servers, prices, `[notify]`, automations of their own), never what judges: gates,
+   the checker, set-up and protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
    that is silently ignored would be worse than none. So is a value that would do nothing: a
    pattern where a name is meant, a variable that is never passed on.
@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
 from orchestrator.automations.rules import automation_problems
 from orchestrator.errors import Problem
+from orchestrator.mcp_rules import mcp_problems
 from orchestrator.model_rules import model_worker_problems, price_problems, provider_problems
 from orchestrator.notify_rules import notify_problems
 from orchestrator.policy.nearest import listed, nearest
@@ -59,9 +60,9 @@ OWN_KEYS = (
     *BUDGET_KEYS,
     *DAILY_KEYS,
 )
-TABLES = ("run", "sandbox", "gate", "worker", "provider", "price", "notify", "automation")
-
-LATER_TABLES = ("mcp",)
+TABLES = (
+    *("run", "sandbox", "gate", "worker", "provider", "mcp", "price", "notify", "automation"),
+)
 KINDS = ("command", "model")
 LATER_KINDS = ("acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
 _PATTERN_KEYS = ("setup_inputs", "protected")
@@ -86,9 +87,7 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
     """Everything that is wrong in one file, seen on its own."""
     own = document.name != SHARED_FILE
     for key, value in document.data.items():
-        if key in LATER_TABLES:
-            yield _not_yet(document, (key,), f"[{key}]")
-        elif key not in TABLES:
+        if key not in TABLES:
             what, hint = unknown_key(key, TABLES)
             if key in RUN_KEYS:
                 hint = f"it belongs below [run]: {key} = ..."
@@ -127,17 +126,18 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
             yield from _variable_problems(document, (key,), value.get("env"))
         elif key == "provider":
             yield from provider_problems(document, value, own=own)
+        elif key == "mcp":
+            yield from mcp_problems(document, value)
+            for name, table in value.items():
+                if isinstance(table, dict):
+                    yield from _variable_problems(document, (key, name), table.get("env"))
+                    yield from _network_problems(document, (key, name, "network"), table)
         else:
             yield from _worker_problems(document, value)
 
 
 def _wrong_table(document: Document, key: str, value: Any, example: str) -> Problem:
     return document.problem((key,), f"'{key}' is {type_in_words(value)}", f"write: {example}")
-
-
-def _not_yet(document: Document, at: KeyPath, name: str) -> Problem:
-    what = f"{name} is not in this version of orch yet"
-    return document.problem(at, what, "take it out until then: it would have no effect")
 
 
 def _run_problems(document: Document, run: Mapping[str, Any], own: bool) -> Iterator[Problem]:

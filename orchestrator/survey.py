@@ -25,6 +25,7 @@ def survey(workplace: Workplace, settings: Settings) -> Callable[[str | None], R
             default_worker=settings.worker,
             judging=of_one_mind(settings),
             gates=tuple(gate.name for gate in settings.gates),
+            servers={name: server.workers for name, server in settings.mcp.items()},
             protected=frozenset(protected_files(files or (), settings)),
         )
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ledger.model import Identity, RunId, Sha, Task, Usage
+from ledger.model import Identity, McpOutcome, RunId, Sha, Task, Usage
+from workers.mcp.server import Access
 from workers.sandbox import Confinement
 from workers.skills import Shelf
 
@@ -58,6 +59,20 @@ class ModelAccess:
 
 
 @dataclass(frozen=True)
+class ServerCall:
+    """A call of a tool of an MCP server, and what became of it."""
+
+    server: str
+    tool: str
+    outcome: McpOutcome
+    why: str = ""
+    """Why it was lost."""
+    duration_s: float = 0.0
+    size_bytes: int = 0
+    """Of what was answered."""
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """Where it works and what it may use."""
 
@@ -84,6 +99,12 @@ class Surroundings:
     """For workers that are models."""
     check: Callable[[], Awaitable[str]] | None = None
     """Judge what is in the tree now by the check gates, and say in words how it went."""
+    servers: tuple[Access, ...] = ()
+    """The MCP servers whose tools it may use; for workers that are models."""
+    on_server_call: Callable[[ServerCall], None] | None = None
+    """Is told of each call of such a tool."""
+    notice: Callable[[str, str], None] | None = None
+    """Is told what a person should know, and a hint."""
 
 
 @dataclass(frozen=True)

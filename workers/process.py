@@ -1,7 +1,7 @@
 """One child process: its output bounded, its time bounded, and nothing of it left afterwards.
 
 1. It runs in a session of its own, reads nothing unless it is given something, and its output and
-   errors go into one log.
+   errors go into one log. Where somebody speaks with it, only its errors do.
 2. Its time is monotonic time, which stands still while a laptop sleeps.
 3. When `run_process` returns, is cancelled or fails, the whole tree of the child is gone: also
    after a success, for a daemon that a gate left behind would judge the next tree too.
@@ -74,6 +74,21 @@ class Ended:
     """Pids that could not be ended; to be said loudly."""
 
 
+@dataclass(frozen=True)
+class Speech:
+    """A child's ends of two pipes, by which somebody speaks with it; closed once it has them."""
+
+    given: IO[bytes]
+    """What it reads."""
+    printed: IO[bytes]
+    """Where its output goes, instead of the log."""
+
+    def close(self) -> None:
+        """Close both; who holds the other ends hears of it."""
+        self.given.close()
+        self.printed.close()
+
+
 async def run_process(
     argv: tuple[str, ...],
     *,
@@ -88,6 +103,7 @@ async def run_process(
     stdin: bytes | None = None,
     secrets: Mapping[str, str] | None = None,
     confinement: Confinement | None = None,
+    speech: Speech | None = None,
 ) -> Ended:
     """Run one child to its end, or end it with all that came from it.
 
@@ -95,6 +111,7 @@ async def run_process(
     child is not started at all.
 
     `secrets` are values, by names, that it can read beside those in its environment.
+    With `speech` somebody else speaks with it by pipes, and bounds what it says.
     `on_line` is offered the newest line, cleaned, some ten times a second; it must not raise.
     OSError where the log cannot be made. Cancelled, it takes at most `grace_s` and some seconds.
     """
@@ -106,7 +123,7 @@ async def run_process(
     try:
         if confinement is not None:
             warden = open_warden(confinement, mark)
-        tree, output = _start(argv, cwd, env, mark, stdin, warden)
+        tree, output = _start(argv, cwd, env, mark, stdin, warden, speech)
     except BaseException as error:
         capture.finish()
         if warden is not None:
@@ -185,6 +202,7 @@ def _start(
     mark: str,
     stdin: bytes | None,
     warden: Warden | None,
+    speech: Speech | None,
 ) -> tuple[Tree, int]:
     """The child, and our end of its output."""
     ours, theirs = os.pipe()
@@ -192,6 +210,8 @@ def _start(
         failing.callback(os.close, ours)
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, theirs)
+            if speech is not None:
+                stack.callback(speech.close)
             os.set_blocking(ours, False)
             if sys.platform == "linux":
                 import fcntl
@@ -204,6 +224,8 @@ def _start(
                 given = stack.enter_context(tempfile.TemporaryFile())
                 given.write(stdin)
                 given.seek(0)
+            elif speech is not None:
+                given = speech.given
             passed: tuple[int, ...] = ()
             if warden is not None:
                 env = {**env, MARK_VARIABLE: mark}
@@ -220,6 +242,7 @@ def _start(
                 mark=mark,
                 stdin=given,
                 output=theirs,
+                printed=speech.printed if speech is not None else None,
                 passed=passed,
                 fronted=warden is not None,
             )

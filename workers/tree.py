@@ -200,11 +200,13 @@ def start(
     mark: str,
     stdin: IO[bytes] | int,
     output: int,
+    printed: IO[bytes] | None = None,
     passed: tuple[int, ...] = (),
     fronted: bool = False,
 ) -> Tree:
     """Start a child in a session of its own. OSError or ValueError where it cannot start.
 
+    `output` gets its output and errors; its errors alone where `printed` gets the output.
     `passed` are descriptors that it inherits; a `fronted` child stands before others (a sandbox)
     that shall hear of an end before it does.
 
@@ -218,7 +220,7 @@ def start(
             cwd=cwd,
             env={**env, MARK_VARIABLE: mark},
             stdin=stdin,
-            stdout=output,
+            stdout=output if printed is None else printed,
             stderr=output,
             start_new_session=True,
             pass_fds=passed,

@@ -73,6 +73,13 @@ def workers(visit: Visit) -> Iterator[Finding]:
             what, hint = lacking
             hint = f"{hint}, or change [worker.{name}] in .agent/orch.toml"
             yield Finding("workers", "bad", f"worker '{name}': {what}", hint)
+    for name, server in visit.settings.mcp.items():
+        command = server.command
+        words = command if isinstance(command, str) else shlex.join(command or ())
+        if words and (lacking := missing(words, visit.workplace)):
+            what, hint = lacking
+            hint = f"{hint}, or change [mcp.{name}] in .agent/orch.toml"
+            yield Finding("workers", "bad", f"MCP server '{name}': {what}", hint)
     for problem in lacking_keys(visit.settings, visit.workplace.environ, visit.settings.workers):
         yield Finding("workers", "bad", problem.what, problem.hint)
 

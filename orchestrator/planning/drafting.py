@@ -250,6 +250,7 @@ def plan_of(
                 may_change=old.may_change if old else (),
                 worker=one.worker or (old.worker if old else worker),
                 gates=one.gates,
+                mcp=old.mcp if old else None,
             )
         )
     return Plan.model_construct(goal=goal, base=base, tasks=tuple(tasks))

@@ -29,6 +29,7 @@ EXPLANATION = """\
 #   may_change  protected paths that it may change after all
 #   worker      who does it, if not the default worker
 #   gates       gates that judge it beside the run's own, by name
+#   mcp         the only MCP servers whose tools it is given; without it, all of its worker's
 """
 
 
@@ -67,7 +68,7 @@ def _fields(task: Task) -> dict[str, Any]:
     return {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in values.items()
-        if key == "prompt" or value not in ("", (), None)
+        if key == "prompt" or value not in ("", (), None) or (key == "mcp" and value == ())
     }
 
 

@@ -2,8 +2,9 @@
 
 1. What counts is what runs, and what it is handed or let at: gates, workers, fix and set-up
    commands; variables and files that are passed on; where workspaces lie; sandbox and network;
-   which models read the code, who serves them and by whose key; by what a person is told; what
-   automations run and ask, and into which branch they may accept by themselves.
+   which models read the code, who serves them and by whose key; which servers of tools there are,
+   who may use what of them, and what they are given; by what a person is told; what automations run
+   and ask, and into which branch they may accept by themselves.
 2. What only says when, how often or how long does not count (`UNCOUNTED`). A field that nobody
    has put there counts: a new setting is asked about until somebody has thought about it.
 3. A line says one thing, whole, and whose it is: a difference of two texts needs no context.
@@ -25,6 +26,7 @@ from ledger.automations import Automation
 from ledger.model import (
     CommandWorker,
     Gate,
+    McpServer,
     ModelWorkerSettings,
     NotifySettings,
     Preparation,
@@ -46,11 +48,12 @@ UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     Preparation: frozenset({"setup_inputs", "keep"}),
     Gate: frozenset({"stage", "timeout_s", "when", "pass_if", "junit"}),
     CommandWorker: frozenset({"timeout_s"}),
+    McpServer: frozenset({"timeout_s"}),
     ModelWorkerSettings: frozenset({"timeout_s", "window_tokens", "max_output_tokens"}),
     ProviderSettings: frozenset({"parallel"}),
 }
 """Fields that start nothing, hand over nothing and open nothing."""
-_ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "name"})
+_ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "mcp", "name"})
 """Fields that are told under a name of their own."""
 _WORDS = {"copy_files": "copy"}
 """The file's words, where they differ from the model's."""
@@ -65,6 +68,8 @@ def commands_of(settings: Settings, automations: Iterable[Automation] = ()) -> t
         lines += _fields(f"worker {name}", worker)
     for name, provider in sorted(settings.providers.items()):
         lines += _fields(f"provider {name}", provider)
+    for name, server in sorted(settings.mcp.items()):
+        lines += _fields(f"mcp {name}", server)
     for automation in sorted(automations, key=lambda one: one.name):
         lines += _fields(f"automation {automation.name}", automation)
     return tuple(lines)

@@ -9,14 +9,15 @@ Errors:
  5. The gates that a task names exist.
  6. The base is a revision of the repository.
  7. Patterns of paths stay within the repository.
+ 8. The MCP servers that a task names exist, and its worker may use them.
 Warnings:
- 8. A pattern that covers no file of the base, where that looks like a slip: a plain name of a file
+ 9. A pattern that covers no file of the base, where that looks like a slip: a plain name of a file
     that is yet to be made is none, unless its folder is not there either.
- 9. Tasks that nothing orders but whose paths overlap run one after the other; said once for
+10. Tasks that nothing orders but whose paths overlap run one after the other; said once for
     each group of them, never for each pair.
-10. A task without paths may change anything; said once for all of them.
-11. Without gates nothing is judged.
-12. A task whose paths cover protected files of the base would be held if it changed them; said
+11. A task without paths may change anything; said once for all of them.
+12. Without gates nothing is judged.
+13. A task whose paths cover protected files of the base would be held if it changed them; said
     once for each task, naming a few of them, unless its `may_change` covers them. Files that
     guide agents (AGENTS.md) are told of only where its paths name them.
 
@@ -28,8 +29,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
@@ -59,6 +60,8 @@ class RepositoryFacts:
     judging: frozenset[str] = frozenset()
     """Workers that are the run's checker, or the same model with the same prompt."""
     gates: tuple[str, ...] = ()
+    servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The workers that may use each MCP server."""
     protected: frozenset[str] = frozenset()
     """Those of the files that no task may change without a person's yes."""
 
@@ -85,6 +88,7 @@ def check_plan(plan: Plan, facts: RepositoryFacts) -> tuple[Finding, ...]:
         *_workers(plan.tasks, facts),
         *_gates(plan.tasks, facts),
         *_patterns(plan.tasks),
+        *_servers(plan.tasks, facts),
     ]
     sound = [
         task
@@ -215,6 +219,21 @@ def _gates(tasks: Iterable[Task], facts: RepositoryFacts) -> Iterator[Finding]:
                 what = f"there is no gate '{gate}'"
                 where = ("task", at, "gates", position)
                 yield Finding("error", where, what, guesses.hint(gate))
+
+
+def _servers(tasks: Iterable[Task], facts: RepositoryFacts) -> Iterator[Finding]:
+    guesses = _Guesses(facts.servers)
+    for at, task in enumerate(tasks):
+        worker = task.worker or facts.default_worker
+        for position, server in enumerate(task.mcp or ()):
+            where = ("task", at, "mcp", position)
+            if server not in facts.servers:
+                hint = guesses.hint(server, f"add a table [mcp.{server}]")
+                yield Finding("error", where, f"there is no MCP server '{server}'", hint)
+            elif worker not in facts.servers[server]:
+                what = f"worker '{worker}' may not use the MCP server '{server}'"
+                hint = f"name it below [mcp.{server}]: workers = [...]"
+                yield Finding("error", where, what, hint)
 
 
 def _patterns(tasks: Iterable[Task]) -> Iterator[Finding]:

@@ -2,7 +2,8 @@
 
 1. A fact that only prepares another (`CandidateBuilt`, `LandingIntended`) says nothing.
 2. A line begins with what it is about: a task's id, or `run`, `base`, `queue`, `result`.
-   Neither does a model's call: what they came to is told with what they were made for.
+   Neither does a model's call: what they came to is told with what they were made for. A call of
+   an MCP server is told only where it was lost.
 3. Foreign text is cut to one clean line.
 4. A reason is told in full once to each reader, and left out after that.
 """
@@ -60,6 +61,11 @@ def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line |
             return _queue(event, state, told)
         case e.CallReserved() | e.CallSettled() | e.BudgetReached() | e.ProviderPaused():
             return _model(event, state)
+        case e.McpToolCalled(outcome="lost"):
+            what = f"a call of MCP server '{foreign(event.server)}' was lost"
+            return f"{event.task}  {what}: {foreign(event.why)}", "ask"
+        case e.McpToolCalled():
+            return None
         case e.TipMoved() | e.TipJudgingStarted() | e.TipGateJudged() | e.TipJudgingLost():
             return _tip(event, state, told)
         case (

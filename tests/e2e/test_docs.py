@@ -23,6 +23,7 @@ from ledger.model import (
     CommandWorker,
     Gate,
     Limits,
+    McpServer,
     ModelWorkerSettings,
     NotifySettings,
     Preparation,
@@ -33,6 +34,7 @@ from ledger.model import (
     Task,
 )
 from orchestrator.cli.app import COMMANDS, command, load
+from orchestrator.mcp_rules import MCP_KEYS
 from orchestrator.planning.plan_file import read_plan
 from orchestrator.scripts import load_script as load_turns
 from orchestrator.settings_rules import (
@@ -219,10 +221,14 @@ def test_every_key_is_told_with_its_default() -> None:
                 assert told[key] == "`[]`"
             case _:
                 assert told[key] == f"{default:g}"
-    for model in (Gate, CommandWorker, Task, ModelWorkerSettings, ProviderSettings, Price):
+    models = (Gate, CommandWorker, Task, ModelWorkerSettings, ProviderSettings, Price, McpServer)
+    for model in models:
         assert set(model.model_fields) <= set(told)
-    assert set(SandboxSettings.model_fields) - {"mode"} <= set(told)
     text = (DOCS / "reference" / "files.md").read_text("utf-8")
+    of_servers = text.partition("### [mcp.NAME]")[2].partition("\n### ")[0]
+    assert all(f"`{key}`" in of_servers for key in MCP_KEYS)
+    assert f"`timeout_s` ({McpServer.model_fields['timeout_s'].default:g}:" in of_servers
+    assert set(SandboxSettings.model_fields) - {"mode"} <= set(told)
     notify = rows_of(text.partition("### [notify]")[2].partition("\n### ")[0])
     for key, field in NotifySettings.model_fields.items():
         if key in ("command", "env"):
@@ -280,7 +286,7 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     words = re.findall(r"(?m)^\*\*(\w+)\*\*:", text)
     told = "Goal Plan Task Worker Attempt Workspace Gate Verdict Checker Candidate Land Result"
     more = "Skill Digest Circle Base Trust Dialect Script Turn Provider Gateway Grant Budget"
-    more += " Reservation Question Unattended Notify"
+    more += " Reservation Question Server Unattended Notify"
     last = "Ledger Automation Trigger Firing Measure"
     assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} {last}"
 

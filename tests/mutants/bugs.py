@@ -19,6 +19,9 @@ MODELS = "tests/integration/engine/test_models.py::"
 CIRCLES = "tests/unit/policy/test_circles.py"
 ENDINGS = "tests/integration/maker/test_endings.py::"
 TOOLS = "tests/integration/maker/test_tools.py::"
+SERVERS = "tests/integration/mcp/test_servers.py::"
+MODEL_SERVERS = "tests/integration/maker/test_servers.py::"
+SERVER_SETTINGS = "tests/integration/planning/test_mcp_settings.py"
 OPERATIONS = "tests/attacks/sandbox/test_operations.py"
 
 BUGS: tuple[Seeded, ...] = (
@@ -854,5 +857,95 @@ BUGS: tuple[Seeded, ...] = (
         "if scale.tokens(size_bytes) < window_tokens * FULL:",
         "if scale.tokens(size_bytes) < window_tokens * KEPT:",
         ("tests/unit/test_model_worker.py",),
+    ),
+    # --- servers of tools are children, and data -------------------------------------------------
+    Seeded(
+        "servers-without-bound",
+        "a server's message has a bounded size",
+        "workers/mcp/guard.py",
+        "if whole_bytes > MESSAGE_BYTES:",
+        "if whole_bytes > 1000 * MESSAGE_BYTES:",
+        (f"{SERVERS}test_one_that_floods_is_over",),
+    ),
+    Seeded(
+        "servers-chatter",
+        "a server says only so much that nobody asked for",
+        "workers/mcp/guard.py",
+        "if self._messages > BETWEEN_MESSAGES:",
+        "if self._messages > 1000 * BETWEEN_MESSAGES:",
+        (f"{SERVERS}test_one_that_floods_is_over",),
+    ),
+    Seeded(
+        "servers-tell-secrets",
+        "what a server was given is redacted in what it says",
+        "workers/model/desk.py",
+        "self._secrets |= server.secrets",
+        "self._secrets |= {}",
+        (f"{MODEL_SERVERS}test_what_it_answers_is_printable_bounded_and_without_secrets",),
+    ),
+    Seeded(
+        "servers-give-all-tools",
+        "a worker has the tools that the settings allow",
+        "workers/mcp/server.py",
+        "for tool in every if is_allowed(tool.name, allowed)",
+        "for tool in every if allowed",
+        (f"{SERVERS}test_only_allowed_tools_are_listed",),
+    ),
+    Seeded(
+        "servers-serve-all-workers",
+        "a server is for the workers that its settings name",
+        "orchestrator/servers.py",
+        "if worker in server.workers and",
+        "if server.workers and",
+        (f"{SERVER_SETTINGS}::test_a_task_names_fewer_servers_never_more",),
+    ),
+    Seeded(
+        "servers-leave-children",
+        "nothing of a server is left when it was let go",
+        "workers/process.py",
+        "ending = await tree.end(0.0 if at_once else grace_s)",
+        "ending = () if speech else await tree.end(0.0 if at_once else grace_s)",
+        (f"{SERVERS}test_whatever_it_started_is_gone_with_it",),
+    ),
+    Seeded(
+        "servers-outside",
+        "a server works in the attempt's sandbox",
+        "workers/mcp/server.py",
+        "confinement=access.confinement,",
+        "confinement=None,",
+        (f"{MODEL_SERVERS}test_a_server_works_in_the_attempts_sandbox",),
+        needs_sandbox=True,
+    ),
+    Seeded(
+        "servers-come-back",
+        "a server that was lost twice stays away",
+        "workers/mcp/server.py",
+        "if self._losses >= LOSSES:",
+        "if self._losses >= 2 * LOSSES:",
+        (f"{SERVERS}test_one_that_dies_is_started_once_more",),
+    ),
+    Seeded(
+        "servers-untold",
+        "each call of a server is told",
+        "workers/model/servers.py",
+        "if self._desk.surroundings.on_server_call is not None:",
+        "if self._desk.surroundings.on_server_call is None:",
+        (f"{MODEL_SERVERS}test_a_lost_server_is_a_failed_result_and_the_round_goes_on",),
+    ),
+    Seeded(
+        "servers-fill-the-window",
+        "descriptions have a bounded part of the window",
+        "workers/mcp/catalogue.py",
+        "if one is None or one.chars > room:",
+        "if one is None:",
+        ("tests/unit/test_mcp_catalogue.py",),
+    ),
+    Seeded(
+        "servers-read-on-the-way",
+        "http:// leads to this machine alone",
+        "orchestrator/mcp_rules.py",
+        'if parts.scheme == "http" and not _is_own(parts.hostname):',
+        'if parts.scheme == "ftp" and not _is_own(parts.hostname):',
+        (SERVER_SETTINGS,),
     ),
 )

@@ -79,6 +79,8 @@ PURE = (
     "workers.gateway.likeness",
     "workers.gateway.pace",
     "workers.gateway.trouble",
+    "workers.mcp.catalogue",
+    "workers.mcp.schema",
     "workers.model.context",
     "workers.model.editing",
     "workers.model.repeats",
@@ -311,7 +313,7 @@ def test_one_module_prints():
 def test_a_run_without_a_model_brings_in_nothing_of_models():
     """They cost seconds to import; only who calls a model pays for that."""
     heavy = ("httpx", "httpx2", "starlette", "uvicorn", "genai_prices", "pydantic_ai")
-    heavy += ("watchfiles", "anthropic", "openai")
+    heavy += ("watchfiles", "anthropic", "openai", "mcp", "jsonschema")
     found = ", ".join(
         ["orchestrator.cli.main", "orchestrator.cli.app", "orchestrator.engine"]
         + ["orchestrator.attempt", "orchestrator.actions", "workers.gateway.gateway"]

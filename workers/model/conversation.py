@@ -34,7 +34,8 @@ from workers.model.hearing import TOOLS_BYTES, Ear, ask, one_line
 from workers.model.history import History
 from workers.model.prompt import CUT_OFF, FINISH_OR_GO_ON
 from workers.model.providers import open_model, settings_of
-from workers.model.tools import Asked, Finished, endings, making_tools
+from workers.model.servers import Servers
+from workers.model.tools import Asked, Finished, endings, making_tools, server_tools
 from workers.text import clean_line
 
 CALLS = 300
@@ -61,9 +62,10 @@ class Outcome:
 class Conversation:
     """One attempt's talk with its model."""
 
-    def __init__(self, access: ModelAccess, desk: Desk, system: str) -> None:
+    def __init__(self, access: ModelAccess, desk: Desk, system: str, servers: Servers) -> None:
         self.messages: list[ModelMessage] = []
         self._access, self._desk, self._system = access, desk, system
+        self._servers = servers
         self._ear = Ear(desk)
         self._calls = 0
         self.history = History(access.window_tokens, len(system.encode()) + TOOLS_BYTES)
@@ -76,6 +78,9 @@ class Conversation:
     async def round(self, words: str) -> Outcome:
         """Ask on until the round ends."""
         self._calls = 0
+        if missing := await self._servers.look(self._access.window_tokens):
+            words = f"{words}\n{missing}\n"
+        self.history.more_bytes = self._servers.catalogue.chars
         async with open_model(self._access) as model:
             agent = self._agent(model)
             nudged, cuts = False, 0
@@ -116,7 +121,7 @@ class Conversation:
             output_type=endings(),
             instructions=self._system,
             deps_type=Desk,
-            tools=making_tools(),
+            tools=[*making_tools(), *server_tools(self._servers)],
             model_settings=settings_of(self._access),
             retries={"tools": CALLS, "output": UNUSABLE},
             end_strategy="graceful",

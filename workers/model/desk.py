@@ -86,7 +86,10 @@ class Desk:
         """The next round's brief and surroundings."""
         self.brief, self.surroundings = brief, surroundings
         self.env = self._environment()
-        secrets = {**beyond_usual(self.env), **surroundings.secrets}
+        self._secrets = dict(surroundings.secrets)
+        for server in surroundings.servers:
+            self._secrets |= server.secrets
+        secrets = {**beyond_usual(self.env), **self._secrets}
         if surroundings.model is not None:
             secrets["the model's key"] = surroundings.model.key
         self.redactor = Redactor(secrets)
@@ -185,7 +188,7 @@ class Desk:
 
     async def search(self, regex: str, glob: str) -> str:
         """Lines that match."""
-        return await search_files(regex, glob, self._ground("search"))
+        return await search_files(regex, glob, self.ground("search"))
 
     async def load_skill(self, name: str, file: str) -> str:
         """A skill's instructions, or a file of it."""
@@ -229,7 +232,7 @@ class Desk:
             raise Unusable("the command is empty")
         if "\0" in command:
             raise Unusable("a command cannot hold a NUL character")
-        ground = self._ground("command")
+        ground = self.ground("command")
         most_s = max(1.0, min(timeout_s, LONGEST_COMMAND_S, self.left_s()))
         ended = await run_command(
             command,
@@ -240,7 +243,7 @@ class Desk:
             log=ground.log,
             log_limit_bytes=COMMAND_LOG_BYTES,
             on_line=self.surroundings.on_line,
-            secrets=self.surroundings.secrets,
+            secrets=self._secrets,
             confinement=ground.confinement,
         )
         output = await anyio.to_thread.run_sync(_take, ground.log)
@@ -279,7 +282,7 @@ class Desk:
                 " around it, and leave the secret as it is"
             )
 
-    def _ground(self, what: str) -> Ground:
+    def ground(self, what: str) -> Ground:
         """A mark and a log of its own for each child: children of one turn live side by side."""
         self._commands += 1
         folder = self._folder

@@ -36,17 +36,20 @@ class History:
     def __init__(self, window_tokens: int, fixed_bytes: int) -> None:
         self.book = Book(window_tokens)
         self._fixed_bytes = fixed_bytes
+        self.more_bytes = 0
+        """Of further tools' descriptions."""
 
     async def shorten(self, messages: list[ModelMessage]) -> list[ModelMessage]:
         """The messages to send and to keep."""
         parts = list(_parts(messages))
         pieces = [_piece(part, turn) for part, turn in parts]
-        gone = give_way(pieces, self._fixed_bytes, self.book.window_tokens, self.book.scale)
+        fixed_bytes = self._fixed_bytes + self.more_bytes
+        gone = give_way(pieces, fixed_bytes, self.book.window_tokens, self.book.scale)
         if gone:
             self.book.compactions += 1
             messages = _without(messages, {id(parts[number][0]) for number in gone})
             pieces = [_piece(part, turn) for part, turn in _parts(messages)]
-        self.book.sent_bytes = size_of(pieces, self._fixed_bytes)
+        self.book.sent_bytes = size_of(pieces, fixed_bytes)
         return messages
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_ai import ModelRetry, RunContext, Tool, ToolFailed, ToolOutput
+from pydantic_core import SchemaValidator, core_schema
 
+from workers.mcp.catalogue import Offered
 from workers.model.desk import COMMAND_S, Desk, Failed
+from workers.model.servers import Servers
 
 Path = Annotated[str, Field(description="From the top of the workspace.")]
 Context = RunContext[Desk]
@@ -144,6 +147,32 @@ def making_tools() -> tuple[Tool[Desk], ...]:
 
 def _looking() -> tuple[Tool[Desk], ...]:
     return (Tool(read), Tool(list_folder, name="list"), Tool(search), Tool(load_skill))
+
+
+def server_tools(servers: Servers) -> list[Tool[Desk]]:
+    """The tools of MCP servers, as they were listed."""
+    return [_of_server(servers, one) for one in servers.catalogue.offered]
+
+
+def _of_server(servers: Servers, offered: Offered) -> Tool[Desk]:
+    # By position alone: an argument of the tool's may have the same name.
+    async def call(ctx: Context, /, **arguments: Any) -> str:
+        return await _perform(ctx, lambda _: servers.call(offered, arguments))
+
+    tool: Tool[Desk] = Tool.from_schema(
+        call,
+        name=offered.name,
+        description=offered.description,
+        json_schema=offered.schema,
+        takes_ctx=True,
+        sequential=not offered.read_only,
+    )
+    # What it takes is for its server to say; that it is an object with names is for us.
+    tool.function_schema.validator = _OBJECT
+    return tool
+
+
+_OBJECT = SchemaValidator(core_schema.dict_schema(core_schema.str_schema()))
 
 
 def endings() -> list[type[str] | ToolOutput[Finished] | ToolOutput[Asked]]:

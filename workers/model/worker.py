@@ -24,6 +24,7 @@ from workers.model.timing import within
 if TYPE_CHECKING:
     from workers.model.conversation import Conversation
     from workers.model.desk import Desk
+    from workers.model.servers import Servers
 
 
 @dataclass
@@ -35,6 +36,7 @@ class ModelWorker:
     env: tuple[str, ...] = ()
     """Variables of the user's that its commands may see."""
     _desk: Desk | None = field(default=None, repr=False)
+    _servers: Servers | None = field(default=None, repr=False)
     _conversation: Conversation | None = field(default=None, repr=False)
 
     async def run(self, brief: Brief, surroundings: Surroundings, timeout_s: float) -> Report:
@@ -54,9 +56,12 @@ class ModelWorker:
             return max(0.0, time.monotonic() - began - others)
 
         desk.left_s = lambda: timeout_s - own_s()
+        servers = self._servers
+        assert servers is not None
         with desk.working():
             desk.transcript.begin(brief.round, access.models[0])
-            outcome = await within(timeout_s, own_s, lambda: talk.round(words))
+            async with servers.working():
+                outcome = await within(timeout_s, own_s, lambda: talk.round(words))
             why = outcome.why if outcome else f"it was still working after {timeout_s:g} seconds"
             why = desk.redactor.redact_text(why)
             how = outcome.outcome if outcome else "timeout"
@@ -79,13 +84,16 @@ class ModelWorker:
         """The conversation, and what is to be said in it now."""
         from workers.model.conversation import Conversation
         from workers.model.desk import Desk
+        from workers.model.servers import Servers
 
         if self._desk is None or self._conversation is None:
             self._desk = Desk(
                 brief, surroundings, window_tokens=access.window_tokens, allowed=self.env
             )
-            system = self._desk.redactor.redact_text(system_words(brief, self.prompt))
-            self._conversation = Conversation(access, self._desk, system)
+            names = tuple(server.name for server in surroundings.servers)
+            system = self._desk.redactor.redact_text(system_words(brief, self.prompt, names))
+            self._servers = Servers(self._desk)
+            self._conversation = Conversation(access, self._desk, system, self._servers)
             words = first_words(brief)
         else:
             self._desk.begin_round(brief, surroundings)

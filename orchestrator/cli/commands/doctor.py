@@ -20,6 +20,10 @@ def doctor(
         bool,
         typer.Option("--gates", help="Run each gate outside and inside the sandbox, and compare."),
     ] = False,
+    mcp: Annotated[
+        bool,
+        typer.Option("--mcp", help="Start each MCP server and list its tools."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Say what is missing or odd here, and what to type.
@@ -31,6 +35,10 @@ def doctor(
         from orchestrator.cli.comparing import compare_shown
 
         return compare_shown(ctx, as_json)
+    if mcp:
+        from orchestrator.cli.serving import servers_shown
+
+        return servers_shown(ctx, as_json)
     from dataclasses import asdict
     from pathlib import Path
 

@@ -108,6 +108,9 @@ def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
         "CheckerJudged": e.CheckerJudged(
             task="t", attempt=1, round=1, worker="c", model="m", blocking=1
         ),
+        "McpToolCalled": e.McpToolCalled(
+            task="t", attempt=1, round=1, server="db", tool="q", outcome="lost", why="w"
+        ),
         "AttemptFinished": e.AttemptFinished(task="t", attempt=1, outcome="lost", why="w"),
         "CandidateBuilt": story.state.candidates[number].built,
         "PrefixCut": e.PrefixCut(length=1),

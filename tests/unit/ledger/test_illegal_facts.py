@@ -14,6 +14,7 @@ from ledger.state import IllegalEvent, RunState, evolve, fold, head_commits
 from tests.support.builders import Story, head, started, verdict
 
 ATTEMPT = {"task": "a", "attempt": 1}
+SERVED = {"round": 1, "server": "db", "tool": "q", "outcome": "answered"}
 CALL = {"worker": "coder", "provider": "p", "model": "m", "tokens": 10}
 
 
@@ -157,6 +158,8 @@ CASES: list[tuple[Callable[[], Story], e.Event]] = [
     (working, e.RoundGateJudged(**ATTEMPT, round=0, verdict=verdict())),
     (working, e.RoundGateJudged(**ATTEMPT, round=1, verdict=verdict())),
     (working, e.CheckerJudged(**ATTEMPT, round=1, worker="c", model="m")),
+    (working, e.McpToolCalled(task="a", attempt=2, **SERVED)),
+    (queued, e.McpToolCalled(**ATTEMPT, **SERVED)),
     (working, ends("a", 2)),
     (working, ends("b")),
     (working, ends("nobody")),
