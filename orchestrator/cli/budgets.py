@@ -118,7 +118,7 @@ def refuse_reached_budget(state: RunState, limits: Limits) -> None:
 
 def _waits_for_budget(state: RunState) -> bool:
     """Whether all that is left to do is a model's, or comes after that."""
-    from orchestrator.cli.going_on import waits_for_nothing
+    from orchestrator.policy.left import waits_for_nothing
 
     models = state.by_model()
     ready = [state.tasks[task_id].task for task_id in state.with_status("ready")]

@@ -30,9 +30,9 @@ def trust(
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.planned import sourced_of
     from orchestrator.cli.trusting import PERSON_NEEDED, QUESTION
     from orchestrator.errors import OrchError
+    from orchestrator.planned import sourced_of
     from orchestrator.trust import look, record
 
     workplace = open_here(environ_of(ctx))
