@@ -211,6 +211,13 @@ class Preparation(Value):
     """The same, for gates only."""
 
 
+class McpServerSettings(Value):
+    """What agents may do that drive orch by MCP."""
+
+    accept: tuple[str, ...] = ()
+    """Branches, by name, into which they may accept results."""
+
+
 class Settings(Value):
     """What `.agent/orch.toml` says, as it stood when the run started."""
 
@@ -237,6 +244,7 @@ class Settings(Value):
     """Those of the file, and the well-known ones that a worker's models name."""
     prices: tuple[Price, ...] = ()
     """They win over the list that orch comes with."""
+    mcp_server: McpServerSettings = McpServerSettings()
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; KeyError where there is none."""

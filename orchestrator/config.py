@@ -24,6 +24,7 @@ from pydantic import TypeAdapter
 from ledger.model import (
     Gate,
     Limits,
+    McpServerSettings,
     Preparation,
     Price,
     ProviderSettings,
@@ -171,6 +172,8 @@ def _flat(settings: Settings) -> Iterator[tuple[str, Any]]:
         yield f"run.{name}", getattr(settings, name)
     for name, value in settings.sandbox:
         yield ("run.sandbox" if name == "mode" else f"sandbox.{name}"), value
+    for name, value in settings.mcp_server:
+        yield f"mcp_server.{name}", value
     for gate in settings.gates:
         yield f"gate {gate.name}", gate
     for name, worker in settings.workers.items():
@@ -222,6 +225,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
                 for name, one in providers.items()
             },
             "prices": tuple(Price(**one) for one in prices.values()),
+            "mcp_server": McpServerSettings(**frozen(documents[0].data.get("mcp_server", {}))),
         }
     )
     asked = providers_asked(settings, settings.workers)

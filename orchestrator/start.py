@@ -36,6 +36,8 @@ class RunOptions:
     accept: bool = False
     unattended: bool = False
     sandbox: SandboxMode | None = None
+    started_by: str = ""
+    """The agent that starts it for a person."""
 
     def settings(self, settings: Settings) -> Settings:
         """The settings with these options over them."""
@@ -122,6 +124,7 @@ def start_run(
             allow_red_base=options.allow_red_base,
             accept=options.accept,
             unattended=options.unattended,
+            started_by=options.started_by,
             orch_version=__version__,
         )
         try:

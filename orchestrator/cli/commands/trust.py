@@ -63,8 +63,9 @@ def trust(
 
 def _show(found: Trust) -> None:
     from orchestrator.cli import output
-    from orchestrator.cli.trusting import changes_of, painted, reason_of, summary
+    from orchestrator.cli.trusting import changes_of, painted, summary
     from orchestrator.settings_rules import SHARED_FILE
+    from orchestrator.trust import reason_of
 
     if found.standing == "same":
         output.answer(list(found.now))
