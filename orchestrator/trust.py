@@ -112,7 +112,7 @@ def require_trusted(workplace: Workplace, sourced: SourcedSettings) -> None:
     if trust.standing == "same" or not (trust.now or trust.before):
         return
     raise OrchError(
-        f"nothing was run: {reason_of(trust)} are not trusted",
+        f"nothing was run: its commands are not trusted ({reason_of(trust)})",
         hint="only a person can trust them, in a terminal of their own: orch trust",
         exit_code=PERSON_NEEDED,
     )
@@ -122,7 +122,7 @@ def reason_of(trust: Trust) -> str:
     """Why a person is asked, in one line."""
     counted = f" (with {listed(trust.counted)}, which git tracks)" if trust.counted else ""
     if trust.standing == "first":
-        return f"the commands of {SHARED_FILE}{counted}"
+        return f"nothing was trusted here yet: commands of {SHARED_FILE}{counted}"
     if trust.standing == "unknown":
         return f"{trust.why}; all commands of {SHARED_FILE}{counted}"
     return f"changed since they were trusted: commands of {SHARED_FILE}{counted}"

@@ -40,7 +40,8 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Care": {
         "gate": "Run gates on the checkout, as a run would.",
-        "skills": "List, show or check the skills that workers are offered.",
+        "mcp": "Let an agent plan, start and follow runs, by MCP.",
+        "skills": "List, show, check or install skills.",
         "trust": "Trust the commands that the settings name, as they are.",
         "clean": "Give back the refs and workspaces of runs that are over.",
         "ledger": "Verify, export or list what was recorded.",
