@@ -44,6 +44,8 @@ class Asked:
         return text
 
     def result(self, tool: str, **arguments: Any) -> Any:
+        self.progress = []
+
         async def call() -> Any:
             with anyio.fail_after(WITHIN_S):
                 return await self.client.call_tool(
