@@ -200,7 +200,7 @@ class LookTools:
         git = sight.workplace.git
         if not (git.exists(base) and git.exists(head)):
             refuse_cleaned(sight.state)  # else git says what is missing
-        paths = (f":(literal){path}",) if path else ()
+        paths = (path,) if path else ()
         patch, cut = git.diff(base, head, paths=paths, limit_bytes=PATCH_BYTES)
         text = printable(patch)
         kinds = {"A": "added", "D": "deleted", "T": "another type"}
