@@ -249,7 +249,9 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     told = "Goal Plan Task Worker Attempt Workspace Gate Verdict Checker Candidate Land Result"
     more = "Skill Digest Circle Trust Dialect Script Turn Provider Gateway Grant Budget"
     more += " Reservation Question"
-    assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} Ledger Automation"
+    assert " ".join(words) == (
+        f"{told} Target Accept Held Finding Weakened {more} Ledger Client Automation"
+    )
 
 
 # --- what is told to be typed, typed ----------------------------------------------------------
