@@ -4,6 +4,7 @@
 2. An answer is hidden, cut and fitted here, in the one place that all of them pass.
 3. What a tool could not do is an answer too (`is_error`): what, where, and what to do next.
 4. Each call is said on stderr in a line.
+5. Descriptions and schemas are as small as they can be and still say everything.
 """
 
 from __future__ import annotations
@@ -84,9 +85,33 @@ def served(
     arguments = tool.fn_metadata.arg_model
     arguments.model_config["extra"] = "forbid"
     arguments.model_rebuild(force=True)
-    tool.parameters["additionalProperties"] = False
+    tool.parameters = slim(tool.parameters) | {"additionalProperties": False}
+    tool.fn_metadata.output_schema = slim(tool.fn_metadata.output_schema)
     tool._office, tool._narrate = office, narrate
     return tool
+
+
+def slim(schema: Any) -> Any:
+    """A schema without what says nothing to a model: it is read anew in every conversation.
+
+    Names repeated as titles go; so does that what may be left out may be null as well.
+    """
+    if isinstance(schema, list):
+        return [slim(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if key not in ("title", "default")}
+    if schema.get("default") is not None:
+        kept["default"] = schema["default"]
+    choices = kept.get("anyOf", [])
+    if len(choices) == 2 and {"type": "null"} in choices:
+        del kept["anyOf"]
+        kept |= next(one for one in choices if one != {"type": "null"})
+    named = ("properties", "$defs")
+    return {
+        key: {name: slim(one) for name, one in value.items()} if key in named else slim(value)
+        for key, value in kept.items()
+    }
 
 
 def _wrong_arguments(tool: Tool, error: ValidationError) -> Iterator[str]:

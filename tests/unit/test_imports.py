@@ -59,6 +59,7 @@ PURE = (
     "ledger.export",
     "worktree.names",
     "orchestrator.policy",
+    "orchestrator.mcp_server.fitting",
     "orchestrator.planning.graph",
     "orchestrator.verification.weakened",
     "orchestrator.verification.python_tests",

@@ -41,6 +41,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     run = made.start(*tasks)
     base = made.git("rev-parse", "HEAD")
     files = {f"deep/{'folder/' * 8}{number}.py": f"x = {number}\n" * 20 for number in range(200)}
+    first = next(iter(files))
+    files[first] += f'key = "{SECRET}"\n'
     head = made.commit(files, "much")
     made.git("update-ref", f"refs/orch/{run}/attempt/kept", head)
     tree = made.git("rev-parse", "HEAD^{tree}")
@@ -136,6 +138,7 @@ def test_a_large_change_is_read_in_pages_to_its_end(project: Project) -> None:
         page = called(project, step["tool"], **step["arguments"])
         text, pages = text + page["text"], pages + 1
     assert text.count("+x = 0\n") == 20 and text.startswith("diff --git")
+    assert '+key = "' in text and SECRET not in text, "each page alone, and all of them together"
     assert called(project, "diff", task=name_of(0), path="deep", offset=10**7)["text"] == ""
 
 
@@ -144,6 +147,8 @@ def test_saying_something_to_it_fits(project: Project) -> None:
         {"id": name_of(number), "prompt": LONG, "title": LONG, "paths": [LONG]}
         for number in range(TASKS)
     ]
+    said = called(project, "show_task", task=SECRET)["error"]
+    assert "has no task" in said and SECRET not in said
     # Settings are none there: each refusal is in words, and fits as well.
     for tool, arguments in (
         ("plan", {"goal": LONG, "tasks": several}),
