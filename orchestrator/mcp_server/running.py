@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Annotated, Any
 
@@ -40,6 +41,7 @@ Run = Annotated[
 ]
 Task = Annotated[str, Field(description="The id of a task of the run.")]
 PERSON_NEEDED = 5
+GONE_WITHIN_S = 20.0
 
 
 class RunTools:
@@ -88,7 +90,7 @@ class RunTools:
         warnings = [said for said, _ in said_before_run(workplace, one)]
         with workplace.store() as store:
             run = record_run(workplace, store, one.plan, path.stem, one.settings, options)
-        detach(workplace, run)
+        _begin(workplace, run)
         return RunAnswer(
             run=run,
             what=f"run {run} of {len(one.plan.tasks)} tasks goes on by itself",
@@ -101,7 +103,7 @@ class RunTools:
         """Go on with a run that stopped, or that was cut short, as it was started."""
         with self.office.acting(run) as sight:
             persons.refuse_cleaned(sight.state)
-            if sight.alive:
+            if _is_driven(sight):
                 return _answer(sight, Said(f"run {sight.run} goes on already"), going_on=True)
             if sight.state.finished and not is_anything_left(sight.state):
                 what = f"run {sight.run} has finished: nothing is left to do"
@@ -182,6 +184,12 @@ def _refuse_missing_keys(workplace: Workplace, settings: Settings, one: Checked)
     refuse_missing_keys(settings, workplace.environ, workers_of_run(settings, one.plan))
 
 
+def _begin(workplace: Workplace, run: str) -> None:
+    """Give a run an engine of its own, and wait for its end on the side."""
+    engine = detach(workplace, run)
+    threading.Thread(target=engine.wait, name=f"engine of {run}", daemon=True).start()
+
+
 def _drive(sight: Sight) -> None:
     """Give the run an engine; OrchError where it would end at once, or cannot begin."""
     state, workplace = sight.state, sight.workplace
@@ -202,12 +210,25 @@ def _drive(sight: Sight) -> None:
     refuse_missing_copies(workplace.checkout, settings)
     asked = workers_of_run(settings, state.started.plan)
     refuse_missing_keys(settings, workplace.environ, asked)
-    detach(workplace, sight.run)
+    _begin(workplace, sight.run)
+
+
+def _is_driven(sight: Sight) -> bool:
+    """Whether an engine drives the run, and will see what is said to it.
+
+    One that has finished it is about to go: agents are quick enough to speak before it has.
+    """
+    deadline = time.monotonic() + GONE_WITHIN_S
+    while alive := engine_alive(sight.workplace.place, sight.run):
+        if not sight.state.finished or time.monotonic() >= deadline:
+            break
+        time.sleep(0.02)
+    return alive
 
 
 def _gone_on(sight: Sight, said: Said) -> RunAnswer:
     """What was recorded; a run that no engine drives goes on."""
-    if not engine_alive(sight.workplace.place, sight.run):
+    if not _is_driven(sight):
         state = load_state(sight.store, sight.run)
         _drive(Sight(sight.workplace, sight.store, sight.run, state, False, sight.branches))
     return _answer(sight, said, going_on=True)

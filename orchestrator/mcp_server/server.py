@@ -13,7 +13,7 @@ from mcp_types import ToolAnnotations
 from orchestrator import __version__
 from orchestrator.mcp_server.accepting import AcceptTools
 from orchestrator.mcp_server.looking import LookTools
-from orchestrator.mcp_server.office import Office, refuse_attempts
+from orchestrator.mcp_server.office import Office
 from orchestrator.mcp_server.pages import Pages
 from orchestrator.mcp_server.planning import PlanningTools
 from orchestrator.mcp_server.running import RunTools
@@ -93,8 +93,7 @@ def make_server(office: Office, narrate: Narrate) -> MCPServer[Any]:
 
 
 def serve(folder: Path, environ: Mapping[str, str], narrate: Narrate) -> None:
-    """Serve until the client closes stdin; OrchError where that is not for whoever asks."""
-    refuse_attempts(environ)
+    """Serve until the client closes stdin."""
     # Reading stdin cannot be broken into: a signal ends the server at once, and nothing is lost.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     make_server(Office(folder, environ), narrate).run("stdio")

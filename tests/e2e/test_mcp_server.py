@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.support.cli import ORCH, User, ended_with, refused
-from tests.support.mcp import asking
+from tests.support.cli import ORCH, User, ended_with, refused, wait_for
+from tests.support.mcp import asking, asking_inside
 
 TASKS = [
     {"id": "a", "title": "The first", "prompt": "write it", "paths": ["a.txt"]},
@@ -62,6 +63,8 @@ def test_an_agent_plans_starts_waits_for_and_reads_a_run(user: User, tmp_path: P
         assert status["counts"] == {"landed": 2} and status["target"] == "main"
         told = agent.call("show_task", task="a")
         assert told["status"] == "landed" and told["attempts"][0]["outcome"] == "green"
+        (server,) = [pid for pid, what in user.processes().items() if " mcp " in what]
+        wait_for(lambda: not psutil.Process(server).children(), why=lambda: "its engine is left")
         change = agent.call("diff", run=waited["run"])
         assert "+by a" in change["text"] and change["files"][0] == {
             "path": "a.txt",
@@ -84,7 +87,7 @@ def test_an_agent_plans_starts_waits_for_and_reads_a_run(user: User, tmp_path: P
 
 def test_it_says_nothing_that_a_person_must_say(newcomer: User) -> None:
     user = newcomer
-    with asking(user.root, user.environ) as agent:
+    with asking_inside(user.root, user.environ) as agent:
         agent.call("plan", goal="Some work", tasks=TASKS[:1], name="work")
         said = agent.refused("start_run", plan="work")
         assert "not trusted" in said and "in a terminal of their own: orch trust" in said
@@ -122,7 +125,7 @@ def test_what_is_held_is_left_to_a_person_and_what_is_asked_may_be_answered(
     plan = user.root / ".agent/plans/work.toml"
     plan.write_text(plan.read_text().replace('"held.txt"', '".agent/**"'))
     ended_with(user.orch("run", "--attempts", "1"), 5)
-    with asking(user.root, user.environ) as agent:
+    with asking_inside(user.root, user.environ) as agent:
         status = agent.call("status")
         assert [one["id"] for one in status["tasks"]] == ["held", "bad"]
         typed = [one["person"] for one in status["next"] if "person" in one]
@@ -149,7 +152,7 @@ def test_it_accepts_only_into_a_branch_that_trusted_settings_name(user: User) ->
     user.plan("a", "b", name="work")
     ended_with(user.orch("run"), 0)
     before = user.git("rev-parse", "main")
-    with asking(user.root, user.environ) as agent:
+    with asking_inside(user.root, user.environ) as agent:
         said = agent.refused("accept")
         assert "agents may not accept into main" in said and "orch accept" in said
         settings = user.root / ".agent/orch.toml"
@@ -209,7 +212,7 @@ def test_a_client_that_dies_leaves_the_run_going_and_others_follow_it(user: User
 
 
 def test_what_is_wrong_is_said_with_what_to_do_and_the_server_goes_on(user: User) -> None:
-    with asking(user.root, user.environ) as agent:
+    with asking_inside(user.root, user.environ) as agent:
         assert "'timeout': Extra inputs" in agent.refused("wait", timeout=3)
         assert "less than or equal to 3600" in agent.refused("wait", timeout_s=1e9)
         assert "'plan': Field required" in agent.refused("start_run")
@@ -248,7 +251,7 @@ def test_it_serves_no_attempt_and_prints_nothing_but_the_protocol(user: User) ->
     refused(user.orch("mcp", "--repo", "nowhere"), 2, "there is no folder")
     outside = user.home / "outside"
     outside.mkdir()
-    with asking(outside, user.environ) as agent:
+    with asking_inside(outside, user.environ) as agent:
         assert "hint: " in agent.refused("status")
     with asking(outside, user.environ, "--repo", str(user.root)) as agent:
         assert "no run in this repository" in agent.refused("status")

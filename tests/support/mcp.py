@@ -73,6 +73,22 @@ class Asked:
 
 
 @contextmanager
+def asking_inside(folder: Path, environ: dict[str, str]) -> Iterator[Asked]:
+    """The same server in this process: for what does not depend on how it is started."""
+    from mcp import Client
+
+    from orchestrator.mcp_server.office import Office
+    from orchestrator.mcp_server.server import make_server
+
+    server = make_server(Office(folder, environ), lambda line: None)
+    with (
+        anyio.from_thread.start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(Client(server)) as client,
+    ):
+        yield Asked(portal, client)
+
+
+@contextmanager
 def asking(
     folder: Path, environ: dict[str, str], *args: str, errlog: Path | None = None
 ) -> Iterator[Asked]:

@@ -31,12 +31,16 @@ def mcp(
     from orchestrator.cli import output
     from orchestrator.cli.options import environ_of
     from orchestrator.errors import OrchError
-    from orchestrator.mcp_server.server import serve
+    from orchestrator.mcp_server.office import refuse_attempts
 
     folder = (repo or Path.cwd()).absolute()
     if not folder.is_dir():
         raise OrchError(f"there is no folder {folder}", hint="orch mcp --repo DIR")
     if output.is_terminal(sys.stdin):
         output.narrate("speaking MCP on stdin and stdout, which a client should start; Ctrl-C ends")
-    serve(folder, environ_of(ctx), output.narrate)
+    environ = environ_of(ctx)
+    refuse_attempts(environ)  # before what costs seconds to import
+    from orchestrator.mcp_server.server import serve
+
+    serve(folder, environ, output.narrate)
     return 0
