@@ -77,6 +77,7 @@ from ledger.facts.run import (
     Estimates,
     LimitsChanged,
     Noticed,
+    Notified,
     RunFinished,
     RunOutcome,
     RunStarted,
@@ -123,6 +124,7 @@ __all__ = [
     "LimitsChanged",
     "NewerFact",
     "Noticed",
+    "Notified",
     "PathAllowed",
     "PrefixCut",
     "ProviderPaused",
@@ -154,6 +156,7 @@ Event = Annotated[
     | LimitsChanged
     | StopRequested
     | RunFinished
+    | Notified
     | Noticed
     | BaselineStarted
     | BaselineGateJudged

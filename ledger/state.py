@@ -48,7 +48,7 @@ from ledger.task_fold import longest_paths as longest_paths
 from ledger.task_fold import reindex as reindex
 from ledger.tip_fold import evolve_tip, start_over
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Raised when the fold changes, so that snapshots of an older fold are not used."""
 
 
@@ -115,6 +115,8 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             state.stop = event
         case e.RunFinished():
             state.finished, state.finished_at = event, at
+        case e.Notified():
+            state.notified = event
         case e.Noticed():
             state.notices.append(event)
         case e.BaselineStarted() | e.BaselineGateJudged() | e.BaselineFinished():
@@ -231,7 +233,7 @@ def _evolve_person(
                 f"{event.task} is {task.status}",
             )
             task.charged = task.lost = 0
-            task.budget_reached = ""
+            task.budget_reached = None
             task.note = task.asked = event.note
             renew(state, task)
             spread(state, event.task)

@@ -14,12 +14,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from ledger.automations import Automation
 from ledger.events import Event, RunStarted
 from ledger.guidance import Guidance, Skill
 from ledger.model import CommandWorker, Plan, Settings, Task
@@ -34,6 +35,7 @@ ONLY: dict[type[BaseModel], frozenset[str]] = {
     Plan: frozenset({"goal", "tasks"}),
     Task: frozenset({"title", "prompt"}),
     RunStarted: frozenset({"plan", "rules", "guidance"}),
+    Automation: frozenset({"goal", "prompt"}),
     Guidance: frozenset({"skills"}),
     Skill: frozenset({"description", "license", "compatibility", "metadata"}),
 }
@@ -112,12 +114,18 @@ def known_values(workplace: Workplace, settings: Settings) -> dict[str, str]:
 
 def hiding_of(workplace: Workplace, settings: Settings) -> Hiding:
     """The hiding of the secrets that a run with these settings knows."""
-    return Hiding(Redactor(telling(known_values(workplace, settings))))
+    address = {
+        settings.notify.webhook or "": workplace.environ.get(settings.notify.webhook or "", "")
+    }
+    # A webhook's address looks like any other: whoever has it may write there.
+    return Hiding(Redactor({**telling(known_values(workplace, settings)), **address}))
 
 
-def refuse_secrets(settings: Settings, hiding: Hiding) -> None:
+def refuse_secrets(
+    settings: Settings, hiding: Hiding, more: Iterable[tuple[str, str]] = ()
+) -> None:
     """OrchError where a command or prompt of the settings holds a secret (rule 4)."""
-    for where, command in _commands(settings):
+    for where, command in (*_commands(settings), *more):
         for hit in hiding.hits(command):
             name = hit.what.removeprefix("the value of ")
             hint = f'write "${name}" in the command' if hit.known else "give it by a variable"
@@ -135,6 +143,8 @@ def _commands(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"command of worker '{name}'", worker.command
         else:
             yield f"prompt of worker '{name}'", worker.prompt
+    if settings.notify.command is not None:
+        yield "command of [notify]", settings.notify.command
     for command in settings.fix:
         yield "command of `fix`", command
     for command in settings.preparation.setup:

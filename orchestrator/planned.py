@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ledger.model import Plan, Settings
+from orchestrator.base import newest_of
 from orchestrator.config import SourcedSettings, load_sourced
 from orchestrator.errors import Problem
 from orchestrator.places import user_config_folder
@@ -90,7 +91,7 @@ def said_before_run(workplace: Workplace, one: Checked) -> Iterator[tuple[str, S
     from worktree.user import checkout_state
 
     state = checkout_state(workplace.repository, workplace.user)
-    if state.dirty_count and one.plan.base is None and state.head:
+    if state.dirty_count and newest_of(one.plan.base) == "HEAD" and state.head:
         files = count(state.dirty_count, "changed file")
         start = short(state.head)
         yield f"your checkout has {files}: the run starts from the commit {start}", "plain"

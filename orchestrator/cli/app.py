@@ -21,12 +21,16 @@ GROUPS: dict[str, dict[str, str]] = {
         "stop": "Ask a run to end in order.",
         "wait": "Wait until a run changes or ends: for scripts and agents.",
     },
+    "By itself": {
+        "schedule": "List automations, say how they stand, start or install them.",
+        "watch": "Start runs by themselves: times, files, commits, webhooks.",
+    },
     "Look": {
         "status": "Say where a run stands.",
         "show": "Tell a task, or a run, in full.",
         "diff": "Show what a task, or the run, changed.",
         "log": "Show what a worker or a gate printed.",
-        "report": "Write the run's report, in Markdown.",
+        "report": "Report on a run, or on all since a time, in Markdown or HTML.",
         "cost": "Say what models cost, and what a landed task costs.",
     },
     "Decide": {
@@ -41,6 +45,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Care": {
         "gate": "Run gates on the checkout, as a run would.",
         "mcp": "Let an agent plan, start and follow runs, by MCP.",
+        "notify": "Try how you are told of a run's end.",
         "skills": "List, show, check or install skills.",
         "trust": "Trust the commands that the settings name, as they are.",
         "clean": "Give back the refs and workspaces of runs that are over.",

@@ -22,12 +22,14 @@ from ledger.state import RunState
 from ledger.store import Store
 from orchestrator.cli import output
 from orchestrator.cli.glance import keep
+from orchestrator.cli.going_on import series_of_run
 from orchestrator.cli.lines import JsonLines, PlainLines
 from orchestrator.detaching import detached_log
 from orchestrator.driven import Driven, driven
 from orchestrator.errors import OrchError
 from orchestrator.journal import Observer
 from orchestrator.policy.accepted import unaccepted
+from orchestrator.policy.unattended import may_accept
 from orchestrator.review.status import render_status, status_as_json, status_of
 from orchestrator.runs import load_state, read_facts
 from orchestrator.workplace import Workplace
@@ -73,10 +75,15 @@ def drive_shown(
         ended = anyio.run(_drive, workplace, store, run, observer, view, traffic)
     state = load_state(store, run)
     code = state.finished.exit_code if state.finished and ended else INTERRUPTED
-    if state.started.accept and code == 0 and unaccepted(state):
+    if may_accept(state.started) and code == 0 and unaccepted(state):
         from orchestrator.cli.accepting import accept_shown
 
-        code = accept_shown(workplace, store, run, as_json=as_json)
+        code = accept_shown(workplace, store, run, to=state.started.into or None, as_json=as_json)
+        state = load_state(store, run)
+    if state.started.notify and state.finished:
+        from orchestrator.cli.notifying import tell_end
+
+        tell_end(workplace, store, run)
         state = load_state(store, run)
     if not as_json:  # whoever reads events has been told all of it
         show_end(workplace, store, state, as_json=False)
@@ -87,7 +94,8 @@ def show_end(workplace: Workplace, store: Store, state: RunState, *, as_json: bo
     """Say where a run stands that no engine drives any more."""
     newest = store.runs()[0].run
     time_s = driven(store, state.run, state, alive=False)
-    status = status_of(state, alive=False, named=state.run != newest, driven=time_s)
+    series = series_of_run(store, state)
+    status = status_of(state, False, state.run != newest, time_s, series)
     if status.phase == "finished" and state.run == newest:
         keep(workplace.place, status)
     if as_json:

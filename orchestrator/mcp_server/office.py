@@ -64,6 +64,7 @@ class Office:
         """The repository; OrchError where there is none, or where it is a run's workspace."""
         workplace = open_workplace(self.folder, self.environ)
         workplace.refuse_nested()
+        workplace.refuse_children()
         return workplace
 
     @contextmanager

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
-from ledger.model import Limits, Settings
+from ledger.model import LAST_GREEN, Limits, Settings
 from orchestrator import persons
 from orchestrator.config import refuse_missing_copies, refuse_missing_keys
 from orchestrator.detaching import detach
@@ -165,6 +165,12 @@ def _refuse_a_persons(one: Checked, usd: float | None, tokens: int | None) -> No
         raise OrchError(
             f"task '{task.id}' may change protected paths (may_change): a person starts that",
             hint=f"a person types: orch run {name}",
+            exit_code=PERSON_NEEDED,
+        )
+    if one.plan.base == LAST_GREEN:
+        raise OrchError(
+            f"the plan begins at {LAST_GREEN}: its gates judge first, longer than a call may take",
+            hint=f"a person types: orch run {name}; or plan from a branch: base",
             exit_code=PERSON_NEEDED,
         )
     limits: Limits = one.settings.limits

@@ -11,6 +11,7 @@ from orchestrator.cli.budgets import (
     AttemptUsdOption,
     BudgetTokensOption,
     BudgetUsdOption,
+    CallUsdOption,
     TaskUsdOption,
 )
 from orchestrator.cli.limits import (
@@ -22,6 +23,7 @@ from orchestrator.cli.limits import (
 )
 from orchestrator.cli.options import JsonOption, RunArgument
 from orchestrator.cli.traffic import RecordOption, ReplayOption
+from orchestrator.cli.waking import KeepAwakeOption, awake, words_of_awake
 
 app = command_app()
 
@@ -38,9 +40,11 @@ def resume(
     budget_tokens: BudgetTokensOption = None,
     task_usd: TaskUsdOption = None,
     attempt_usd: AttemptUsdOption = None,
+    call_usd: CallUsdOption = None,
     record: RecordOption = None,
     replay: ReplayOption = None,
     detach: DetachOption = False,
+    keep_awake: KeepAwakeOption = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain lines, also on a terminal.")
     ] = False,
@@ -80,6 +84,7 @@ def resume(
         budget_tokens=budget_tokens,
         task_usd=task_usd,
         attempt_usd=attempt_usd,
+        call_usd=call_usd,
     )
     refuse_past_deadline(limits)
     if not engine_alive(desk.workplace.place, desk.run):
@@ -99,9 +104,11 @@ def resume(
         with EngineLock.take(desk.workplace.place.lock(desk.run)):
             change_limits(desk.store, desk.run, limits)
     if detach:
-        start_detached(desk.workplace, desk.run, words_of(traffic))
+        words = (*words_of(traffic), *words_of_awake(wanted=keep_awake))
+        start_detached(desk.workplace, desk.run, words)
         answer_detached(desk.workplace, desk.run, as_json)
         return 0
-    return drive_shown(
-        desk.workplace, desk.store, desk.run, as_json=as_json, plain=plain, traffic=traffic
-    )
+    with awake(desk.workplace, wanted=keep_awake):
+        return drive_shown(
+            desk.workplace, desk.store, desk.run, as_json=as_json, plain=plain, traffic=traffic
+        )

@@ -11,6 +11,7 @@ from orchestrator.cli.budgets import (
     AttemptUsdOption,
     BudgetTokensOption,
     BudgetUsdOption,
+    CallUsdOption,
     TaskUsdOption,
 )
 from orchestrator.cli.limits import (
@@ -23,6 +24,7 @@ from orchestrator.cli.limits import (
 )
 from orchestrator.cli.options import JsonOption
 from orchestrator.cli.traffic import RecordOption, ReplayOption
+from orchestrator.cli.waking import KeepAwakeOption, awake, words_of_awake
 
 app = command_app()
 
@@ -42,18 +44,35 @@ def run(
     budget_tokens: BudgetTokensOption = None,
     task_usd: TaskUsdOption = None,
     attempt_usd: AttemptUsdOption = None,
+    call_usd: CallUsdOption = None,
     record: RecordOption = None,
     replay: ReplayOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check, and show what would happen.")
     ] = False,
     detach: DetachOption = False,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            metavar="REVISION",
+            help="Begin there; last-green: at the newest commit that the gates pass.",
+        ),
+    ] = None,
+    keep_awake: KeepAwakeOption = False,
     accept: Annotated[
         bool, typer.Option("--accept", help="Accept the result when all of it landed.")
     ] = False,
+    into: Annotated[
+        str | None,
+        typer.Option("--into", metavar="BRANCH", help="With --accept: into that branch."),
+    ] = None,
     unattended: Annotated[
         bool,
         typer.Option("--unattended", help="Nobody will answer: ask nothing, end when unsure."),
+    ] = False,
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Tell you how it ended, as [notify] says.")
     ] = False,
     allow_red_base: Annotated[
         bool,
@@ -73,7 +92,9 @@ def run(
     first, and run only with your yes: orch trust.
 
     With --unattended nobody is ever asked: what would need an answer is refused at
-    the start, or ends the run with exit code 5. --detach alone does not mean that.
+    the start, or ends the run with exit code 5. It wants a sandbox, a budget where a model may be
+    asked, and trusted commands; it accepts only --into a branch; it ends with a notification,
+    where [notify] says how. --detach alone does not mean that.
     """
     from orchestrator.cli import output
     from orchestrator.cli.budgets import budgets_typed
@@ -84,13 +105,18 @@ def run(
     from orchestrator.cli.planned import answer_plan, warn_before_run
     from orchestrator.cli.traffic import traffic_typed, words_of
     from orchestrator.cli.trusting import require_trust
+    from orchestrator.cli.unattended import require_unattended
     from orchestrator.config import refuse_missing_copies, refuse_missing_keys
     from orchestrator.detaching import detach as start_detached
+    from orchestrator.errors import OrchError
+    from orchestrator.last_green import find_base
     from orchestrator.planned import load_checked
     from orchestrator.policy.models import workers_of_run
     from orchestrator.start import RunOptions, start_run
 
     environ = environ_of(ctx)
+    if into is not None and not accept:
+        raise OrchError("--into says where --accept goes", hint=f"--accept --into {into}")
     traffic = traffic_typed(record, replay)
     options = RunOptions(
         parallel=parallel,
@@ -102,10 +128,14 @@ def run(
             budget_tokens=budget_tokens,
             task_usd=task_usd,
             attempt_usd=attempt_usd,
+            call_usd=call_usd,
         ),
         allow_red_base=allow_red_base,
+        base=base,
         accept=accept,
+        into=into or "",
         unattended=unattended,
+        notify=notify or unattended,
         sandbox=sandbox_mode(sandbox),
     )
     workplace = open_here(environ)
@@ -115,20 +145,34 @@ def run(
     if dry_run:
         answer_plan(workplace, checked, as_json=as_json)
         return 0
-    asked = workers_of_run(checked.settings, checked.plan)
-    if traffic.replay is None:
-        refuse_missing_keys(checked.settings, workplace.environ, asked)
-    require_trust(workplace, checked.sourced, attended=not unattended and output.can_ask())
+    if unattended:
+        require_unattended(workplace, checked, options, keys=traffic.replay is None)
+    else:
+        asked = workers_of_run(checked.settings, checked.plan)
+        if traffic.replay is None:
+            refuse_missing_keys(checked.settings, workplace.environ, asked)
+        require_trust(workplace, checked.sourced, attended=output.can_ask())
     workplace.make_workspaces(checked.settings.workspaces)
     warn_before_run(workplace, checked)
     store = workplace.store()
+    begin = find_base(workplace, store, checked.settings, checked.plan, base, output.narrate)
+    if begin.said:
+        output.narrate([output.colour_narration(begin.said, "ask"), f"  hint: {begin.hint}"])
     started = start_run(
-        workplace, store, checked.plan, checked.path.stem, checked.settings, options
+        workplace, store, checked.plan, checked.path.stem, checked.settings, options, begin
     )
     if detach:
-        start_detached(workplace, started, words_of(traffic))
+        words = (*words_of(traffic), *words_of_awake(wanted=keep_awake))
+        start_detached(workplace, started, words)
         answer_detached(workplace, started, as_json)
         return 0
-    return drive_shown(
-        workplace, store, started, as_json=as_json, plain=plain, from_start=True, traffic=traffic
-    )
+    with awake(workplace, wanted=keep_awake):
+        return drive_shown(
+            workplace,
+            store,
+            started,
+            as_json=as_json,
+            plain=plain,
+            from_start=True,
+            traffic=traffic,
+        )
