@@ -103,6 +103,11 @@ def test_it_says_nothing_that_a_person_must_say(newcomer: User) -> None:
         said = agent.refused("plan", goal="More", tasks=[{**TASKS[0], "may_change": ["x"]}])
         assert "may_change" in said and "hint: its arguments are: goal, tasks" in said
 
+        plan.write_text(plan.read_text().replace('may_change = [".agent/**"]\n', ""))
+        plan.write_text(plan.read_text().replace("goal = ", 'base = "last-green"\ngoal = '))
+        said = agent.refused("start_run", plan="work")
+        assert "longer than a call may take" in said and "orch run work" in said
+
         user.settings(run="budget_usd = 2.0")
         agent.call("plan", goal="Some work", tasks=TASKS[:1], name="small")
         said = agent.refused("start_run", plan="small", budget_usd=5)
