@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ledger.events import Event
 from ledger.model import Task, TaskId, Verdict
 from ledger.state import AttemptState, RoundState, RunState, TaskState
 
@@ -63,6 +64,12 @@ def _task(
 
 def _goal(task: Task) -> str:
     return task.title.strip() or task.prompt.strip()
+
+
+def event_as_json(run: str, seq: int, at: float, fact: Event) -> dict[str, object]:
+    """An event with its place, time and body."""
+    body = fact.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
+    return {"run": run, "seq": seq, "at": at, "event": fact.kind, "body": body}
 
 
 # --- entries ----------------------------------------------------------------------------------

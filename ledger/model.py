@@ -263,6 +263,13 @@ class Preparation(Value):
     """The same, for gates only."""
 
 
+class McpServerSettings(Value):
+    """What agents may do that drive orch by MCP."""
+
+    accept: tuple[str, ...] = ()
+    """Branches, by name, into which they may accept results."""
+
+
 class NotifySettings(Value):
     """How a person is told of a run's end."""
 
@@ -312,6 +319,7 @@ class Settings(Value):
     """Servers of tools for model workers, by name."""
     prices: tuple[Price, ...] = ()
     """They win over the list that orch comes with."""
+    mcp_server: McpServerSettings = McpServerSettings()
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; KeyError where there is none."""

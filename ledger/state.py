@@ -243,7 +243,9 @@ def _evolve_person(
         case e.QuestionAnswered():
             task = find_task(state, event.task)
             require(task.question is not None, f"{event.task} has asked nothing")
-            task.answers.append((task.question or "", event.answer))
+            # Whoever reads it, the worker first, is to know that no person said so.
+            by = f" (said by {event.said_by}, an agent)" if event.said_by else ""
+            task.answers.append((task.question or "", f"{event.answer}{by}"))
             task.note = ""
             renew(state, task)
             _reopen(state)

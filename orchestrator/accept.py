@@ -85,8 +85,12 @@ async def accept(
     to: str | None = None,
     squash: bool = False,
     observers: Sequence[Observer] = (),
+    said_by: str = "",
 ) -> AcceptResult:
-    """Bring landed work into a branch; raises OrchError for what was asked wrongly."""
+    """Bring landed work into a branch; raises OrchError for what was asked wrongly.
+
+    `said_by`: the agent that asks for it, where no person does.
+    """
     with EngineLock.take(workplace.place.lock(run)):
         journal = Journal.load(store, run)
         refuse_cleaned(journal.state)
@@ -100,7 +104,7 @@ async def accept(
         scene = open_scene(workplace, journal, lambda: None)
         try:
             await _make_good(scene)
-            return await _accept(scene, selection, target, squash)
+            return await _accept(scene, selection, target, squash, said_by)
         finally:
             with anyio.CancelScope(shield=True):
                 await scene.close()
@@ -124,6 +128,7 @@ class _Asked:
 
     selection: Selection
     squash: bool
+    said_by: str
     target: str
     before: Sha | None
     """Where the target stands; None: it is to be made."""
@@ -137,7 +142,9 @@ class _Asked:
         return f"refs/heads/{self.target}"
 
 
-async def _accept(scene: Scene, selection: Selection, target: str, squash: bool) -> AcceptResult:
+async def _accept(
+    scene: Scene, selection: Selection, target: str, squash: bool, said_by: str
+) -> AcceptResult:
     state, git = scene.state, scene.workplace.git
     chosen = agreed(choose(state, selection))
     before = await scene.git(git.read_ref, f"refs/heads/{target}")
@@ -147,7 +154,7 @@ async def _accept(scene: Scene, selection: Selection, target: str, squash: bool)
         why, hint = _nothing_chosen(state)
         return AcceptResult("nothing", target, left_out=chosen.left_out, why=why, hint=hint)
     plain = _plain(target, chosen, change)
-    asked = _Asked(selection, squash, target, before, branch, change, plain)
+    asked = _Asked(selection, squash, said_by, target, before, branch, change, plain)
     offer = await _settled(scene, asked) or await _offer(scene, asked)
     return offer if isinstance(offer, AcceptResult) else await _move(scene, asked, offer)
 
@@ -223,6 +230,7 @@ async def _move(scene: Scene, asked: _Asked, offer: Offer) -> AcceptResult:
         commit=offer.commit,
         tree=offer.tree,
         heads=asked.change.holds,
+        said_by=asked.said_by,
     )
     scene.append(intent)
     git, user = scene.workplace.git, scene.workplace.user

@@ -23,6 +23,7 @@ def fact_of(intent: e.AcceptIntended) -> e.Accepted:
         commit=intent.commit,
         tree=intent.tree,
         heads=intent.heads,
+        said_by=intent.said_by,
     )
 
 

@@ -26,6 +26,7 @@ from ledger.model import (
     Gate,
     Limits,
     McpServer,
+    McpServerSettings,
     NotifySettings,
     Preparation,
     Price,
@@ -212,6 +213,8 @@ def _flat(settings: Settings) -> Iterator[tuple[str, Any]]:
         yield f"notify.{name}", value
     for name, value in settings.sandbox:
         yield ("run.sandbox" if name == "mode" else f"sandbox.{name}"), value
+    for name, value in settings.mcp_server:
+        yield f"mcp_server.{name}", value
     for gate in settings.gates:
         yield f"gate {gate.name}", gate
     for name, worker in settings.workers.items():
@@ -271,6 +274,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
             },
             "mcp": {name: McpServer(**frozen(one)) for name, one in servers.items()},
             "prices": tuple(Price(**one) for one in prices.values()),
+            "mcp_server": McpServerSettings(**frozen(documents[0].data.get("mcp_server", {}))),
         }
     )
     asked = providers_asked(settings, settings.workers)

@@ -6,6 +6,7 @@
    somebody else wrote meanwhile.
 4. What a person takes or gives is whole: where the result has a head among its ancestors but not
    its change any more, the change is made anew on the result as it is.
+5. What an agent says for a person is recorded with its name (`said_by`).
 (`accept` has a file of its own.)
 """
 
@@ -98,11 +99,16 @@ def change_limits(store: Store, run: str, limits: Limits) -> None:
 
 
 def retry(
-    store: Store, run: str, task_id: TaskId, note: str = "", workplace: Workplace | None = None
+    store: Store,
+    run: str,
+    task_id: TaskId,
+    note: str = "",
+    workplace: Workplace | None = None,
+    said_by: str = "",
 ) -> Said:
     """Let a task be tried again, with something to say to its worker."""
     journal = _open(store, run, workplace)
-    _say(journal, lambda state: policy.retry(state, task_id, note))
+    _say(journal, lambda state: policy.retry(state, task_id, note, said_by))
     if journal.state.tasks[task_id].status == "skipped":
         waits, hint = policy.waits_for(journal.state, task_id)
         what = f"{task_id} will be tried again once it can: it waits for {waits}"
@@ -111,11 +117,16 @@ def retry(
 
 
 def answer(
-    store: Store, run: str, task_id: TaskId, text: str, workplace: Workplace | None = None
+    store: Store,
+    run: str,
+    task_id: TaskId,
+    text: str,
+    workplace: Workplace | None = None,
+    said_by: str = "",
 ) -> Said:
     """Answer what a task asked; its next attempt is told."""
     journal = _open(store, run, workplace)
-    _say(journal, lambda state: policy.answer(state, task_id, text))
+    _say(journal, lambda state: policy.answer(state, task_id, text, said_by))
     return Said(f"{task_id} goes on with the answer", tasks=(task_id,))
 
 

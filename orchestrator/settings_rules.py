@@ -1,8 +1,9 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
 1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[mcp.NAME]`, `[[price]]`,
-   `[notify]` and `[[automation]]`, with the keys below and no others; what is said of models is in
-   `model_rules`, of MCP servers in `mcp_rules`, of automations in `automations.rules`.
+   `[notify]`, `[mcp_server]` and `[[automation]]`, with the keys below and no others; what is said
+   of models is in `model_rules`, of MCP servers in `mcp_rules`, of automations in
+   `automations.rules`.
 2. A person's own files may only say how much, with whom and who is told (`OWN_KEYS`, workers,
    providers, MCP servers, prices, `[notify]`, automations of their own), never what judges: gates,
    the checker, set-up and protected paths are the team's.
@@ -20,7 +21,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
+from ledger.model import (
+    CommandWorker,
+    Gate,
+    Limits,
+    McpServerSettings,
+    Preparation,
+    SandboxSettings,
+    Settings,
+)
 from orchestrator.automations.rules import automation_problems
 from orchestrator.errors import Problem
 from orchestrator.mcp_rules import mcp_problems
@@ -32,6 +41,7 @@ from orchestrator.shape import shape_problems, type_in_words, unknown_key
 from orchestrator.toml_lines import Document, KeyPath
 from workers.environment import is_passable
 from workers.reach import LOWEST_PORT, parse_host
+from worktree.names import check_ref
 
 SHARED_FILE = ".agent/orch.toml"
 LOCAL_FILE = ".agent/orch.local.toml"
@@ -61,8 +71,11 @@ OWN_KEYS = (
     *DAILY_KEYS,
 )
 TABLES = (
-    *("run", "sandbox", "gate", "worker", "provider", "mcp", "price", "notify", "automation"),
+    *("run", "sandbox", "gate", "worker", "provider", "mcp", "price", "notify", "mcp_server"),
+    "automation",
 )
+
+PLAIN_TABLES = ("run", "sandbox", "notify", "mcp_server")
 KINDS = ("command", "model")
 LATER_KINDS = ("acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
 _PATTERN_KEYS = ("setup_inputs", "protected")
@@ -114,12 +127,14 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
             else:
                 yield _wrong_table(document, key, value, '[[price]] with model = "..."')
         elif not isinstance(value, dict):
-            example = f"[{key}]" if key in ("run", "sandbox", "notify") else f"[{key}.NAME]"
+            example = f"[{key}]" if key in PLAIN_TABLES else f"[{key}.NAME]"
             yield _wrong_table(document, key, value, example)
         elif key == "run":
             yield from _run_problems(document, value, own)
         elif key == "sandbox":
             yield from _sandbox_problems(document, value)
+        elif key == "mcp_server":
+            yield from _mcp_server_problems(document, value, own)
         elif key == "notify":
             yield from notify_problems(document, value)
             yield from _command_problems(document, (key,), value)
@@ -221,6 +236,32 @@ def _sandbox_problems(document: Document, table: Mapping[str, Any]) -> Iterator[
                 what = f"'{key}': {text!r} is no whole path"
                 yield document.problem(("sandbox", key, position), what, 'write: "~/..." or "/..."')
     yield from _network_problems(document, ("sandbox", "setup_network"), known)
+
+
+def _mcp_server_problems(
+    document: Document, table: Mapping[str, Any], own: bool
+) -> Iterator[Problem]:
+    if own:
+        what = "what agents may accept is the team's to say"
+        yield document.problem(("mcp_server",), what, f"write it in {SHARED_FILE}")
+        return
+    yield from shape_problems(McpServerSettings, table, document, ("mcp_server",))
+    for position, name in _texts(table.get("accept")):
+        at: KeyPath = ("mcp_server", "accept", position)
+        if any(char in name for char in "*?["):
+            what = f"'accept' takes names of branches; {name!r} is a pattern"
+            yield document.problem(at, what, "write each branch that agents may accept into")
+        elif not _is_branch(name):
+            what = f"'accept': {name!r} is no legal name of a branch"
+            yield document.problem(at, what, 'as git branch lists it: accept = ["main"]')
+
+
+def _is_branch(name: str) -> bool:
+    try:
+        check_ref(f"refs/heads/{name}")
+    except ValueError:
+        return False
+    return not name.startswith("refs/")
 
 
 def _network_problems(

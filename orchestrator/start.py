@@ -46,6 +46,8 @@ class RunOptions:
     automation: str = ""
     """What starts it; empty: a person."""
     sandbox: SandboxMode | None = None
+    started_by: str = ""
+    """The agent that starts it for a person."""
 
     def settings(self, settings: Settings) -> Settings:
         """The settings with these options over them."""
@@ -134,6 +136,7 @@ def start_run(
             into=options.into,
             notify=options.notify,
             unattended=options.unattended,
+            started_by=options.started_by,
             automation=options.automation,
             orch_version=__version__,
         )

@@ -9,7 +9,8 @@
    recorded: a file that is gone from where orch has run is no first use.
 4. A file that cannot be read, is not as it was written, or belongs to somebody else says
    nothing: a person is asked about all of it. Nothing that is unclear is ever trusted.
-5. Of two first uses at the same time one writes the file, and the other is held to it.
+5. Who is no person trusts nothing, at the first use neither.
+6. Of two first uses at the same time one writes the file, and the other is held to it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from typing import Any, Literal
 from orchestrator.config import SourcedSettings
 from orchestrator.errors import OrchError
 from orchestrator.policy.commands import commands_of
+from orchestrator.review.words import listed
+from orchestrator.settings_rules import SHARED_FILE
 from orchestrator.workplace import Workplace
 
 VERSION = 1
@@ -41,6 +44,7 @@ COMPARED_LINES = 20_000
 """Above it a difference is not looked for: all that is new is shown."""
 STALE_S = 600.0
 _LINKS_FOLLOWED = 40
+PERSON_NEEDED = 5
 
 How = Literal["first use", "person"]
 Standing = Literal["same", "first", "changed", "unknown"]
@@ -97,6 +101,31 @@ def record_first(workplace: Workplace, trust: Trust) -> bool:
 def record(workplace: Workplace, trust: Trust) -> None:
     """Trust them, on a person's word."""
     _record(workplace, trust, "person")
+
+
+def require_trusted(workplace: Workplace, sourced: SourcedSettings) -> None:
+    """Return where a person trusts these commands, or none is named; OrchError else.
+
+    For whoever is no person: nothing is asked, and nothing recorded.
+    """
+    trust = look(workplace, sourced)
+    if trust.standing == "same" or not (trust.now or trust.before):
+        return
+    raise OrchError(
+        f"nothing was run: its commands are not trusted ({reason_of(trust)})",
+        hint="only a person can trust them, in a terminal of their own: orch trust",
+        exit_code=PERSON_NEEDED,
+    )
+
+
+def reason_of(trust: Trust) -> str:
+    """Why a person is asked, in one line."""
+    counted = f" (with {listed(trust.counted)}, which git tracks)" if trust.counted else ""
+    if trust.standing == "first":
+        return f"nothing was trusted here yet: commands of {SHARED_FILE}{counted}"
+    if trust.standing == "unknown":
+        return f"{trust.why}; all commands of {SHARED_FILE}{counted}"
+    return f"changed since they were trusted: commands of {SHARED_FILE}{counted}"
 
 
 # --- what counts ------------------------------------------------------------------------------

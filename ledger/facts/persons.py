@@ -36,19 +36,23 @@ class PathAllowed(Fact):
 
 
 class RetryRequested(Fact):
-    """A person wants another try, with something to say about it."""
+    """A person, or an agent of theirs, wants another try, with something to say about it."""
 
     kind: Literal["RetryRequested"] = "RetryRequested"
     task: TaskId
     note: str = ""
+    said_by: str = ""
+    """The agent that said it, as its client names itself; empty: a person."""
 
 
 class QuestionAnswered(Fact):
-    """A person answered what an attempt had asked."""
+    """A person, or an agent of theirs, answered what an attempt had asked."""
 
     kind: Literal["QuestionAnswered"] = "QuestionAnswered"
     task: TaskId
     answer: str
+    said_by: str = ""
+    """The agent that said it, as its client names itself; empty: a person."""
 
 
 class TaskTaken(Fact):
@@ -97,6 +101,8 @@ class AcceptIntended(Fact):
     tree: Sha
     heads: tuple[HeadRef, ...]
     """What the commit holds of the run: what it brings, and what the branch had already."""
+    said_by: str = ""
+    """The agent that said it, as its client names itself; empty: a person."""
 
 
 class AcceptGateJudged(Fact):
@@ -118,6 +124,8 @@ class Accepted(Fact):
     tree: Sha
     heads: tuple[HeadRef, ...]
     """What the commit holds of the run: what it brings, and what the branch had already."""
+    said_by: str = ""
+    """The agent that said it, as its client names itself; empty: a person."""
 
 
 class RunCleaned(Fact):

@@ -57,6 +57,8 @@ class RunStarted(Fact):
     """Nobody will answer while it goes on: what would need that ends it."""
     automation: str = ""
     """What started it; empty: a person."""
+    started_by: str = ""
+    """The agent that started it for a person, as its client names itself; empty: none did."""
     orch_version: str = ""
 
 

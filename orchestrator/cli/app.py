@@ -44,8 +44,9 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Care": {
         "gate": "Run gates on the checkout, as a run would.",
+        "mcp": "Let an agent plan, start and follow runs, by MCP.",
         "notify": "Try how you are told of a run's end.",
-        "skills": "List, show or check the skills that workers are offered.",
+        "skills": "List, show, check or install skills.",
         "trust": "Trust the commands that the settings name, as they are.",
         "clean": "Give back the refs and workspaces of runs that are over.",
         "ledger": "Verify, export or list what was recorded.",

@@ -31,7 +31,7 @@ YEAR_S = 366 * 86400.0
 def look(ctx: typer.Context) -> tuple[Standing, ...]:
     """Where all automations stand."""
     from orchestrator.cli.desk import open_here
-    from orchestrator.cli.planned import sourced_of
+    from orchestrator.planned import sourced_of
 
     workplace = open_here(environ_of(ctx))
     automations = sourced_of(workplace).automations
@@ -92,9 +92,9 @@ def fire(
     from orchestrator.automations.going import Hands
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.driving import drive_shown
-    from orchestrator.cli.planned import sourced_of
     from orchestrator.cli.trusting import require_trust
     from orchestrator.cli.waking import awake
+    from orchestrator.planned import sourced_of
     from orchestrator.runs import load_state
 
     workplace = open_here(environ_of(ctx))

@@ -123,7 +123,7 @@ def refuse_reached_budget(state: RunState, limits: Limits) -> None:
 
 def waits_for_budget(state: RunState) -> bool:
     """Whether its budget is reached, and all that is left to do is a model's or comes after."""
-    from orchestrator.cli.going_on import waits_for_nothing
+    from orchestrator.policy.left import waits_for_nothing
 
     if state.budget_reached is None:
         return False

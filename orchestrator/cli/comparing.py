@@ -11,9 +11,9 @@ from orchestrator.cli import output
 from orchestrator.cli.desk import open_here
 from orchestrator.cli.gating import judge_shown
 from orchestrator.cli.options import environ_of
-from orchestrator.cli.planned import sourced_of
 from orchestrator.cli.trusting import require_trust
 from orchestrator.errors import OrchError
+from orchestrator.planned import sourced_of
 from orchestrator.review.words import count, foreign
 from orchestrator.sandboxing import require_sandbox
 from orchestrator.start import RunOptions

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli.lookup import open_ledger
 from orchestrator.cli.options import environ_of
+from orchestrator.lookup import open_ledger
 
 if TYPE_CHECKING:
     from ledger.blobs import Blobs

@@ -12,9 +12,8 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -26,6 +25,7 @@ from orchestrator.cli import output
 from orchestrator.cli.glance import keep
 from orchestrator.cli.going_on import series_of_run
 from orchestrator.cli.lines import JsonLines, PlainLines
+from orchestrator.detaching import detached_log
 from orchestrator.driven import Driven, driven
 from orchestrator.errors import OrchError
 from orchestrator.journal import Observer
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from orchestrator.models import Traffic
 
 INTERRUPTED = 130
-DETACHED_WITHIN_S = 20.0
-LOG_LINES = 15
 
 
 def drive_shown(
@@ -176,52 +174,6 @@ async def _redraw(view: LiveView) -> None:
     while True:
         await anyio.sleep(0.25)
         view.draw()
-
-
-# --- detached ---------------------------------------------------------------------------------
-
-
-def detach(workplace: Workplace, run: str, arguments: Sequence[str] = ()) -> None:
-    """Start a process of its own that drives the run, and see that it does."""
-    import subprocess
-
-    from ledger.lock import is_held
-
-    log = detached_log(workplace, run)
-    log.parent.mkdir(mode=0o700, exist_ok=True)
-    lock = workplace.place.lock(run)
-    with open(log, "ab") as sink:
-        engine = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli.main", "resume", run, "--plain", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            cwd=workplace.checkout,
-            env=dict(workplace.environ),
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + DETACHED_WITHIN_S
-    while not is_held(lock) and engine.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    if engine.poll() not in (None, 0) and not is_held(lock) and not _has_finished(workplace, run):
-        from workers.text import tail_lines
-
-        said = "\n".join(tail_lines(log, LOG_LINES))
-        raise OrchError(
-            f"the detached engine of {run} ended at once (exit {engine.returncode}):\n{said}",
-            hint=f"orch resume {run}",
-            exit_code=engine.returncode if engine.returncode > 0 else 3,
-        )
-
-
-def _has_finished(workplace: Workplace, run: str) -> bool:
-    store = workplace.existing_store()
-    return store is not None and load_state(store, run).finished is not None
-
-
-def detached_log(workplace: Workplace, run: str) -> Path:
-    """Where a detached run's engine tells what it does."""
-    return workplace.place.folder / "detached" / f"{run}.log"
 
 
 def answer_detached(workplace: Workplace, run: str, as_json: bool) -> None:

@@ -12,13 +12,14 @@ import time
 from contextlib import ExitStack
 
 from ledger.place import Place
-from ledger.state import RunState, evolve
+from ledger.state import RunState
 from ledger.store import Store
 from orchestrator.cli import output
 from orchestrator.cli.lines import PlainLines
 from orchestrator.driven import driven
 from orchestrator.journal import Observer
-from orchestrator.runs import engine_alive, live_log, read_facts
+from orchestrator.runs import engine_alive, live_log
+from orchestrator.waiting import catch_up
 
 LOOK_EVERY_S = 0.3
 
@@ -52,16 +53,6 @@ def follow(place: Place, store: Store, state: RunState) -> RunState:
                 time.sleep(LOOK_EVERY_S)
         except KeyboardInterrupt:
             return state
-
-
-def catch_up(store: Store, state: RunState, observer: Observer | None = None) -> int:
-    """Fold and show what was written since; how many facts."""
-    facts = [(fact, at) for _, at, fact in read_facts(store, state.run, state.seq)]
-    for fact, at in facts:
-        evolve(state, fact, at)
-    if facts and observer:
-        observer.on_facts(state, facts)
-    return len(facts)
 
 
 def _tell_lines(place: Place, state: RunState, observer: Observer) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import output
-from orchestrator.cli.lookup import find_common_folder
+from orchestrator.lookup import find_common_folder
 
 if TYPE_CHECKING:
     from ledger.place import Place

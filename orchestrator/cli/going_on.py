@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ledger.state import RunState, TaskState
+from ledger.state import RunState
 from orchestrator.cli import output
 from orchestrator.cli.desk import Desk
 from orchestrator.persons import Said
@@ -23,26 +23,6 @@ def series_of_run(store: Store, state: RunState) -> Series | None:
     from orchestrator.automations.standing import firing_of, series_of
 
     return series_of(firing_of(store, state.started.automation, state.run))
-
-
-def is_anything_left(state: RunState) -> bool:
-    """Whether an engine would find something to do, whatever the run's end said."""
-    if state.cleaned:
-        return False
-    if state.finished is None or state.finished.outcome not in ("complete", "person-needed"):
-        return True
-    if state.queue or state.rejections:
-        return True
-    if any(state.with_status(status) for status in ("ready", "working", "queued")):
-        return True
-    held = (state.tasks[task_id] for task_id in state.with_status("held"))
-    return any(waits_for_nothing(state, task) for task in held)
-
-
-def waits_for_nothing(state: RunState, task: TaskState) -> bool:
-    """Whether what a held task waits for is all allowed."""
-    held = state.to_allow(task)
-    return bool(held) and all(path in task.allowed for path in held)
 
 
 def answer_said(desk: Desk, said: Said, as_json: bool) -> None:

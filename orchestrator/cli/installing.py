@@ -9,9 +9,9 @@ from ledger.automations import Automation
 from orchestrator.automations.system.installing import System, Where
 from orchestrator.automations.times import machine_zone_name
 from orchestrator.cli import output
-from orchestrator.cli.planned import sourced_of
 from orchestrator.config import SourcedSettings
 from orchestrator.errors import OrchError
+from orchestrator.planned import sourced_of
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.workplace import Workplace
 

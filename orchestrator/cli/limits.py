@@ -11,10 +11,10 @@ import typer
 from ledger.model import Limits, SandboxMode
 from ledger.state import RunState
 from orchestrator.cli.budgets import budgets_typed
-from orchestrator.cli.times import parse_deadline
 from orchestrator.errors import OrchError
 from orchestrator.policy.nearest import nearest
 from orchestrator.review.words import day, listed
+from orchestrator.times import parse_deadline
 from orchestrator.workplace import Workplace
 
 ParallelOption = Annotated[
@@ -103,8 +103,8 @@ def refuse_past_deadline(limits: Limits) -> None:
 
 def said_of_changes(workplace: Workplace, state: RunState) -> Iterator[str]:
     """What differs between the settings as they are now and as the run recorded them."""
-    from orchestrator.cli.places import user_config_folder
     from orchestrator.config import load_settings, settings_differences
+    from orchestrator.places import user_config_folder
 
     try:
         now = load_settings(workplace.checkout, user_config_folder(workplace.environ))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from ledger.events import Event
+from ledger.export import event_as_json
 from ledger.state import RunState
 from orchestrator.cli import output
 from orchestrator.review.narrate import narrate_all
@@ -42,9 +43,3 @@ class JsonLines:
         """What orch does is said, on stderr; what something else printed is kept in its log."""
         if not where:
             output.narrate(text)
-
-
-def event_as_json(run: str, seq: int, at: float, fact: Event) -> dict[str, object]:
-    """An event with its place, time and body."""
-    body = fact.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
-    return {"run": run, "seq": seq, "at": at, "event": fact.kind, "body": body}

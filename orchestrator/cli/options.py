@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ledger.state import RunState, TaskState
-from orchestrator.cli.lookup import open_ledger
+from orchestrator.lookup import open_ledger
 
 
 def environ_of(ctx: typer.Context) -> Mapping[str, str]:

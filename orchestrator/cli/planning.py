@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import output
-from orchestrator.cli.planned import load_checked, shown_path, sourced_of
 from orchestrator.cli.trusting import require_trust
 from orchestrator.config import SourcedSettings, refuse_missing_keys
 from orchestrator.errors import OrchError
+from orchestrator.planned import load_checked, shown_path, sourced_of
 from orchestrator.policy.models import model_workers
 from orchestrator.policy.nearest import listed
 from orchestrator.review.advice import quoted

@@ -37,13 +37,13 @@ def report_of_run(ctx: typer.Context, wanted: str | None) -> tuple[str, str]:
 
 def report_since(ctx: typer.Context, typed: str) -> tuple[str, str]:
     """The report of all runs since a time, and what a page of it is called."""
-    from orchestrator.cli.lookup import open_ledger
-    from orchestrator.cli.times import parse_since
     from orchestrator.costs import load_costs
     from orchestrator.driven import driven
+    from orchestrator.lookup import open_ledger
     from orchestrator.review.morning import RUNS, Seen, render_morning
     from orchestrator.review.words import day
     from orchestrator.runs import engine_alive, load_state
+    from orchestrator.times import parse_since
 
     now = time.time()
     since = parse_since(typed, now)

@@ -10,10 +10,10 @@ import typer
 from orchestrator.cli import output
 from orchestrator.cli.desk import open_here
 from orchestrator.cli.options import environ_of
-from orchestrator.cli.planned import sourced_of
 from orchestrator.cli.trusting import require_trust
 from orchestrator.doctor.servers import ServerSeen, look_at_servers
 from orchestrator.errors import OrchError
+from orchestrator.planned import sourced_of
 from orchestrator.review.words import count, foreign, listed
 
 UNUSABLE = 2

@@ -19,9 +19,9 @@ from orchestrator.cli import output
 from orchestrator.config import SourcedSettings
 from orchestrator.errors import OrchError
 from orchestrator.policy.models import WELL_KNOWN
-from orchestrator.review.words import count, foreign, listed
+from orchestrator.review.words import count, foreign
 from orchestrator.settings_rules import SHARED_FILE
-from orchestrator.trust import Trust, look, record, record_first
+from orchestrator.trust import Trust, look, reason_of, record, record_first
 from orchestrator.workplace import Workplace
 
 PERSON_NEEDED = 5
@@ -69,14 +69,6 @@ def require_trust(workplace: Workplace, sourced: SourcedSettings, *, attended: b
 def changes_of(trust: Trust) -> list[str]:
     """The difference as it is shown: no line of it hides its end behind a wide gap."""
     return [_GAP.sub(lambda gap: f"<{len(gap[0])} spaces>", line) for line in trust.changes()]
-
-
-def reason_of(trust: Trust) -> str:
-    """Why a person is asked, in one line."""
-    counted = f" (with {listed(trust.counted)}, which git tracks)" if trust.counted else ""
-    if trust.standing == "unknown":
-        return f"{trust.why}; all commands of {SHARED_FILE}{counted}"
-    return f"changed since they were trusted: commands of {SHARED_FILE}{counted}"
 
 
 def summary(lines: Iterable[str]) -> str:

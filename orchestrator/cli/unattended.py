@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.planned import Checked
 from orchestrator.cli.trusting import require_trust
 from orchestrator.config import lacking_keys
 from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems
+from orchestrator.planned import Checked
 from orchestrator.policy.models import workers_of_run
 from orchestrator.start import RunOptions, unattended_problems
 from orchestrator.workplace import Workplace

@@ -22,9 +22,9 @@ from orchestrator.automations.daemon import Daemon, Sources, lock_file
 from orchestrator.automations.due import next_of
 from orchestrator.automations.left import LeftOver
 from orchestrator.cli import output
-from orchestrator.cli.places import user_config_folder
 from orchestrator.config import USER_FILE, load_sourced
 from orchestrator.errors import OrchError
+from orchestrator.places import user_config_folder
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.review.words import clock, day
 from orchestrator.settings_rules import LOCAL_FILE, SHARED_FILE

@@ -8,6 +8,7 @@
    files are its own: nothing is read through a link that leads out of its folder.
 4. Number and size of everything are bounded; what is left out is said.
 5. A skill that the standard refuses is left out and said, with all that is wrong with it.
+6. The skill that teaches an agent to drive orch is no worker's (`AUDIENCE`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ SKILL_BYTES = 4 << 20
 ALL_BYTES = 16 << 20
 """Of all skills together: every attempt gets copies of its own."""
 DEPTH_AT_MOST = 8
+AUDIENCE = ("orch-audience", "drivers")
+"""What a skill says in its metadata that is for those who drive orch."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,8 @@ def find_skills(checkout: Path, found: Found) -> None:
                 return
             skill = read_skill(place, name, checkout)
             places.add(place.resolve())
+            if skill.front.metadata.get(AUDIENCE[0]) == AUDIENCE[1]:
+                continue
             first = by_name.get(skill.name)
             if first:
                 skill = replace(skill, shadowed_by=first.folder)

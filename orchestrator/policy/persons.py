@@ -10,6 +10,8 @@
 7. `take`: the newest head of a task, whatever became of it.
 8. `stop`: a run that has not finished.
 9. `answer`: a task that is held because it asked something.
+10. An agent may say `retry`, `answer` and `stop` for a person, and is recorded as who said it. What
+    is held for a person is not an agent's to decide.
 """
 
 from __future__ import annotations
@@ -89,11 +91,15 @@ def with_needs(state: RunState, task_ids: tuple[TaskId, ...]) -> tuple[TaskId, .
 # --- 3. retry ---------------------------------------------------------------------------------
 
 
-def retry(state: RunState, task_id: TaskId, note: str) -> e.RetryRequested | Refused:
+def retry(
+    state: RunState, task_id: TaskId, note: str, said_by: str = ""
+) -> e.RetryRequested | Refused:
     """Another try, with something to say about it."""
     task = _spoken_of(state, task_id)
     if isinstance(task, Refused):
         return task
+    if said_by and task.status == "held":
+        return _for_a_person(state, task_id)
     if task.status in GOES_ON:
         return Refused(f"{task_id} is {task.status}: it goes on by itself", "orch resume")
     if task.status == "landed":
@@ -103,7 +109,15 @@ def retry(state: RunState, task_id: TaskId, note: str) -> e.RetryRequested | Ref
         waits, hint = waits_for(state, task_id)
         why = f"{task_id} is skipped: it waits for {waits}, then goes on by itself"
         return Refused(why, hint)
-    return e.RetryRequested(task=task_id, note=note)
+    return e.RetryRequested(task=task_id, note=note, said_by=said_by)
+
+
+def _for_a_person(state: RunState, task_id: TaskId) -> Refused:
+    """Why an agent does not decide about a held task."""
+    if state.tasks[task_id].question is not None:
+        return Refused(f"{task_id} asks something: it goes on with an answer", f"answer {task_id}")
+    why = f"{task_id} is held: a person must decide, and no agent for them"
+    return Refused(why, f"a person types: orch show {task_id} --run {state.run}")
 
 
 def waits_for(state: RunState, task_id: TaskId) -> tuple[str, str]:
@@ -136,7 +150,9 @@ def allow(state: RunState, task_id: TaskId, path: str, as_shown: str) -> e.PathA
     return Refused(why, f"it waits for: {', '.join(held)}")
 
 
-def answer(state: RunState, task_id: TaskId, text: str) -> e.QuestionAnswered | Refused:
+def answer(
+    state: RunState, task_id: TaskId, text: str, said_by: str = ""
+) -> e.QuestionAnswered | Refused:
     """The answer to what a task asked."""
     task = _spoken_of(state, task_id)
     if isinstance(task, Refused):
@@ -147,7 +163,7 @@ def answer(state: RunState, task_id: TaskId, text: str) -> e.QuestionAnswered | 
         return Refused(f"{task_id} is {task.status}: it has asked nothing", hint)
     if not text.strip():
         return Refused("an empty answer says nothing", f"it asked: {task.question}")
-    return e.QuestionAnswered(task=task_id, answer=text)
+    return e.QuestionAnswered(task=task_id, answer=text, said_by=said_by)
 
 
 def still_to_allow(state: RunState, task_id: TaskId) -> tuple[str, ...]:

@@ -292,6 +292,11 @@ def _tip(event: e.Event, state: RunState, told: Told) -> Line | None:
             return None
 
 
+def _by(agent: str) -> str:
+    """Who said it, where that was no person."""
+    return f", said {foreign(agent, 60)}, an agent" if agent else ""
+
+
 def _person(event: e.Event, told: Told) -> Line | None:
     match event:
         case e.TaskGivenUp():
@@ -306,9 +311,11 @@ def _person(event: e.Event, told: Told) -> Line | None:
             return f"{event.task}  may change {foreign(event.path)}", "plain"
         case e.RetryRequested():
             note = f": {foreign(event.note)}" if event.note else ""
-            return f"{event.task}  to be tried again{note}", "plain"
+            return f"{event.task}  to be tried again{_by(event.said_by)}{note}", "plain"
         case e.QuestionAnswered():
-            return f"{event.task}  goes on with your answer: {foreign(event.answer)}", "plain"
+            agent = foreign(event.said_by, 60)
+            whose = f"the answer of {agent}, an agent" if agent else "your answer"
+            return f"{event.task}  goes on with {whose}: {foreign(event.answer)}", "plain"
         case e.TaskTaken():
             return f"{event.task}  taken as {branch(event.branch)}", "plain"
         case e.HeadSubmitted():
@@ -322,6 +329,7 @@ def _person(event: e.Event, told: Told) -> Line | None:
         case e.Accepted() if event.before == event.commit:
             return f"accept {branch(event.target)} has all of it already", "good"
         case e.Accepted():
-            return f"accept {branch(event.target)} is at {short(event.commit)} now", "good"
+            by = _by(event.said_by)
+            return f"accept {branch(event.target)} is at {short(event.commit)} now{by}", "good"
         case _:
             return None

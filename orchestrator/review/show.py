@@ -84,6 +84,7 @@ def render_run(
             ("base", short(state.started.base)),
             ("target", state.started.target or ""),
             ("asks", "nobody: it is unattended" if state.started.unattended else ""),
+            ("started by", foreign(state.started.started_by, 60)),
             ("gates", listed((f"{g.name} ({g.stage})" for g in settings.gates), 10)),
             (
                 "limits",

@@ -65,3 +65,34 @@ def test_the_check_says_all_that_is_wrong_with_file_and_line(user: User) -> None
         fine = user.orch("skills", "check", path)
         ended_with(fine, 0, "1 skill: nothing is wrong", "'version' is no field")
     refused(user.orch("skills", "check", "nowhere"), 2, "nowhere is no folder")
+
+
+def test_an_agent_is_given_the_skill_that_teaches_it_to_drive_orch(user: User) -> None:
+    said = user.orch("skills", "install")
+    ended_with(said, 0, ".claude/skills/orch/SKILL.md: written", ".agents/skills/orch/SKILL.md")
+    text = user.orch("skills", "install", "--print").out
+    file = user.root / ".claude/skills/orch/SKILL.md"
+    assert file.read_text() == text and "orch trust" in text
+    assert not list(file.parent.glob(".skill-*"))
+    ended_with(user.orch("skills", "check", str(file)), 0, "1 skill: nothing is wrong")
+    listed = user.orch("skills", "list", "--json").json["skills"]
+    assert "orch" not in [one["name"] for one in listed], "it is no worker's"
+    ended_with(user.orch("skills", "install"), 0, "is there already")
+
+    file.write_text("mine")
+    said = user.orch("skills", "install", "--to", "claude")
+    refused(said, 2, ".claude/skills/orch/SKILL.md says something else", "--replace")
+    assert file.read_text() == "mine"
+    said = user.orch("skills", "install", "--replace", "--json")
+    assert [one["outcome"] for one in said.json] == ["replaced", "same"]
+    assert file.read_text() == text
+    assert file.with_name("SKILL.md.before").read_text() == "mine"
+
+    ended_with(user.orch("skills", "install", "--user", "--to", "agents"), 0, "written")
+    assert (user.home / ".agents/skills/orch/SKILL.md").read_text() == text
+    outside = user.home / "outside"
+    outside.mkdir()
+    (user.root / ".claude/skills").rename(user.home / "away")
+    (user.root / ".claude/skills").symlink_to(outside)
+    refused(user.orch("skills", "install", "--to", "claude"), 2, "a link that leads out of")
+    assert not list(outside.iterdir())

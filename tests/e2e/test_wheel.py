@@ -43,6 +43,7 @@ def test_the_wheel_holds_all_rooms_typed_and_the_demo(wheel: Path) -> None:
         assert f"{room}/py.typed" in names
     assert "orchestrator/demo/agent/plan.toml" in names
     assert "orchestrator/demo/project/pocket/money.py" in names
+    assert "orchestrator/guidance/shipped/orch/SKILL.md" in names
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"ledger", "worktree", "workers", "orchestrator"}
 

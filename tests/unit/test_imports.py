@@ -64,6 +64,7 @@ PURE = (
     "ledger.export",
     "worktree.names",
     "orchestrator.policy",
+    "orchestrator.mcp_server.fitting",
     "orchestrator.planning.graph",
     "orchestrator.automations.system.texts",
     "orchestrator.verification.weakened",

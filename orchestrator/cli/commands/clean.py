@@ -37,9 +37,9 @@ def clean(
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.times import parse_duration
     from orchestrator.review.words import count
     from orchestrator.runs import pick_run
+    from orchestrator.times import parse_duration
 
     older_than_s = parse_duration(older_than) if older_than else 0.0
     workplace = open_here(environ_of(ctx))

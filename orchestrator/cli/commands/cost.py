@@ -60,12 +60,12 @@ def cost(
     from pathlib import Path
 
     from orchestrator.cli import output
-    from orchestrator.cli.lookup import open_ledger
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.times import parse_since
     from orchestrator.costs import load_costs
+    from orchestrator.lookup import open_ledger
     from orchestrator.review.cost_table import costs_as_json, render_costs
     from orchestrator.runs import pick_run
+    from orchestrator.times import parse_since
 
     ledger = open_ledger(Path.cwd(), environ_of(ctx))
     one = pick_run(ledger.store, run) if run else None

@@ -36,9 +36,9 @@ def diff(
     """
     from orchestrator.cli import output
     from orchestrator.cli.desk import stand_by
-    from orchestrator.cli.sides import sides_of
     from orchestrator.persons import refuse_cleaned
     from orchestrator.runs import load_state
+    from orchestrator.sides import sides_of
     from workers.text import printable
 
     desk = stand_by(ctx, run)

@@ -44,8 +44,8 @@ def doctor(
 
     from orchestrator.cli import output
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.places import user_config_folder
     from orchestrator.doctor import examine
+    from orchestrator.places import user_config_folder
     from orchestrator.review.words import count, foreign
 
     environ = environ_of(ctx)

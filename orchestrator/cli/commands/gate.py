@@ -37,9 +37,9 @@ def gate(
     from orchestrator.cli.gating import exit_code_of, judge_shown, verdicts_as_json
     from orchestrator.cli.limits import sandbox_mode
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.planned import sourced_of
     from orchestrator.cli.trusting import require_trust
     from orchestrator.errors import OrchError
+    from orchestrator.planned import sourced_of
     from orchestrator.policy.nearest import nearest
     from orchestrator.start import RunOptions
 

@@ -37,9 +37,9 @@ def init(
     from orchestrator.cli.gating import exit_code_of, judge_shown, verdicts_as_json
     from orchestrator.cli.limits import sandbox_mode
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.planned import sourced_of
     from orchestrator.cli.trusting import require_trust
     from orchestrator.init import initialise
+    from orchestrator.planned import sourced_of
     from orchestrator.review.words import foreign
     from orchestrator.settings_rules import SHARED_FILE
     from orchestrator.start import RunOptions

@@ -76,9 +76,9 @@ def events(
     as_json: JsonOption = False,
 ) -> int:
     """List what happened, in order; with --json one event a line, with all that it says."""
+    from ledger.export import event_as_json
     from orchestrator.cli import output
     from orchestrator.cli.desk import look
-    from orchestrator.cli.lines import event_as_json
     from orchestrator.review.words import clock, foreign
     from orchestrator.runs import read_facts
 

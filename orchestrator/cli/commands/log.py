@@ -37,9 +37,9 @@ def log(
     from ledger.blobs import Lost
     from orchestrator.cli import output
     from orchestrator.cli.desk import look
-    from orchestrator.cli.sides import log_of_gate, log_of_worker
     from orchestrator.errors import OrchError
     from orchestrator.runs import live_log
+    from orchestrator.sides import log_of_gate, log_of_worker
     from workers.text import printable
 
     sight = look(ctx, run)

@@ -20,12 +20,12 @@ def notify(ctx: typer.Context, as_json: JsonOption = False) -> int:
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.planned import sourced_of
     from orchestrator.cli.trusting import require_trust
     from orchestrator.errors import OrchError
     from orchestrator.hiding import hiding_of
     from orchestrator.notify import has_ways, hidden, send
     from orchestrator.notify.message import try_message
+    from orchestrator.planned import sourced_of
     from orchestrator.review.words import foreign
 
     workplace = open_here(environ_of(ctx))

@@ -109,9 +109,10 @@ def plan(
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.planned import answer_plan, load_checked, shown_path, sourced_of
+    from orchestrator.cli.planned import answer_plan
     from orchestrator.cli.planning import Asking, planner_of, refine_plan
     from orchestrator.errors import OrchError
+    from orchestrator.planned import load_checked, shown_path, sourced_of
     from orchestrator.planning.check import check_made_plan
     from orchestrator.planning.for_each import Grouping
     from orchestrator.planning.graph import render_mermaid

@@ -61,12 +61,12 @@ def resume(
     from orchestrator.cli.budgets import refuse_reached_budget
     from orchestrator.cli.desk import sit_down
     from orchestrator.cli.driving import answer_detached, drive_shown, show_end
-    from orchestrator.cli.driving import detach as start_detached
-    from orchestrator.cli.going_on import is_anything_left
     from orchestrator.cli.limits import changed_limits, refuse_past_deadline, said_of_changes
     from orchestrator.cli.traffic import traffic_typed, words_of
     from orchestrator.config import refuse_missing_copies, refuse_missing_keys
+    from orchestrator.detaching import detach as start_detached
     from orchestrator.persons import change_limits, refuse_cleaned
+    from orchestrator.policy.left import is_anything_left
     from orchestrator.policy.models import workers_of_run
     from orchestrator.runs import engine_alive, load_state
 

@@ -100,16 +100,17 @@ def run(
     from orchestrator.cli.budgets import budgets_typed
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.driving import answer_detached, drive_shown
-    from orchestrator.cli.driving import detach as start_detached
     from orchestrator.cli.limits import deadline_at, sandbox_mode
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.planned import answer_plan, load_checked, warn_before_run
+    from orchestrator.cli.planned import answer_plan, warn_before_run
     from orchestrator.cli.traffic import traffic_typed, words_of
     from orchestrator.cli.trusting import require_trust
     from orchestrator.cli.unattended import require_unattended
     from orchestrator.config import refuse_missing_copies, refuse_missing_keys
+    from orchestrator.detaching import detach as start_detached
     from orchestrator.errors import OrchError
     from orchestrator.last_green import find_base
+    from orchestrator.planned import load_checked
     from orchestrator.policy.models import workers_of_run
     from orchestrator.start import RunOptions, start_run
 

@@ -21,7 +21,7 @@ def complete_automation(ctx: Any, args: list[str], incomplete: str) -> list[tupl
 
     from orchestrator.automations.standing import triggers_of
     from orchestrator.cli.desk import open_here
-    from orchestrator.cli.planned import sourced_of
+    from orchestrator.planned import sourced_of
 
     try:
         automations = sourced_of(open_here(os.environ)).automations

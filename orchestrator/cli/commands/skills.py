@@ -1,7 +1,8 @@
-"""`orch skills`: list, show, check."""
+"""`orch skills`: list, show, check, install."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from orchestrator.guidance.finding import Found, FoundSkill
 
 app = command_app(
-    help="List, show or check the skills that workers are offered.", no_args_is_help=True
+    help="List, show or check the skills that workers are offered; install one for agents.",
+    no_args_is_help=True,
 )
 
 
@@ -141,6 +143,61 @@ def check(
         output.narrate(output.colour_narration(problem.render(), "ask"))
     count = len([skill for skill in skills if skill.usable])
     output.answer(f"{count} skill{'s' * (count != 1)}: nothing is wrong")
+    return 0
+
+
+class For(StrEnum):
+    """Whose folder of skills."""
+
+    claude = "claude"
+    agents = "agents"
+
+
+@app.command()
+def install(
+    ctx: typer.Context,
+    to: Annotated[
+        list[For] | None,
+        typer.Option(
+            "--to", help="claude: .claude/skills; agents: .agents/skills; absent: both. Repeatable."
+        ),
+    ] = None,
+    user: Annotated[
+        bool, typer.Option("--user", help="In your home, for all repositories; else in this one.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also where the file was changed; that is kept.")
+    ] = False,
+    only_print: Annotated[bool, typer.Option("--print", help="Print the skill instead.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Give agents the skill that teaches them to drive orch, by MCP or by its commands.
+
+    For Claude Code, Codex, Gemini, OpenCode, goose and others that read the Agent Skills standard.
+    A file that was changed is left as it is, and said. Workers of runs are not offered it.
+    """
+    from orchestrator.cli import output
+    from orchestrator.cli.desk import open_here
+    from orchestrator.errors import OrchError
+    from orchestrator.guidance.installing import BEFORE, shipped_skill
+    from orchestrator.guidance.installing import install as put
+
+    if only_print:
+        output.answer(shipped_skill().rstrip("\n"))
+        return 0
+    environ = environ_of(ctx)
+    if user and not Path(environ.get("HOME", "")).is_absolute():
+        raise OrchError("HOME is not set", hint="orch skills install without --user")
+    top = Path(environ["HOME"]) if user else open_here(environ).checkout
+    agents = tuple(dict.fromkeys(one.value for one in to or list(For)))
+    done = put(top, agents, replace=replace)
+    if as_json:
+        output.answer_json([{"path": str(one.path), "outcome": one.outcome} for one in done])
+        return 0
+    for one in done:
+        kept = f" (what it said is in {BEFORE} beside it)" if one.outcome == "replaced" else ""
+        word = "is there already" if one.outcome == "same" else f"{one.outcome}{kept}"
+        output.answer(f"{one.path.relative_to(top)}: {word}")
     return 0
 
 

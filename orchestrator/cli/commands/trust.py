@@ -30,9 +30,9 @@ def trust(
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.planned import sourced_of
     from orchestrator.cli.trusting import PERSON_NEEDED, QUESTION
     from orchestrator.errors import OrchError
+    from orchestrator.planned import sourced_of
     from orchestrator.trust import look, record
 
     workplace = open_here(environ_of(ctx))
@@ -64,8 +64,9 @@ def trust(
 
 def _show(found: Trust) -> None:
     from orchestrator.cli import output
-    from orchestrator.cli.trusting import changes_of, painted, reason_of, summary
+    from orchestrator.cli.trusting import changes_of, painted, summary
     from orchestrator.settings_rules import SHARED_FILE
+    from orchestrator.trust import reason_of
 
     if found.standing == "same":
         output.answer(list(found.now))

@@ -10,11 +10,11 @@ from ledger.model import Gate, TaskId
 from ledger.state import RunState
 from orchestrator import persons
 from orchestrator.cleaning import clean
-from orchestrator.cli.sides import log_of_gate
 from orchestrator.review.advice import next_steps
 from orchestrator.review.report import render_report
 from orchestrator.review.status import render_status, status_of
 from orchestrator.review.verify import Verification, verify_run
+from orchestrator.sides import log_of_gate
 from tests.support.project import Project, kinds, task
 
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from ledger import events as e
-from orchestrator.cli.going_on import is_anything_left
+from orchestrator.policy.left import is_anything_left
 from tests.support.builders import Story
 
 Ended = Literal["complete", "person-needed", "stopped", "deadline", "no-space", "red-base"]

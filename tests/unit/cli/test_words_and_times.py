@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from orchestrator.cli.times import parse_deadline, parse_duration, parse_since
 from orchestrator.errors import OrchError
 from orchestrator.review.words import duration, foreign, listed
+from orchestrator.times import parse_deadline, parse_duration, parse_since
 
 
 @pytest.mark.parametrize(

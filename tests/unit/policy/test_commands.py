@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings, Value
+from ledger.model import (
+    CommandWorker,
+    Gate,
+    Limits,
+    McpServerSettings,
+    Preparation,
+    SandboxSettings,
+    Settings,
+    Value,
+)
 from orchestrator.policy.commands import UNCOUNTED, ascii_text, commands_of
 
 TEXTS = st.text(st.characters(codec=None), max_size=40) | st.text('ab\n\r"\\= .', max_size=12)
@@ -64,6 +73,12 @@ def test_how_often_how_long_and_in_which_order_is_no_matter_of_trust():
         ),
     )
     assert commands_of(before) == commands_of(after)
+
+
+def test_into_which_branches_agents_may_accept_counts():
+    named = settings(mcp_server=McpServerSettings(accept=("main", "next")))
+    told = set(commands_of(named)) - set(commands_of(settings()))
+    assert told == {'mcp_server: accept = "main"', 'mcp_server: accept = "next"'}
 
 
 class Rules(Value):

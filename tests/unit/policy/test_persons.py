@@ -83,6 +83,21 @@ def test_a_retry_is_for_what_neither_goes_on_nor_has_landed():
     )
 
 
+def test_an_agent_says_what_a_person_would_by_its_name_and_decides_nothing_that_is_held():
+    story = one_of_each()
+    said = persons.retry(story.state, "failed", "again", "claude-code 2")
+    assert said == e.RetryRequested(task="failed", note="again", said_by="claude-code 2")
+    assert "a person must decide" in why(persons.retry(story.state, "held", "", "claude-code 2"))
+    asks = Story.of(1).baseline().starts("t1").ends("t1", "held", cause="question", why="tabs?")
+    answered = persons.answer(asks.state, "t1", "tabs", "claude-code 2")
+    assert answered == e.QuestionAnswered(task="t1", answer="tabs", said_by="claude-code 2")
+    assert "it goes on with an answer" in why(persons.retry(asks.state, "t1", "", "claude-code 2"))
+    asks.tell(answered)
+    assert asks.state.tasks["t1"].answers == [
+        ("tabs?", "tabs (said by claude-code 2, an agent)")
+    ], "its worker is told that no person said so"
+
+
 def test_a_skipped_task_says_what_it_waits_for_however_far_away():
     state = one_of_each().state
     refused = persons.retry(state, "deeper", "")

@@ -1,0 +1,113 @@
+"""A plan that was checked, with the settings that it would run with: before anything is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ledger.model import Plan, Settings
+from orchestrator.base import newest_of
+from orchestrator.config import SourcedSettings, load_sourced
+from orchestrator.errors import Problem
+from orchestrator.places import user_config_folder
+from orchestrator.planning.check import CheckedPlan, check_plan_file
+from orchestrator.planning.plan_file import find_plan
+from orchestrator.policy.forecast import Forecast, forecast
+from orchestrator.review.advice import quoted
+from orchestrator.review.words import Style, count, short, unconfined
+from orchestrator.start import RunOptions
+from orchestrator.survey import survey
+from orchestrator.workplace import Workplace
+from worktree.names import quoted as escaped
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A plan without errors, the file it is in, and the settings it would run with."""
+
+    plan: Plan
+    path: Path
+    settings: Settings
+    problems: tuple[Problem, ...]
+    sourced: SourcedSettings
+    """The settings as they were read, and from where."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about it, one text each."""
+        return tuple(problem.render().replace("warning: ", "", 1) for problem in self.problems)
+
+    def under(self, options: RunOptions) -> Checked:
+        """The same with what the command line says over the settings."""
+        return replace(self, settings=options.settings(self.settings))
+
+
+def load_checked(workplace: Workplace, named: str | None) -> Checked:
+    """The plan that is meant; every error of it, and of the settings, at once."""
+    sourced = sourced_of(workplace)
+    path = find_plan(workplace.checkout, named)
+    learn = survey(workplace, sourced.settings)
+    found = check_plan_file(path, learn, shown_path(workplace, path))
+    return checked(found, path, sourced)
+
+
+def checked(found: CheckedPlan, path: Path, sourced: SourcedSettings) -> Checked:
+    """The plan that was looked at; Problems where it has errors."""
+    return Checked(found.sound(), path, sourced.settings, found.warnings, sourced)
+
+
+def settings_of(workplace: Workplace) -> Settings:
+    """The settings that a run here would have."""
+    return sourced_of(workplace).settings
+
+
+def sourced_of(workplace: Workplace) -> SourcedSettings:
+    """The same, and which file what they say came from."""
+    return load_sourced(workplace.checkout, user_config_folder(workplace.environ))
+
+
+def shown_path(workplace: Workplace, path: Path) -> str:
+    """A file as a person would type it from the top of the checkout."""
+    whole = path.resolve()
+    top = workplace.checkout.resolve()
+    return escaped(str(whole.relative_to(top)) if whole.is_relative_to(top) else str(path))
+
+
+def expected_of(workplace: Workplace, one: Checked) -> Forecast:
+    """The forecast, by what the ledger knows."""
+    from ledger.events import Estimates
+    from orchestrator.history import estimate
+
+    with workplace.existing_store() or nullcontext() as store:
+        estimates = estimate(store, one.settings) if store else Estimates()
+    return forecast(one.plan, one.settings, estimates)
+
+
+def said_before_run(workplace: Workplace, one: Checked) -> Iterator[tuple[str, Style]]:
+    """What somebody should know before workers start."""
+    from orchestrator.runs import unfinished
+    from worktree.user import checkout_state
+
+    state = checkout_state(workplace.repository, workplace.user)
+    if state.dirty_count and newest_of(one.plan.base) == "HEAD" and state.head:
+        files = count(state.dirty_count, "changed file")
+        start = short(state.head)
+        yield f"your checkout has {files}: the run starts from the commit {start}", "plain"
+    with workplace.existing_store() or nullcontext() as store:
+        lefts = unfinished(store, workplace.place) if store else ()
+    for left in lefts:
+        yield f"run {left.run} is not finished: orch resume {left.run}", "plain"
+    if one.warnings:
+        warnings = count(len(one.warnings), "warning")
+        yield f"{warnings} about the plan: {check_command(workplace, one)}", "ask"
+    if not one.settings.gates:
+        yield "no gate: whatever the workers make lands unjudged", "bad"
+    if said_of_sandbox := unconfined(one.settings.sandbox.mode):
+        yield said_of_sandbox, "ask"
+
+
+def check_command(workplace: Workplace, one: Checked) -> str:
+    """The command that looks at a plan."""
+    return f"orch plan --check {quoted(shown_path(workplace, one.path))}"
