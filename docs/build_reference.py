@@ -76,7 +76,9 @@ class Sources:
 def read_sources() -> Sources:
     """What the nouns, the facts and their union say."""
     found = Sources()
-    facts = [f"facts/{name}.py" for name in ("run", "attempts", "models", "queue", "persons")]
+    facts = [
+        f"facts/{name}.py" for name in ("run", "attempts", "models", "queue", "persons", "forges")
+    ]
     for name in ("model.py", "guidance.py", "facts/base.py", *facts, "events.py"):
         text = (ROOT / "ledger" / name).read_text("utf-8")
         _read_module(text, found)

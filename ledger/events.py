@@ -30,6 +30,13 @@ from ledger.facts.base import (
     Fact,
     HeadRef,
 )
+from ledger.facts.forges import (
+    PullRequestIntended,
+    PullRequestOpened,
+    PullRequestUpdated,
+    Pushed,
+    PushIntended,
+)
 from ledger.facts.models import (
     BudgetReached,
     CallReserved,
@@ -126,6 +133,11 @@ __all__ = [
     "PathAllowed",
     "PrefixCut",
     "ProviderPaused",
+    "PullRequestIntended",
+    "PullRequestOpened",
+    "PullRequestUpdated",
+    "PushIntended",
+    "Pushed",
     "QuestionAnswered",
     "RejectRefused",
     "RejectRequested",
@@ -196,6 +208,11 @@ Event = Annotated[
     | AcceptIntended
     | AcceptGateJudged
     | Accepted
+    | PushIntended
+    | Pushed
+    | PullRequestIntended
+    | PullRequestOpened
+    | PullRequestUpdated
     | RunCleaned,
     Field(discriminator="kind"),
 ]
@@ -216,6 +233,11 @@ PERSON_FACTS = (
     AcceptIntended,
     AcceptGateJudged,
     Accepted,
+    PushIntended,
+    Pushed,
+    PullRequestIntended,
+    PullRequestOpened,
+    PullRequestUpdated,
     RunCleaned,
 )
 

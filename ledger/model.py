@@ -211,6 +211,23 @@ class Preparation(Value):
     """The same, for gates only."""
 
 
+class ForgeSettings(Value):
+    """Where results are pushed to, and pull requests opened."""
+
+    kind: Literal["github", "gitlab"] | None = None
+    """None: by the remote's host."""
+    remote: str = "origin"
+    """The remote of git's that branches are pushed to."""
+    url: str | None = None
+    """The address of its API. None: by the remote's host."""
+    repository: str | None = None
+    """`owner/name` there. None: as the remote's address says."""
+    token: str | None = None
+    """The name of the variable that holds the token. None: the usual ones, then the forge's CLI."""
+    protected: tuple[str, ...] = ()
+    """Names of branches that are never pushed to, beside the usual ones; `*` is any text."""
+
+
 class Settings(Value):
     """What `.agent/orch.toml` says, as it stood when the run started."""
 
@@ -237,6 +254,8 @@ class Settings(Value):
     """Those of the file, and the well-known ones that a worker's models name."""
     prices: tuple[Price, ...] = ()
     """They win over the list that orch comes with."""
+    forge: ForgeSettings | None = None
+    """None: nothing is said of it, and what the remote says is enough."""
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; KeyError where there is none."""

@@ -22,6 +22,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ledger.model import (
+    ForgeSettings,
     Gate,
     Limits,
     Preparation,
@@ -32,6 +33,7 @@ from ledger.model import (
     WorkerSettings,
 )
 from orchestrator.errors import OrchError, Problem, Problems, in_file_order
+from orchestrator.forge_rules import forge_problems_between
 from orchestrator.model_rules import Owner, model_table, problems_between, provider_table
 from orchestrator.policy.models import WELL_KNOWN, providers_asked
 from orchestrator.policy.nearest import listed, nearest
@@ -179,6 +181,8 @@ def _flat(settings: Settings) -> Iterator[tuple[str, Any]]:
         yield f"provider.{name}", provider
     for price in settings.prices:
         yield f"price {price.model}", price
+    for name, value in settings.forge or ():
+        yield f"forge.{name}", value
 
 
 # --- all files together ----------------------------------------------------------------------
@@ -192,6 +196,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
     workers: dict[str, Any] = {}
     providers: dict[str, Any] = {}
     prices: dict[str, Any] = {}
+    forge: dict[str, Any] = {}
     for document in documents:
         for name in ("run", "worker"):
             owner.update({(name, key): document for key in document.data.get(name, {})})
@@ -199,6 +204,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
         sandbox.update(document.data.get("sandbox", {}))
         workers.update(document.data.get("worker", {}))
         providers.update(document.data.get("provider", {}))
+        forge.update(document.data.get("forge", {}))
         prices.update({price["model"]: price for price in document.data.get("price", ())})
     limits, preparation, plain = (frozen(table) for table in split_run(run))
     if "sandbox" in run:
@@ -222,6 +228,9 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
                 for name, one in providers.items()
             },
             "prices": tuple(Price(**one) for one in prices.values()),
+            "forge": ForgeSettings(**frozen(forge))
+            if any("forge" in document.data for document in documents)
+            else None,
         }
     )
     asked = providers_asked(settings, settings.workers)
@@ -236,6 +245,7 @@ def _problems_between(settings: Settings, owner: Owner, checkout: Path) -> Itera
         what = f"there is no worker '{settings.worker}'; known: {listed(settings.workers)}"
         yield owner["run", "worker"].problem(("run", "worker"), what, hint)
     yield from problems_between(settings, owner)
+    yield from forge_problems_between(settings, owner)
     if settings.workspaces is not None:
         folder = Path(settings.workspaces)
         at = ("run", "workspaces")

@@ -1,7 +1,8 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
-1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]` and `[[price]]`, with the
-   keys below and no others; what is said of models is in `model_rules`.
+1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[[price]]` and `[forge]`,
+   with the keys below and no others; what is said of models is in `model_rules`, of forges in
+   `forge_rules`.
 2. A person's own files may only say how much and with whom (`OWN_KEYS`, workers, providers,
    prices), never what judges: gates, the checker, set-up and protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
@@ -20,6 +21,7 @@ from pydantic import BaseModel
 
 from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
 from orchestrator.errors import Problem
+from orchestrator.forge_rules import forge_problems
 from orchestrator.model_rules import model_worker_problems, price_problems, provider_problems
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.policy.pattern import escape, pattern_problem
@@ -49,7 +51,7 @@ OWN_KEYS = (
     *("parallel", "gates_parallel", "worker", "planner", "workspaces", "min_free_gb", "sandbox"),
     *BUDGET_KEYS,
 )
-TABLES = ("run", "sandbox", "gate", "worker", "provider", "price")
+TABLES = ("run", "sandbox", "gate", "worker", "provider", "price", "forge")
 
 LATER_TABLES = ("automation", "mcp")
 KINDS = ("command", "model")
@@ -97,12 +99,14 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
             else:
                 yield _wrong_table(document, key, value, '[[price]] with model = "..."')
         elif not isinstance(value, dict):
-            example = f"[{key}]" if key in ("run", "sandbox") else f"[{key}.NAME]"
+            example = f"[{key}]" if key in ("run", "sandbox", "forge") else f"[{key}.NAME]"
             yield _wrong_table(document, key, value, example)
         elif key == "run":
             yield from _run_problems(document, value, own)
         elif key == "sandbox":
             yield from _sandbox_problems(document, value)
+        elif key == "forge":
+            yield from forge_problems(document, value, own=own)
         elif key == "provider":
             yield from provider_problems(document, value, own=own)
         else:

@@ -27,6 +27,8 @@ Kind = Literal[
     "bare",
     "unsafe-ownership",
     "no-such-revision",
+    "remote",
+    "bundle",
 ]
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")

@@ -51,6 +51,8 @@ class RunStarted(Fact):
     """Accept into the target when all landed."""
     unattended: bool = False
     """Nobody will answer while it goes on: what would need that ends it."""
+    deliver: Literal["", "push", "pr"] = ""
+    """What becomes of the result when the run has ended: pushed, or opened as a pull request."""
     automation: str = ""
     """What started it; empty: a person."""
     orch_version: str = ""

@@ -20,13 +20,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ledger.model import CommandWorker, Gate, ModelWorkerSettings, Preparation, Settings
+from ledger.model import (
+    CommandWorker,
+    ForgeSettings,
+    Gate,
+    ModelWorkerSettings,
+    Preparation,
+    Settings,
+)
 
 UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     Settings: frozenset({"worker", "planner", "checker", "plan_budget_usd", "protected", "prices"}),
     Preparation: frozenset({"setup_inputs", "keep"}),
     Gate: frozenset({"stage", "timeout_s", "when", "pass_if", "junit"}),
     CommandWorker: frozenset({"timeout_s"}),
+    ForgeSettings: frozenset({"protected"}),
     ModelWorkerSettings: frozenset({"timeout_s", "window_tokens", "max_output_tokens"}),
 }
 """Fields that start nothing, hand over nothing and open nothing."""

@@ -44,10 +44,13 @@ _LINKED = re.compile(r"@|[#!](?=\d)|gh(?=-\d)|:(?=//)|www(?=\.)", re.IGNORECASE)
 
 def escaped(text: str, limit: int = 200) -> str:
     """Foreign text as Markdown that shows it and does nothing."""
-    # Forges look for names, numbers (which "fixes" would close) and addresses in the text that is
-    # shown: only a character between helps.
-    shown = _SPECIAL.sub(r"\\\g<0>", foreign(text, limit))
-    return _LINKED.sub("\\g<0>\u200b", shown)
+    return unlinked(_SPECIAL.sub(r"\\\g<0>", foreign(text, limit)))
+
+
+def unlinked(text: str) -> str:
+    """A text in which forges find no names, numbers (which "fixes" would close) and addresses."""
+    # They look in the text that is shown: only a character between helps.
+    return _LINKED.sub("\\g<0>\u200b", text)
 
 
 def code(text: str, limit: int = 200) -> str:
@@ -132,6 +135,11 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
         f" {code(branch(fact.target))} at {code(short(fact.commit))}: {_held(state, fact.heads)}"
         for fact in state.accepted
     ]
+    for push in state.pushed.values():
+        pull = state.pull_requests.get(push.branch)
+        request = f", pull request {pull.number}" if pull else ""
+        at = f"{code(push.branch)} at {code(short(push.commit))}"
+        rows.append(f"- Pushed to {code(push.remote)} as {at}{request}")
     if state.accepted and (rest := unaccepted(state)):
         rows.append(f"- Not accepted yet: {listed(rest)}")
     if state.cleaned:

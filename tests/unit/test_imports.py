@@ -51,6 +51,7 @@ PURE = (
     "ledger.state",
     "ledger.standing",
     "ledger.accept_fold",
+    "ledger.forge_fold",
     "ledger.books",
     "ledger.calls_fold",
     "ledger.task_fold",
@@ -58,6 +59,7 @@ PURE = (
     "ledger.tip_fold",
     "ledger.export",
     "worktree.names",
+    "worktree.address",
     "orchestrator.policy",
     "orchestrator.planning.graph",
     "orchestrator.verification.weakened",
@@ -272,7 +274,7 @@ def test_pure_modules_define_nothing_that_waits():
     [
         ("rich", PRINTERS),
         ("sqlite3", ("ledger.store", "ledger.schema", "ledger.connection")),
-        ("httpx", ("workers.gateway.upstream",)),
+        ("httpx", ("workers.gateway.upstream", "orchestrator.forges.http")),
         ("genai_prices", ("workers.gateway.prices",)),
     ],
 )
