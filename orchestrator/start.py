@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from ledger.events import Noticed, RunStarted
 from ledger.model import Identity, Limits, Plan, RunId, SandboxMode, Settings
@@ -36,6 +37,7 @@ class RunOptions:
     accept: bool = False
     unattended: bool = False
     sandbox: SandboxMode | None = None
+    deliver: Literal["", "push", "pr"] = ""
 
     def settings(self, settings: Settings) -> Settings:
         """The settings with these options over them."""
@@ -122,6 +124,7 @@ def start_run(
             allow_red_base=options.allow_red_base,
             accept=options.accept,
             unattended=options.unattended,
+            deliver=options.deliver,
             orch_version=__version__,
         )
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from orchestrator.cli.budgets import (
 )
 from orchestrator.cli.limits import (
     AttemptsOption,
+    CiOption,
     DeadlineOption,
     DetachOption,
     GatesParallelOption,
@@ -41,6 +43,17 @@ def resume(
     record: RecordOption = None,
     replay: ReplayOption = None,
     detach: DetachOption = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle", metavar="FILE", help="Take the run out of this file first, then go on."
+        ),
+    ] = None,
+    trust_bundle: Annotated[
+        bool,
+        typer.Option("--trust-bundle", help="Run the bundle's commands, also where yours differ."),
+    ] = False,
+    ci: CiOption = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain lines, also on a terminal.")
     ] = False,
@@ -51,10 +64,14 @@ def resume(
     With the plan and the settings that it started with; its limits may be changed here. A run
     whose budget is reached goes on with a larger one; without, it says so and ends with exit
     code 4.
+
+    With --bundle a run goes on that another machine began, as orch ledger export --bundle wrote
+    it. The commit that it started from must be in this clone.
     """
     from ledger.lock import EngineLock
     from orchestrator.cli import output
     from orchestrator.cli.budgets import refuse_reached_budget
+    from orchestrator.cli.ci import refuse_in_ci, warn_in_ci
     from orchestrator.cli.desk import sit_down
     from orchestrator.cli.driving import answer_detached, drive_shown, show_end
     from orchestrator.cli.driving import detach as start_detached
@@ -67,6 +84,14 @@ def resume(
     from orchestrator.runs import engine_alive, load_state
 
     traffic = traffic_typed(record, replay)
+    if ci:
+        plain = True
+        refuse_in_ci(detach=detach)
+        warn_in_ci(deadline)
+    if bundle is not None:
+        from orchestrator.cli.bundling import take_in
+
+        run = take_in(ctx, bundle, run, trusted=trust_bundle, attended=not ci)
     desk = sit_down(ctx, run)
     state = load_state(desk.store, desk.run)
     refuse_cleaned(state)
@@ -103,5 +128,5 @@ def resume(
         answer_detached(desk.workplace, desk.run, as_json)
         return 0
     return drive_shown(
-        desk.workplace, desk.store, desk.run, as_json=as_json, plain=plain, traffic=traffic
+        desk.workplace, desk.store, desk.run, as_json=as_json, plain=plain, traffic=traffic, ci=ci
     )

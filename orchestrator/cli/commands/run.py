@@ -15,6 +15,7 @@ from orchestrator.cli.budgets import (
 )
 from orchestrator.cli.limits import (
     AttemptsOption,
+    CiOption,
     DeadlineOption,
     DetachOption,
     GatesParallelOption,
@@ -55,6 +56,10 @@ def run(
         bool,
         typer.Option("--unattended", help="Nobody will answer: ask nothing, end when unsure."),
     ] = False,
+    pull_request: Annotated[
+        bool, typer.Option("--pr", help="Push the result at the end, and open a pull request.")
+    ] = False,
+    ci: CiOption = False,
     allow_red_base: Annotated[
         bool,
         typer.Option("--allow-red-base", help="Go on without the gates that fail on the base."),
@@ -74,9 +79,13 @@ def run(
 
     With --unattended nobody is ever asked: what would need an answer is refused at
     the start, or ends the run with exit code 5. --detach alone does not mean that.
+
+    With --ci it is unattended, in plain lines; whatever has landed is pushed at the end, and the
+    report is added to the job's summary.
     """
     from orchestrator.cli import output
     from orchestrator.cli.budgets import budgets_typed
+    from orchestrator.cli.ci import refuse_in_ci, warn_in_ci
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.driving import answer_detached, drive_shown
     from orchestrator.cli.driving import detach as start_detached
@@ -90,6 +99,10 @@ def run(
     from orchestrator.start import RunOptions, start_run
 
     environ = environ_of(ctx)
+    if ci:
+        unattended = plain = True
+        refuse_in_ci(detach=detach)
+        warn_in_ci(deadline)
     traffic = traffic_typed(record, replay)
     options = RunOptions(
         parallel=parallel,
@@ -106,6 +119,7 @@ def run(
         accept=accept,
         unattended=unattended,
         sandbox=sandbox_mode(sandbox),
+        deliver="pr" if pull_request else "push" if ci else "",
     )
     workplace = open_here(environ)
     workplace.refuse_nested()
@@ -129,5 +143,12 @@ def run(
         answer_detached(workplace, started, as_json)
         return 0
     return drive_shown(
-        workplace, store, started, as_json=as_json, plain=plain, from_start=True, traffic=traffic
+        workplace,
+        store,
+        started,
+        as_json=as_json,
+        plain=plain,
+        from_start=True,
+        traffic=traffic,
+        ci=ci,
     )
