@@ -69,7 +69,10 @@ def write_summary(workplace: Workplace, store: Store, run: str, why: str = "") -
         text = f"**What landed was not pushed:** {escaped(why, 600)}\n\n{text}"
     raw = text.encode("utf-8", "replace")
     if len(raw) > SUMMARY_BYTES:
-        raw = raw[:SUMMARY_BYTES].rpartition(b"\n")[0] + b"\n\n*Cut here: `orch report` has all of it.*\n"
+        raw = (
+            raw[:SUMMARY_BYTES].rpartition(b"\n")[0]
+            + b"\n\n*Cut here: `orch report` has all of it.*\n"
+        )
     try:
         with Path(named).open("ab") as file:
             file.write(raw)

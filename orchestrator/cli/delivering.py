@@ -16,14 +16,19 @@ FAILED = 1
 
 
 def forge_now(workplace: Workplace) -> ForgeSettings | None:
-    """What the settings say of the forge now; None where they cannot be read."""
-    from orchestrator.cli.planned import settings_of
+    """What the settings say of the forge now, trusted; None where they cannot be read."""
+    from orchestrator.cli.planned import sourced_of
+    from orchestrator.cli.trusting import require_trust
     from orchestrator.errors import OrchError
 
     try:
-        return settings_of(workplace).forge
+        sourced = sourced_of(workplace)
     except OrchError:
         return None
+    if sourced.settings.forge is not None:
+        # It says which variable is sent to which server.
+        require_trust(workplace, sourced, attended=output.can_ask())
+    return sourced.settings.forge
 
 
 def deliver_shown(

@@ -64,6 +64,21 @@ def checked(found: CheckedPlan, path: Path, sourced: SourcedSettings) -> Checked
     return Checked(found.sound(), path, sourced.settings, found.warnings, sourced)
 
 
+def with_overlaps(workplace: Workplace, one: Checked) -> Checked:
+    """The same with warnings of open pull requests of orch's that touch the same files."""
+    if one.settings.forge is None:
+        return one
+    from orchestrator.forges.overlap import find_overlaps
+    from orchestrator.trust import look
+
+    if look(workplace, one.sourced).standing not in ("same", "first"):
+        return one  # which variable is sent to which server is nothing to guess about
+    found = find_overlaps(workplace, one.settings, one.plan, shown_path(workplace, one.path))
+    if found.passed_over:
+        output.narrate(f"open pull requests were not looked at: {found.passed_over}")
+    return replace(one, problems=(*one.problems, *found.problems))
+
+
 def settings_of(workplace: Workplace) -> Settings:
     """The settings that a run here would have."""
     return sourced_of(workplace).settings

@@ -238,4 +238,3 @@ def served_forge(forge: LoopbackForge) -> Iterator[LoopbackForge]:
         server.shutdown()
         server.server_close()
         thread.join(10)
-

@@ -71,7 +71,7 @@ def resume(
     from ledger.lock import EngineLock
     from orchestrator.cli import output
     from orchestrator.cli.budgets import refuse_reached_budget
-    from orchestrator.cli.ci import refuse_in_ci, warn_in_ci
+    from orchestrator.cli.ci import end_in_ci, refuse_in_ci, warn_in_ci
     from orchestrator.cli.desk import sit_down
     from orchestrator.cli.driving import answer_detached, drive_shown, show_end
     from orchestrator.cli.driving import detach as start_detached
@@ -79,6 +79,7 @@ def resume(
     from orchestrator.cli.limits import changed_limits, refuse_past_deadline, said_of_changes
     from orchestrator.cli.traffic import traffic_typed, words_of
     from orchestrator.config import refuse_missing_copies, refuse_missing_keys
+    from orchestrator.errors import OrchError
     from orchestrator.persons import change_limits, refuse_cleaned
     from orchestrator.policy.models import workers_of_run
     from orchestrator.runs import engine_alive, load_state
@@ -88,10 +89,12 @@ def resume(
         plain = True
         refuse_in_ci(detach=detach)
         warn_in_ci(deadline)
+    if trust_bundle and bundle is None:
+        raise OrchError("--trust-bundle is for a bundle", hint="orch resume --bundle FILE")
     if bundle is not None:
         from orchestrator.cli.bundling import take_in
 
-        run = take_in(ctx, bundle, run, trusted=trust_bundle, attended=not ci)
+        run = take_in(ctx, bundle, run, trusted=trust_bundle, attended=not ci, ci=ci)
     desk = sit_down(ctx, run)
     state = load_state(desk.store, desk.run)
     refuse_cleaned(state)
@@ -112,8 +115,9 @@ def resume(
     for line in said_of_changes(desk.workplace, state):
         output.narrate(line)
     if state.finished and limits == state.limits and not is_anything_left(state):
+        failed = end_in_ci(desk.workplace, desk.store, desk.run) if ci else 0
         show_end(desk.workplace, desk.store, state, as_json=as_json)
-        return state.finished.exit_code
+        return state.finished.exit_code or failed
     settings = state.started.settings
     refuse_missing_copies(desk.workplace.checkout, settings)
     asked = workers_of_run(settings, state.started.plan)

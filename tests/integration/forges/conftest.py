@@ -35,8 +35,8 @@ class Away:
     def there(self) -> dict[str, str]:
         """The branches of the remote and where they are."""
         said = self._git("for-each-ref", "--format=%(refname:short) %(objectname)")
-        pairs = (line.split() for line in said.splitlines())
-        return {name: commit for name, commit in pairs}
+        found: dict[str, str] = dict(line.split() for line in said.splitlines())
+        return found
 
     def _git(self, *args: str) -> str:
         done = subprocess.run(
