@@ -248,7 +248,7 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     words = re.findall(r"(?m)^\*\*(\w+)\*\*:", text)
     told = "Goal Plan Task Worker Attempt Workspace Gate Verdict Checker Candidate Land Result"
     more = "Skill Digest Circle Trust Dialect Script Turn Provider Gateway Grant Budget"
-    more += " Reservation Question"
+    more += " Reservation Question Forge Ticket Bundle"
     assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} Ledger Automation"
 
 

@@ -51,7 +51,8 @@ def elsewhere(half_done: tuple[Project, str, Path], tmp_path: Path) -> Project:
     first = half_done[0]
     other = Project(tmp_path / "home")
     other.root.rename(other.root.with_name("not-this"))
-    first.git("clone", "--quiet", "--no-hardlinks", str(first.root), str(other.root))
+    only = ("--single-branch", "--branch", "main", "--no-local")
+    first.git("clone", "--quiet", *only, str(first.root), str(other.root))
     other.git("config", "user.name", "A Person")
     other.git("config", "user.email", "person@example.invalid")
     return other
@@ -275,7 +276,8 @@ def shared(
     other = Project(tmp_path_factory.mktemp("shared") / "home")
     other.root.rename(other.root.with_name("not-this"))
     first = half_done[0]
-    first.git("clone", "--quiet", "--no-hardlinks", str(first.root), str(other.root))
+    only = ("--single-branch", "--branch", "main", "--no-local")
+    first.git("clone", "--quiet", *only, str(first.root), str(other.root))
     other.store().close()
     return other
 
