@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.jobs import make_job, orch
+from benchmarks.place import fresh_folder
 from benchmarks.rows import Row, print_table
 
 
@@ -52,11 +52,7 @@ def few_row(folder: Path) -> Row:
 
 def rows() -> list[Row]:
     """The figures of whole runs."""
-    found = []
-    for row in (few_row, many_row):
-        with tempfile.TemporaryDirectory(prefix="orch-bench-") as name:
-            found.append(row(Path(name)))
-    return found
+    return [few_row(fresh_folder()), many_row(fresh_folder())]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "events.md"
 VALUES = (
-    *("Verdict", "TestCount", "HeadRef", "Refusal", "Finding", "Tokens", "CheckerFinding"),
+    *("Verdict", "TestCount", "HeadRef", "Refusal", "Finding", "Tokens"),
+    *("Shortage", "CheckerFinding"),
     *("Limits", "Identity", "Estimates", "Guidance", "GuideText", "Skill", "SkillFile"),
 )
 """What several facts hold, told once at the end of the page."""

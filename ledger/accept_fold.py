@@ -18,7 +18,7 @@ from ledger.standing import RunState, require
 def refuse_after_clean(state: RunState, event: e.Event) -> None:
     """Rule 4."""
     if state.cleaned is not None:
-        last_words = isinstance(event, (e.RunCleaned, e.Noticed))
+        last_words = isinstance(event, (e.RunCleaned, e.Noticed, e.Notified))
         require(last_words, f"{event.kind} cannot follow: the run was cleaned")
 
 

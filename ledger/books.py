@@ -21,6 +21,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
+from ledger.model import Shortage
+
 ScopeName = Literal["call", "attempt", "task", "run"]
 Purse = str
 """Who pays: the run (nothing), a task, or an attempt of one (`task/1`)."""
@@ -114,6 +116,8 @@ class TooMuch:
     why: str
     for_now: bool = False
     """What is in flight may come to less; then it would fit."""
+    short: tuple[Shortage, ...] = ()
+    """By how much; none where a price is not known."""
 
 
 @dataclass(frozen=True)
@@ -141,16 +145,19 @@ class Books:
         if worst.unpriced and self.caps.of_money and not self.caps.of_tokens:
             return TooMuch("run", PRICE_UNKNOWN)
         if not self.caps.call.holds(worst):
-            return TooMuch("call", _why(self.caps.call, Sum(), Sum(), worst))
+            why, short = _why(self.caps.call, Sum(), Sum(), worst)
+            return TooMuch("call", why, short=short)
         caps = (self.caps.attempt, self.caps.task, self.caps.run)
         names: tuple[ScopeName, ...] = ("attempt", "task", "run")
         late: TooMuch | None = None
         for name, cap, purse in zip(names, caps, wanted.purses, strict=True):
             spent, held = self.spent_by(purse), self.held_by(purse)
             if not cap.holds(spent + worst):
-                return TooMuch(name, _why(cap, spent, Sum(), worst))
+                why, short = _why(cap, spent, Sum(), worst)
+                return TooMuch(name, why, short=short)
             if late is None and not cap.holds(spent + held + worst):
-                late = TooMuch(name, _why(cap, spent, held, worst), for_now=True)
+                why, short = _why(cap, spent, held, worst)
+                late = TooMuch(name, why, for_now=True, short=short)
         return late or self.hold(call, wanted)
 
     def hold(self, call: str, wanted: Held) -> Books:
@@ -181,13 +188,21 @@ class Books:
         return replace(self, caps=caps)
 
 
-def _why(cap: Cap, spent: Sum, held: Sum, worst: Sum) -> str:
-    """Which of both is too much, in numbers."""
-    if cap.tokens is not None and (spent + held + worst).tokens > cap.tokens:
+def _why(cap: Cap, spent: Sum, held: Sum, worst: Sum) -> tuple[str, tuple[Shortage, ...]]:
+    """Which of both is too much: the first in words, all in numbers."""
+    taken, short, words = spent + held, [], []
+    if cap.tokens is not None and taken.tokens + worst.tokens > cap.tokens:
         parts = [f"{amount.tokens:,} {word}" for amount, word in _parts(spent, held, worst)]
-        return f"{' + '.join(parts)}: more than {cap.tokens:,} tokens"
-    parts = [f"${amount.nanos / 1e9:.4f} {word}" for amount, word in _parts(spent, held, worst)]
-    return f"{' + '.join(parts)}: more than ${cap.usd or 0:.4f}"
+        words.append(f"{' + '.join(parts)}: more than {cap.tokens:,} tokens")
+        left = max(0, cap.tokens - taken.tokens)
+        short.append(Shortage(unit="tokens", needed=worst.tokens, left=left, limit=cap.tokens))
+    if cap.usd is not None and cap.nanos is not None and taken.nanos + worst.nanos > cap.nanos:
+        parts = [f"${amount.nanos / 1e9:.4f} {word}" for amount, word in _parts(spent, held, worst)]
+        words.append(f"{' + '.join(parts)}: more than ${cap.usd:.4f}")
+        left_usd = max(0, cap.nanos - taken.nanos) / 1e9
+        needed_usd = worst.nanos / 1e9
+        short.append(Shortage(unit="usd", needed=needed_usd, left=left_usd, limit=cap.usd))
+    return words[0], tuple(short)
 
 
 def _parts(spent: Sum, held: Sum, worst: Sum) -> list[tuple[Sum, str]]:

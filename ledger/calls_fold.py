@@ -36,7 +36,7 @@ def evolve_calls(state: RunState, event: CALL_FACTS) -> None:
             if event.scope == "run":
                 state.budget_reached = event
             elif event.scope == "task":
-                task.budget_reached = event.why
+                task.budget_reached = event
         case e.ProviderPaused():
             state.pauses.pop(event.provider, None)
             if event.until is not None:
@@ -53,4 +53,4 @@ def forget_budgets(state: RunState) -> None:
     """The limits changed: whether they hold is seen at the next call."""
     state.budget_reached = None
     for task in state.tasks.values():
-        task.budget_reached = ""
+        task.budget_reached = None

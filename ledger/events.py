@@ -84,6 +84,7 @@ from ledger.facts.run import (
     Estimates,
     LimitsChanged,
     Noticed,
+    Notified,
     RunFinished,
     RunOutcome,
     RunStarted,
@@ -130,6 +131,7 @@ __all__ = [
     "LimitsChanged",
     "NewerFact",
     "Noticed",
+    "Notified",
     "PathAllowed",
     "PrefixCut",
     "ProviderPaused",
@@ -166,6 +168,7 @@ Event = Annotated[
     | LimitsChanged
     | StopRequested
     | RunFinished
+    | Notified
     | Noticed
     | BaselineStarted
     | BaselineGateJudged

@@ -21,6 +21,10 @@ Sha = str
 
 FEWER_TESTS = "fewer-tests"
 """What a task may be allowed beside paths: that fewer tests run than before."""
+LAST_GREEN = "last-green"
+"""In place of a revision: the newest commit of the branch that its gates are known to pass."""
+BLOCKING_FINDINGS = "blocking-findings"
+"""And that it lands although a checker blocks it."""
 
 
 class Value(BaseModel):
@@ -53,7 +57,7 @@ class Plan(Value):
 
     goal: str
     base: str | None = None
-    """A revision; absent: what the user's checkout is on."""
+    """A revision, or `last-green`; absent: what the user's checkout is on."""
     tasks: tuple[Task, ...] = Field(min_length=1)
 
     def task(self, task_id: TaskId) -> Task:
@@ -156,6 +160,22 @@ class ProviderSettings(Value):
     url: str
     key: str | None = None
     """The name of the variable that holds its key; None: it wants none."""
+    parallel: Annotated[int, Field(ge=1, le=256)] | None = None
+    """How many calls it serves at a time, from all runs together; None: as many as come."""
+
+
+CallPurpose = Literal["work", "check", "plan"]
+"""What a model is called for."""
+
+
+class Shortage(Value):
+    """By how much a budget was too little for a call, in one unit."""
+
+    unit: Literal["usd", "tokens"]
+    needed: float | int
+    """What the call may come to at the worst."""
+    left: float | int
+    limit: float | int
 
 
 class Price(Value):
@@ -190,8 +210,9 @@ class Limits(Value):
     check_rounds: Annotated[int, Field(ge=1, le=20)] = 2
     """How often a checker may send an attempt's work back."""
     budget_usd: Annotated[float, Field(gt=0)] | None = None
-    """What all model calls of the run may cost. None: as much as comes, like the next three."""
+    """What all model calls of the run may cost. None: as much as comes, like the next four."""
     budget_tokens: Annotated[int, Field(ge=1)] | None = None
+    call_usd: Annotated[float, Field(gt=0)] | None = None
     attempt_usd: Annotated[float, Field(gt=0)] | None = None
     task_usd: Annotated[float, Field(gt=0)] | None = None
     """What one task may cost, all its attempts together."""
@@ -209,6 +230,23 @@ class Preparation(Value):
     """Ignored files of the user's checkout that workspaces need (`copy` in the file)."""
     copy_gates: tuple[str, ...] = ()
     """The same, for gates only."""
+
+
+class NotifySettings(Value):
+    """How a person is told of a run's end."""
+
+    command: str | None = None
+    """Run by `sh -c` as the user, in the checkout; it reads the message from its input."""
+    env: tuple[str, ...] = ()
+    """Names of variables of the user's environment that the command may see."""
+    webhook: str | None = None
+    """The name of the variable that holds the address to post to."""
+    shape: Literal["slack", "discord", "ntfy", "json"] = "json"
+    """Whose webhook it is."""
+    bell: bool = False
+    """Ring the terminal's bell, where there is one."""
+    when: Literal["always", "trouble"] = "always"
+    """`trouble`: only of a run that did not end with exit code 0."""
 
 
 class ForgeSettings(Value):
@@ -234,6 +272,7 @@ class Settings(Value):
     limits: Limits = Limits()
     preparation: Preparation = Preparation()
     sandbox: SandboxSettings = SandboxSettings()
+    notify: NotifySettings = NotifySettings()
     worker: str | None = None
     """The default worker's name."""
     planner: str | None = None

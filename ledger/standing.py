@@ -103,8 +103,8 @@ class TaskState:
     """What a person said when they asked for another try; every later attempt is told."""
     answers: list[tuple[str, str]] = field(default_factory=list)
     """What it asked a person, and what they said; every later attempt is told."""
-    budget_reached: str = ""
-    """Its budget held no further call, and why."""
+    budget_reached: e.BudgetReached | None = None
+    """Its budget held no further call."""
     allowed: list[str] = field(default_factory=list)
     landed_by: int | None = None
     """The candidate that carried it into the result; absent where nothing of it stands there."""
@@ -219,6 +219,8 @@ class RunState:
     flakes_told: int = 0
     """How many of them the run's end has told: who goes on knows of them."""
     notices: list[e.Noticed] = field(default_factory=list)
+    notified: e.Notified | None = None
+    """What a person was told last of its end."""
     accepted: list[e.Accepted] = field(default_factory=list)
     accepting: e.AcceptIntended | None = None
     pushed: dict[str, e.Pushed] = field(default_factory=dict)

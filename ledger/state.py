@@ -116,6 +116,8 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             state.stop = event
         case e.RunFinished():
             state.finished, state.finished_at = event, at
+        case e.Notified():
+            state.notified = event
         case e.Noticed():
             state.notices.append(event)
         case e.BaselineStarted() | e.BaselineGateJudged() | e.BaselineFinished():
@@ -240,7 +242,7 @@ def _evolve_person(
                 f"{event.task} is {task.status}",
             )
             task.charged = task.lost = 0
-            task.budget_reached = ""
+            task.budget_reached = None
             task.note = task.asked = event.note
             renew(state, task)
             spread(state, event.task)

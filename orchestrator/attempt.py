@@ -5,7 +5,8 @@
 3. A red check, a change outside the task's paths or content that may not be committed goes
    back into the same workspace as feedback, for at most `rounds` rounds; not where the work is
    what was tried already.
-4. What the checks let pass, the run's checker sees, where it has one (`checked`). A head that
+4. What the checks let pass, the run's checker sees, where it has one (`checked`). What it blocks in
+   the end is held, or fails where that goes in circles. A head that
    changes something protected, weakens a test or adds a secret is held, however
    green it is; so is one on which a gate ran fewer tests than before, unless that is by leave.
 5. A worker may end with a question: then a person is asked, and nothing is used up. A budget of the
@@ -19,7 +20,7 @@ from contextlib import AsyncExitStack
 from typing import Literal
 
 from ledger import events as e
-from ledger.model import FEWER_TESTS, ModelWorkerSettings, Sha, Task, Verdict
+from ledger.model import BLOCKING_FINDINGS, FEWER_TESTS, ModelWorkerSettings, Sha, Task, Verdict
 from orchestrator.checked import check_by_model, said_of
 from orchestrator.errors import OrchError
 from orchestrator.policy.checking import identity
@@ -33,6 +34,7 @@ from orchestrator.round import (
     Start,
     check,
     commit,
+    excludes_of,
     feedback_of,
     hash_of,
     round_finished,
@@ -41,6 +43,7 @@ from orchestrator.round import (
 from orchestrator.scene import Scene
 from orchestrator.verification.checker import Checked
 from orchestrator.verification.integrity import Head, look_at_head
+from orchestrator.verification.left_by_setup import look_at_left
 from orchestrator.verification.preparation import prepare
 from orchestrator.verification.telling import steady
 from workers.base import Report
@@ -93,6 +96,7 @@ async def _give_model(progress: Progress, held: AsyncExitStack) -> None:
             order.model,
             order.task,
             order.attempt,
+            purpose="work",
             workspace=progress.workspace.path,
             others_s=lambda: progress.checked_s,
         )
@@ -160,6 +164,10 @@ async def _prepare(progress: Progress) -> None:
         )
     if trouble:
         raise OrchError(f"the workspace could not be made ready: {trouble}", hint="orch gate")
+    if scene.settings.preparation.setup:
+        progress.left = await scene.git(
+            look_at_left, scene.workplace.git, progress.workspace, excludes_of(scene)
+        )
     feedback = feedback_of(progress)
     scene.append(
         e.AttemptPrepared(
@@ -209,7 +217,7 @@ async def _rounds(progress: Progress) -> e.AttemptFinished:
                 if checked and checked.outcome == "could-not-judge":
                     return _unchecked(progress, checked)
             if not progress.findings:
-                return await _green(progress)
+                return await (_blocked if progress.left_over else _green)(progress)
         again = (
             bool(red or progress.outside or progress.findings)
             and hash_of(progress.changes) in tried
@@ -226,9 +234,7 @@ async def _rounds(progress: Progress) -> e.AttemptFinished:
             signature = f"outside: {names}"[:SIGNATURE_CHARS]
             return _failed(progress, "outside", f"it changed what it may not: {names}", signature)
         if progress.findings:
-            names = "; ".join(sorted(" ".join(identity(one)) for one in progress.findings))
-            why = f"the checker blocks it: {said_of(progress.findings)}"
-            return _failed(progress, "checker", why, f"checker: {names}"[:SIGNATURE_CHARS])
+            return await _blocked(progress, circling=again)
         if red:
             why = f"gate '{red.gate}' failed" + (f": {red.why}" if red.why else "")
             return _failed(progress, "check", why, red.signature)
@@ -238,10 +244,35 @@ async def _rounds(progress: Progress) -> e.AttemptFinished:
         return _finished(progress, "held", cause="could-not-run", why=why)
 
 
-async def _green(progress: Progress, short: Verdict | None = None) -> e.AttemptFinished:
+async def _blocked(progress: Progress, *, circling: bool = False) -> e.AttemptFinished:
+    """A checker blocks it, and nothing goes back any more: a person decides, or it is a circle.
+
+    `circling`: the work is what was tried already.
+    """
+    found = progress.findings or progress.left_over
+    why = f"a checker blocks it: {said_of(found)}"
+    task = progress.task.id
+    if BLOCKING_FINDINGS in progress.scene.state.tasks[task].allowed:
+        progress.scene.append(e.Noticed(what=why, hint=f"orch show {task}", task=task))
+        return await _green(progress)
+    ended = await _green(progress, blocked=why)
+    if not (circling or progress.came_back):
+        return ended.model_copy(update={"cause": "checker"})
+    names = "; ".join(sorted(" ".join(identity(one)) for one in found))
+    signature = f"checker: {names}"[:SIGNATURE_CHARS]
+    # Held in the end, all that a person must allow is known: the head is looked at like any other.
+    return ended.model_copy(
+        update={"outcome": "failed", "cause": "checker", "signature": signature}
+    )
+
+
+async def _green(
+    progress: Progress, short: Verdict | None = None, blocked: str = ""
+) -> e.AttemptFinished:
     """The checks passed: queued, or held where a person must look at it first.
 
-    `short`: a gate ran fewer tests than before, which nothing but a person's word makes good.
+    `short`: a gate ran fewer tests than before, which nothing but a person's word makes good;
+    `blocked`: a checker blocks it, and why.
     """
     scene, task = progress.scene, progress.task
     assert progress.head is not None
@@ -259,6 +290,9 @@ async def _green(progress: Progress, short: Verdict | None = None) -> e.AttemptF
     if short:
         paths = (*paths, FEWER_TESTS)
         why.append(f"gate '{short.gate}': {short.why}")
+    if blocked:
+        paths = (*paths, BLOCKING_FINDINGS)
+        why.insert(0, blocked)
     if paths:
         ended = _finished(progress, "held", why="; ".join(why), held=paths)
         return ended.model_copy(update={"findings": held.findings})

@@ -11,7 +11,7 @@ from __future__ import annotations
 from ledger import events as e
 from ledger.model import CheckerFinding, ModelWorkerSettings
 from orchestrator.policy.checking import Decision, decide_check
-from orchestrator.round import Progress
+from orchestrator.round import Progress, texts_told
 from orchestrator.verification.checker import Checked, Subject, check_change
 from orchestrator.verification.copies import copied_names, copied_secrets
 from worktree.commit import Committed
@@ -22,10 +22,10 @@ DIFF_BYTES = 200_000
 async def check_by_model(progress: Progress, committed: Committed) -> Checked | None:
     """Let the run's checker judge a round's commit; None where there is none.
 
-    What it found is recorded; `progress.findings` is what sends the work back.
+    What it found is recorded; `progress.findings` is what sends the work back, and
+    `progress.left_over` what is blocking beside that.
     """
     scene, order = progress.scene, progress.order
-    progress.findings = ()
     name = scene.settings.checker
     if name is None or scene.models is None:
         return None
@@ -43,7 +43,12 @@ async def check_by_model(progress: Progress, committed: Committed) -> Checked | 
     try:
         confinement = await scene.git(scene.sandboxes.confine, workspace, "gate")
         async with scene.models.access(
-            name, model, order.task, order.attempt, workspace=workspace.path
+            name,
+            model,
+            order.task,
+            order.attempt,
+            purpose="check",
+            workspace=workspace.path,
         ) as access:
             subject = Subject(
                 run=scene.run,
@@ -52,6 +57,7 @@ async def check_by_model(progress: Progress, committed: Committed) -> Checked | 
                 round=progress.number,
                 base=order.base,
                 rules=scene.state.started.rules,
+                texts=texts_told(scene, progress.task),
                 diff=diff.decode("utf-8", "replace") + ("\n(cut here)\n" if cut else ""),
                 changed=tuple(change.path for change in committed.changes),
                 verdicts=progress.verdicts,
@@ -103,14 +109,8 @@ def _record(
     if decided.back:
         progress.findings = decided.back
         progress.sent_back.append(decided.back)
-    if decided.left:
-        scene.append(
-            e.Noticed(
-                what=f"the checker still blocks: {said_of(decided.left)}",
-                hint=f"orch diff {order.task}",
-                task=order.task,
-            )
-        )
+    progress.left_over = (*decided.returned, *decided.left)
+    progress.came_back = bool(decided.returned)
 
 
 def said_of(findings: tuple[CheckerFinding, ...]) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -24,6 +25,9 @@ from ledger.store import Store, VerdictRow
 from orchestrator.patience import patiently
 from orchestrator.verification.tools import platform_key
 from orchestrator.workplace import Workplace
+
+if TYPE_CHECKING:
+    from orchestrator.verification.gates import Judge
 
 GIT_THREADS = 2
 
@@ -81,6 +85,7 @@ async def judge_checkout(
     content: Snapshot,
     *,
     fresh: bool = False,
+    until_red: bool = False,
     on_start: Callable[[Gate], None],
     on_line: Callable[[str], None],
     on_verdict: Callable[[Verdict], None],
@@ -89,31 +94,15 @@ async def judge_checkout(
 ) -> tuple[Verdict, ...]:
     """What each gate says, one after the other, all of them; with a store they are kept.
 
-    `on_wait` is told what orch itself does where that takes a while.
+    `until_red`: as a baseline asks, which does not take a red for granted that is only known; and
+    no further than to the first that is not green. `on_wait` is told what orch itself does where
+    that takes a while.
     """
-    from orchestrator.sandboxing import Sandboxes, require_sandbox, unheard
-    from orchestrator.verification.gates import Judge
-    from worktree.workspace import Pool
+    from orchestrator.sandboxing import require_sandbox
 
     require_sandbox(settings.sandbox)
-    name = f"checkout-{time.time_ns():x}"
-    root = workplace.workspaces(settings.workspaces) / name
-    pool = Pool(workplace.git, root, f"orch-{name}-gate", settings.preparation.keep)
-
-    def known(key: str) -> Verdict | None:
-        body = store.verdict(key) if store else None
-        return Verdict.model_validate_json(body) if body else None
-
-    notice = on_notice or unheard
-    sandboxes = Sandboxes(workplace.git, settings.sandbox, workplace.environ, name, notice)
-    judge = Judge(
-        workplace=workplace,
-        pool=pool,
-        started=_as_if_started(workplace, settings, content, name),
-        known=known,
-        git_threads=anyio.CapacityLimiter(GIT_THREADS),
-        sandboxes=sandboxes,
-    )
+    judge = judge_of(workplace, store, settings, content, on_notice)
+    name, pool, sandboxes = judge.started.run, judge.pool, judge.sandboxes
     verdicts: list[Verdict] = []
     try:
         with tempfile.TemporaryDirectory(prefix="orch-gate-") as logs:
@@ -121,9 +110,13 @@ async def judge_checkout(
                 for gate in gates:
                     on_start(gate)
                     log = Path(logs) / f"{gate.name}.log"
-                    verdict = await bench.judge(gate, log=log, fresh=fresh, on_line=on_line)
+                    verdict = await bench.judge(
+                        gate, log=log, fresh=fresh, on_line=on_line, reuse_failed=not until_red
+                    )
                     verdicts.append(verdict)
                     on_verdict(verdict)
+                    if until_red and verdict.outcome != "passed":
+                        break
     finally:
         with anyio.CancelScope(shield=True):
             remove = partial(anyio.to_thread.run_sync, pool.remove_all)
@@ -132,6 +125,36 @@ async def judge_checkout(
     if store:
         _keep(store, name, verdicts)
     return tuple(verdicts)
+
+
+def judge_of(
+    workplace: Workplace,
+    store: Store | None,
+    settings: Settings,
+    content: Snapshot,
+    on_notice: Callable[[str, str], None] | None = None,
+) -> Judge:
+    """Who judges that content outside any run; nothing is made yet."""
+    from orchestrator.sandboxing import Sandboxes, unheard
+    from orchestrator.verification.gates import Judge
+    from worktree.workspace import Pool
+
+    name = f"checkout-{time.time_ns():x}"
+    root = workplace.workspaces(settings.workspaces) / name
+
+    def known(key: str) -> Verdict | None:
+        body = store.verdict(key) if store else None
+        return Verdict.model_validate_json(body) if body else None
+
+    notice = on_notice or unheard
+    return Judge(
+        workplace=workplace,
+        pool=Pool(workplace.git, root, f"orch-{name}-gate", settings.preparation.keep),
+        started=_as_if_started(workplace, settings, content, name),
+        known=known,
+        git_threads=anyio.CapacityLimiter(GIT_THREADS),
+        sandboxes=Sandboxes(workplace.git, settings.sandbox, workplace.environ, name, notice),
+    )
 
 
 def _as_if_started(

@@ -25,11 +25,13 @@ from ledger.state import RunState
 from ledger.store import Store
 from orchestrator.accept_facts import intended
 from orchestrator.errors import OrchError
+from orchestrator.granting import pace_folder
 from orchestrator.journal import Journal, read_facts
 from orchestrator.policy.accepted import unaccepted, unlanded
 from orchestrator.runs import run_folder
 from orchestrator.scene import open_scene
 from orchestrator.workplace import Workplace
+from workers.gateway.pace_files import sweep as sweep_paces
 from workers.tree import end_marked
 from worktree.git import Git, RefUpdate
 from worktree.landing import checked_out
@@ -91,6 +93,8 @@ def clean(
             continue
         if name in cleaned.runs or not known:
             remove(lock)
+    # What a killed engine left there, or a pause that has passed since.
+    sweep_paces(pace_folder(workplace.environ))
     return cleaned
 
 

@@ -25,6 +25,7 @@ from ledger.model import (
     ForgeSettings,
     Gate,
     Limits,
+    NotifySettings,
     Preparation,
     Price,
     ProviderSettings,
@@ -171,6 +172,8 @@ def _flat(settings: Settings) -> Iterator[tuple[str, Any]]:
         yield f"run.{words[name]}", value
     for name in PLAIN_KEYS:
         yield f"run.{name}", getattr(settings, name)
+    for name, value in settings.notify:
+        yield f"notify.{name}", value
     for name, value in settings.sandbox:
         yield ("run.sandbox" if name == "mode" else f"sandbox.{name}"), value
     for gate in settings.gates:
@@ -193,6 +196,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
     run: dict[str, Any] = {}
     owner: dict[KeyPath, Document] = {}
     sandbox: dict[str, Any] = {}
+    notify: dict[str, Any] = {}
     workers: dict[str, Any] = {}
     providers: dict[str, Any] = {}
     prices: dict[str, Any] = {}
@@ -202,6 +206,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
             owner.update({(name, key): document for key in document.data.get(name, {})})
         run.update(document.data.get("run", {}))
         sandbox.update(document.data.get("sandbox", {}))
+        notify.update(document.data.get("notify", {}))
         workers.update(document.data.get("worker", {}))
         providers.update(document.data.get("provider", {}))
         forge.update(document.data.get("forge", {}))
@@ -218,6 +223,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
             "limits": Limits(**limits),
             "preparation": Preparation(**preparation),
             "sandbox": SandboxSettings(**frozen(sandbox)),
+            "notify": NotifySettings(**frozen(notify)),
             "gates": tuple(Gate(**frozen(one)) for one in documents[0].data.get("gate", ())),
             "workers": {
                 name: _WORKER.validate_python(frozen(model_table(one)))

@@ -114,7 +114,11 @@ def known_values(workplace: Workplace, settings: Settings) -> dict[str, str]:
 
 def hiding_of(workplace: Workplace, settings: Settings) -> Hiding:
     """The hiding of the secrets that a run with these settings knows."""
-    return Hiding(Redactor(telling(known_values(workplace, settings))))
+    address = {
+        settings.notify.webhook or "": workplace.environ.get(settings.notify.webhook or "", "")
+    }
+    # A webhook's address looks like any other: whoever has it may write there.
+    return Hiding(Redactor({**telling(known_values(workplace, settings)), **address}))
 
 
 def refuse_secrets(settings: Settings, hiding: Hiding) -> None:
@@ -137,6 +141,8 @@ def _commands(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"command of worker '{name}'", worker.command
         else:
             yield f"prompt of worker '{name}'", worker.prompt
+    if settings.notify.command is not None:
+        yield "command of [notify]", settings.notify.command
     for command in settings.fix:
         yield "command of `fix`", command
     for command in settings.preparation.setup:

@@ -8,15 +8,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import events as e
-from ledger.model import ModelWorkerSettings, TaskId
-from ledger.place import state_folder
+from ledger.model import CallPurpose, TaskId
+from orchestrator.granting import Caller, given_model, pace_folder, providers_of
 from orchestrator.policy.models import model_workers, providers_asked, workers_of_run
 from workers.base import ModelAccess
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from orchestrator.scene import Scene
     from workers.gateway.gateway import Gateway
     from workers.gateway.pacing import Paused
-    from workers.gateway.upstream import Provider
 
 
 class Models:
@@ -45,6 +44,7 @@ class Models:
         task: TaskId,
         attempt: int,
         *,
+        purpose: CallPurpose,
         workspace: Path,
         others_s: Callable[[], float] = lambda: 0.0,
     ) -> AsyncIterator[ModelAccess]:
@@ -53,34 +53,17 @@ class Models:
         `others_s` is further time that is not the worker's own. A record of the calls holds a word
         in the place of the workspace's path.
         """
-        from workers.gateway.grants import CallLimits, Grant
-
-        settings = self._scene.settings.workers[worker]
-        assert isinstance(settings, ModelWorkerSettings)
-        provider, _, name = model.partition(":")
-        grant = Grant(
+        caller = Caller(
             run=self._scene.run,
             task=task,
             attempt=attempt,
             worker=worker,
-            provider=provider,
-            models=(name,),
-            limits=CallLimits(max_output=settings.max_output_tokens),
+            purpose=purpose,
             varying=((str(workspace), "WORKSPACE"),),
         )
-        opened = self._gateway.open(grant)
-        try:
-            yield ModelAccess(
-                url=self._gateway.url,
-                key=opened.key,
-                dialect=self._scene.settings.providers[provider].dialect,
-                models=(name,),
-                window_tokens=settings.window_tokens,
-                max_output_tokens=settings.max_output_tokens,
-                waited_s=lambda: opened.waited_s + others_s(),
-            )
-        finally:
-            await self._gateway.close(opened)
+        settings = self._scene.settings
+        async with given_model(self._gateway, settings, model, caller, others_s) as (access, _):
+            yield access
 
 
 @dataclass(frozen=True)
@@ -108,31 +91,20 @@ async def open_models(scene: Scene, traffic: Traffic) -> AsyncIterator[Models | 
     from workers.gateway.prices import Prices
     from workers.gateway.record import Recorder, Replay
 
-    providers = tuple(_providers(scene, names))
+    providers = providers_of(settings, providers_asked(settings, names), environ)
     if traffic.replay is None:
         refuse_missing_keys(settings, environ, names)
     redactor = redactor_of(providers)
-    async with open_gateway(
-        providers,
-        till=LedgerTill(scene),
-        prices=Prices(settings.prices),
-        pacer=Pacer(
-            state_folder(scene.workplace.environ) / "pace", lambda paused: _paused(scene, paused)
-        ),
-        upstream=Replay(traffic.replay, redactor) if traffic.replay else None,
-        recorder=Recorder(traffic.record, redactor) if traffic.record else None,
-    ) as gateway:
-        yield Models(scene, gateway)
-
-
-def _providers(scene: Scene, names: tuple[str, ...]) -> Iterator[Provider]:
-    from workers.gateway.upstream import Provider
-
-    settings = scene.settings
-    for name in providers_asked(settings, names):
-        provider = settings.providers[name]
-        key = scene.workplace.environ.get(provider.key, "") if provider.key else ""
-        yield Provider(name, provider.dialect, provider.url, key.strip())
+    with Pacer(pace_folder(environ), lambda paused: _paused(scene, paused)) as pacer:
+        async with open_gateway(
+            providers,
+            till=LedgerTill(scene),
+            prices=Prices(settings.prices),
+            pacer=pacer,
+            upstream=Replay(traffic.replay, redactor) if traffic.replay else None,
+            recorder=Recorder(traffic.record, redactor) if traffic.record else None,
+        ) as gateway:
+            yield Models(scene, gateway)
 
 
 def _paused(scene: Scene, paused: Paused) -> None:

@@ -76,7 +76,7 @@ def make_offer(
 ) -> Candidate | Conflict:
     """The commit that the branch would move to; nothing names it yet. Blocking."""
     git, state = scene.workplace.git, scene.state
-    tree = _whole(git, state, branch) if whole else _part(git, state, branch, change)
+    tree = merged_whole(git, state, branch) if whole else _part(git, state, branch, change)
     if isinstance(tree, Conflict):
         return tree
     with_history = whole and not squash and branch.has_base and not branch.has_tip
@@ -86,7 +86,8 @@ def make_offer(
     return Candidate(made, tree)
 
 
-def _whole(git: Git, state: RunState, branch: Branch) -> Sha | Conflict:
+def merged_whole(git: Git, state: RunState, branch: Branch) -> Sha | Conflict:
+    """The tree that the branch would have with the whole result. Blocking."""
     before = _held_tree(git, state, branch) if branch.holds != branch.landed else None
     if before is None:
         merged = merge_heads(git, branch.commit, (Head(state.result),), attributes=branch.commit)

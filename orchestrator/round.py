@@ -30,6 +30,7 @@ from orchestrator.policy.orders import StartAttempt
 from orchestrator.scene import Scene, advisory, gates_of
 from orchestrator.verification.boundaries import outside
 from orchestrator.verification.copies import copied_names, copied_secrets, copy_excludes
+from orchestrator.verification.left_by_setup import Left, left_excludes
 from orchestrator.verification.protected import leave_given
 from workers.base import Brief, ModelAccess, Report, Surroundings, Worker
 from workers.command import run_command
@@ -68,6 +69,8 @@ class Progress:
     port: int
     began: float
     worker: Worker
+    left: Left = field(default_factory=dict)
+    """What the set-up left in the workspace."""
     access: ModelAccess | None = None
     map: str = ""
     paths: tuple[str, ...] | None = None
@@ -86,6 +89,10 @@ class Progress:
     """What the checker sends back."""
     sent_back: list[tuple[CheckerFinding, ...]] = field(default_factory=list)
     """What it sent back so far, round by round."""
+    left_over: tuple[CheckerFinding, ...] = ()
+    """What is blocking and sends nothing back any more."""
+    came_back: bool = False
+    """Some of that had been sent back before."""
     changes: tuple[Change, ...] = ()
     leave: tuple[str, ...] = ()
     """What it changes that it may although it is protected."""
@@ -115,6 +122,11 @@ def feedback_of(progress: Progress) -> str | None:
     )
     # The patch in it is what the worker wrote, whatever that was.
     return progress.scene.journal.hiding.text(text) if text else text
+
+
+def texts_told(scene: Scene, task: Task) -> str:
+    """What the repository said, when the run started, to whoever works on a task."""
+    return render_texts(texts_for(scene.state.started.guidance.texts, task.paths), scene.read_kept)
 
 
 async def work(progress: Progress, feedback: str | None) -> Report:
@@ -153,7 +165,7 @@ async def work(progress: Progress, feedback: str | None) -> Report:
         base=order.base,
         prompt=task.prompt,
         rules=state.started.rules,
-        texts=render_texts(texts_for(guidance.texts, task.paths), scene.read_kept),
+        texts=texts_told(scene, task),
         skills=shelf_of(guidance, scene.read_kept),
         feedback=feedback,
         map=progress.map,
@@ -189,6 +201,11 @@ async def work(progress: Progress, feedback: str | None) -> Report:
     return report
 
 
+def excludes_of(scene: Scene) -> str:
+    """What no commit of the run takes, as lines of an exclude file."""
+    return scene.state.started.excludes + copy_excludes(scene.settings.preparation)
+
+
 async def commit(progress: Progress) -> Committed | Unchanged | NotCommitted:
     """Commit what changed; its ref exists when this returns."""
     scene, order = progress.scene, progress.order
@@ -196,6 +213,7 @@ async def commit(progress: Progress) -> Committed | Unchanged | NotCommitted:
     if progress.head and progress.number > 1:
         kept = round_ref(run, order.task, order.attempt, progress.number - 1)
         await scene.git(git.update_refs, [RefUpdate(kept, progress.head, "any")])
+    excludes = excludes_of(scene) + left_excludes(progress.workspace, progress.left)
     committed = await scene.git(
         commit_workspace,
         git,
@@ -204,10 +222,10 @@ async def commit(progress: Progress) -> Committed | Unchanged | NotCommitted:
         ref=attempt_ref(run, order.task, order.attempt),
         message=_message(progress),
         author=scene.author,
-        excludes=scene.state.started.excludes + copy_excludes(scene.settings.preparation),
+        excludes=excludes,
     )
     progress.outside, progress.refusals, progress.verdicts = (), (), ()
-    progress.findings = ()
+    progress.findings, progress.left_over, progress.came_back = (), (), False
     match committed:
         case Committed():
             progress.head, progress.tree = committed.commit, committed.tree

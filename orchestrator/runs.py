@@ -50,8 +50,17 @@ def unfinished(store: Store, place: Place) -> tuple[RunState, ...]:
 
 def mark_of_run(common_folder: Path, run: RunId) -> str:
     """The run in marks: its id, and which repository's, for another may have the same id."""
-    folder = os.fsencode(common_folder.resolve())
-    return f"{run}@{hashlib.sha256(folder).hexdigest()[:12]}"
+    return f"{run}@{_short_hash(common_folder)}"
+
+
+def run_of_mark(common_folder: Path, mark: str) -> RunId | None:
+    """The run of this repository that a child bears the mark of; None for any other mark."""
+    run, _, rest = mark.partition("/")[0].rpartition("@")
+    return run if run and rest == _short_hash(common_folder) else None
+
+
+def _short_hash(common_folder: Path) -> str:
+    return hashlib.sha256(os.fsencode(common_folder.resolve())).hexdigest()[:12]
 
 
 def run_folder(place: Place, run: RunId) -> Path:

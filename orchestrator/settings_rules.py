@@ -1,10 +1,11 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
-1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[[price]]` and `[forge]`,
-   with the keys below and no others; what is said of models is in `model_rules`, of forges in
-   `forge_rules`.
-2. A person's own files may only say how much and with whom (`OWN_KEYS`, workers, providers,
-   prices), never what judges: gates, the checker, set-up and protected paths are the team's.
+1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[[price]]`, `[notify]`
+   and `[forge]`, with the keys below and no others; what is said of models is in `model_rules`,
+   of forges in `forge_rules`.
+2. A person's own files may only say how much, with whom and who is told (`OWN_KEYS`, workers,
+   providers, prices, `[notify]`, `[forge]`), never what judges: gates, the checker, set-up and
+   protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
    that is silently ignored would be worse than none. So is a value that would do nothing: a
    pattern where a name is meant, a variable that is never passed on.
@@ -23,6 +24,7 @@ from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettin
 from orchestrator.errors import Problem
 from orchestrator.forge_rules import forge_problems
 from orchestrator.model_rules import model_worker_problems, price_problems, provider_problems
+from orchestrator.notify_rules import notify_problems
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.policy.pattern import escape, pattern_problem
 from orchestrator.shape import shape_problems, type_in_words, unknown_key
@@ -46,12 +48,14 @@ PLAIN_KEYS = (
 )
 SANDBOX_KEYS = tuple(name for name in SandboxSettings.model_fields if name != "mode")
 RUN_KEYS = (*LIMIT_KEYS, *PREPARATION_KEYS, *PLAIN_KEYS, "sandbox")
-BUDGET_KEYS = ("budget_usd", "budget_tokens", "attempt_usd", "task_usd", "plan_budget_usd")
+BUDGET_KEYS = (
+    *("budget_usd", "budget_tokens", "call_usd", "attempt_usd", "task_usd", "plan_budget_usd"),
+)
 OWN_KEYS = (
     *("parallel", "gates_parallel", "worker", "planner", "workspaces", "min_free_gb", "sandbox"),
     *BUDGET_KEYS,
 )
-TABLES = ("run", "sandbox", "gate", "worker", "provider", "price", "forge")
+TABLES = ("run", "sandbox", "gate", "worker", "provider", "price", "notify", "forge")
 
 LATER_TABLES = ("automation", "mcp")
 KINDS = ("command", "model")
@@ -99,12 +103,17 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
             else:
                 yield _wrong_table(document, key, value, '[[price]] with model = "..."')
         elif not isinstance(value, dict):
-            example = f"[{key}]" if key in ("run", "sandbox", "forge") else f"[{key}.NAME]"
+            single = ("run", "sandbox", "notify", "forge")
+            example = f"[{key}]" if key in single else f"[{key}.NAME]"
             yield _wrong_table(document, key, value, example)
         elif key == "run":
             yield from _run_problems(document, value, own)
         elif key == "sandbox":
             yield from _sandbox_problems(document, value)
+        elif key == "notify":
+            yield from notify_problems(document, value)
+            yield from _command_problems(document, (key,), value)
+            yield from _variable_problems(document, (key,), value.get("env"))
         elif key == "forge":
             yield from forge_problems(document, value, own=own)
         elif key == "provider":

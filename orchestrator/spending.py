@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 from ledger.model import Plan, Settings, Tokens
+from orchestrator.base import newest_of
 from orchestrator.policy.models import model_workers, split_model
 from orchestrator.policy.spending import Spending, spending
 from orchestrator.workplace import Workplace
@@ -38,7 +39,7 @@ def _sizes(workplace: Workplace, plan: Plan) -> dict[str, int]:
     from worktree.contents import list_sizes
 
     git = workplace.git
-    files = list_sizes(git, git.resolve(plan.base or "HEAD"))
+    files = list_sizes(git, git.resolve(newest_of(plan.base)))
     if len(files) * len(plan.tasks) > MOST_LOOKS:
         return {}
     sizes = {file.path: file.size_bytes for file in files}

@@ -13,9 +13,12 @@ from typing import Literal
 from ledger.events import Noticed, RunStarted
 from ledger.model import Identity, Limits, Plan, RunId, SandboxMode, Settings
 from ledger.store import Moved, Store
-from orchestrator.errors import OrchError
+from orchestrator.base import Base, newest_base
+from orchestrator.errors import OrchError, Problem, Problems
 from orchestrator.history import estimate
 from orchestrator.journal import Journal
+from orchestrator.policy.models import workers_of_run
+from orchestrator.policy.unattended import missing
 from orchestrator.workplace import Workplace
 from worktree.names import quoted
 
@@ -34,8 +37,15 @@ class RunOptions:
     budgets: Mapping[str, float | None] = field(default_factory=dict)
     """Limits on money and tokens by name; None takes away what the settings say."""
     allow_red_base: bool = False
+    base: str | None = None
+    """A revision in place of the plan's, or `last-green`."""
     accept: bool = False
+    into: str = ""
+    """The branch to accept into; empty: the target."""
     unattended: bool = False
+    notify: bool = False
+    automation: str = ""
+    """What starts it; empty: a person."""
     sandbox: SandboxMode | None = None
     deliver: Literal["", "push", "pr"] = ""
 
@@ -65,15 +75,18 @@ def start_run(
     name: str,
     settings: Settings,
     options: RunOptions,
+    base: Base | None = None,
 ) -> RunId:
-    """Record a new run; its engine is another matter. Raises OrchError, writes nothing then."""
+    """Record a new run; its engine is another matter. Raises OrchError, writes nothing then.
+
+    `base`: where it begins, where that was chosen already, as `last-green` must be.
+    """
     from orchestrator import __version__
     from orchestrator.guidance.recording import left_out, look, record
     from orchestrator.hiding import hidden_in_plan, hiding_of, refuse_secrets
     from orchestrator.sandboxing import require_sandbox
     from orchestrator.verification.tools import platform_key
     from worktree.landing import name_conflict
-    from worktree.user import checkout_state
 
     git, user = workplace.git, workplace.user
     if conflict := name_conflict(git):
@@ -86,17 +99,14 @@ def start_run(
             "git does not know who you are, and orch commits in your name",
             hint="git config --global user.name 'You' && git config --global user.email you@...",
         )
-    base = git.resolve(plan.base or "HEAD")
-    target = checkout_state(workplace.repository, user).branch if plan.base is None else None
-    if plan.base is not None and is_branch_name(plan.base):
-        target = f"refs/heads/{plan.base}"
-        target = target if git.read_ref(target) else None
-    target = target.removeprefix("refs/heads/") if target else None
+    begin = base or newest_base(workplace, options.base or plan.base)
     rules = read_rules(workplace.checkout)
     settings = options.settings(settings)
+    if options.unattended:
+        refuse_unattended(settings, plan, options)
     require_sandbox(settings.sandbox)
     hiding = hiding_of(workplace, settings)
-    found = look(workplace.checkout, git.list_files(base))
+    found = look(workplace.checkout, git.list_files(begin.commit))
     refuse_secrets(settings, hiding)
     # A ledger may have been moved away: what its runs made is still there, under their names.
     refs = git.list_refs("refs/orch/") | git.list_refs("refs/heads/orch/")
@@ -111,9 +121,9 @@ def start_run(
             run=run,
             plan=plan,
             settings=settings,
-            base=base,
-            base_tree=git.tree_of(base),
-            target=target,
+            base=begin.commit,
+            base_tree=git.tree_of(begin.commit),
+            target=begin.target,
             identity=Identity(name=user.name, email=user.email),
             signs=user.signing is not None,
             rules=rules,
@@ -123,7 +133,10 @@ def start_run(
             estimates=estimate(store, settings),
             allow_red_base=options.allow_red_base,
             accept=options.accept,
+            into=options.into,
+            notify=options.notify,
             unattended=options.unattended,
+            automation=options.automation,
             deliver=options.deliver,
             orch_version=__version__,
         )
@@ -137,6 +150,8 @@ def start_run(
             journal.append(
                 Noticed(what=what, hint="let workers have it by a variable: env = [...]")
             )
+        if begin.said:
+            journal.append(Noticed(what=begin.said, hint=begin.hint))
         for what in left_out(found):
             journal.append(Noticed(what=what, hint="orch skills check"))
         return run
@@ -159,11 +174,17 @@ def read_rules(checkout: Path) -> str:
         return file.read(RULES_LIMIT)
 
 
-def is_branch_name(revision: str) -> bool:
-    """Whether a revision may be the name of a branch, rather than an expression."""
-    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./-]*", revision) is not None and (
-        ".." not in revision
-    )
+def unattended_problems(settings: Settings, plan: Plan, options: RunOptions) -> tuple[Problem, ...]:
+    """What keeps a run from starting that nobody attends; whether commands are trusted apart."""
+    asked = workers_of_run(settings, plan)
+    found = missing(settings, asked, accept=options.accept, into=options.into)
+    return tuple(Problem("", None, one.what, one.hint) for one in found)
+
+
+def refuse_unattended(settings: Settings, plan: Plan, options: RunOptions) -> None:
+    """Problems where something is missing for a run that nobody attends."""
+    if problems := unattended_problems(settings, plan, options):
+        raise Problems(problems)
 
 
 def new_run_id(words: str, day: date, taken: set[RunId]) -> RunId:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ledger.model import Settings
+from orchestrator.base import newest_of
 from orchestrator.policy.models import of_one_mind
 from orchestrator.policy.plan_rules import RepositoryFacts
 from orchestrator.workplace import Workplace
@@ -35,7 +36,7 @@ def files_of(workplace: Workplace, base: str | None) -> frozenset[str] | None:
     from worktree.values import GitError
 
     try:
-        commit = workplace.git.resolve(base or "HEAD")
+        commit = workplace.git.resolve(newest_of(base))
     except GitError as error:
         if error.kind != "no-such-revision":
             raise

@@ -23,9 +23,25 @@ if TYPE_CHECKING:
 def caps_of(limits: Limits) -> Caps:
     """What the limits say that may be spent."""
     return Caps(
+        call=Cap(usd=limits.call_usd),
         attempt=Cap(usd=limits.attempt_usd),
         task=Cap(usd=limits.task_usd),
         run=Cap(tokens=limits.budget_tokens, usd=limits.budget_usd),
+    )
+
+
+def reserved(number: int, call: Call) -> e.CallReserved:
+    """The fact that a call may leave."""
+    return e.CallReserved(
+        call=number,
+        task=call.task,
+        attempt=call.attempt,
+        worker=call.worker,
+        provider=call.provider,
+        model=call.model,
+        tokens=call.tokens,
+        cost_usd=call.cost_usd,
+        purpose=call.purpose,
     )
 
 
@@ -44,9 +60,15 @@ class LedgerTill:
         if not isinstance(found, TooMuch):
             return found
         self._scene.append(
-            e.BudgetReached(task=call.task, attempt=call.attempt, scope=found.scope, why=found.why)
+            e.BudgetReached(
+                task=call.task,
+                attempt=call.attempt,
+                scope=found.scope,
+                why=found.why,
+                short=found.short,
+            )
         )
-        return Refused(found.scope, found.why)
+        return Refused(found.scope, found.why, found.short)
 
     async def settle(
         self, reservation: Reservation, tokens: Tokens | None, cost_usd: float | None
@@ -65,16 +87,5 @@ class LedgerTill:
         found = state.books.under(caps_of(state.limits)).reserve(str(number), wanted)
         if isinstance(found, TooMuch):
             return found
-        self._scene.append(
-            e.CallReserved(
-                call=number,
-                task=call.task,
-                attempt=call.attempt,
-                worker=call.worker,
-                provider=call.provider,
-                model=call.model,
-                tokens=call.tokens,
-                cost_usd=call.cost_usd,
-            )
-        )
+        self._scene.append(reserved(number, call))
         return Reservation(str(number), call)

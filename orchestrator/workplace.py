@@ -67,13 +67,31 @@ class Workplace:
         """Refuse to begin anything from a workspace of a run: each run would begin the next."""
         from orchestrator.errors import OrchError
 
-        folder = self.repository.git_dir
-        ours = folder.parent.name == "worktrees" and folder.name.startswith("orch-")
-        if ours and ("ORCH_MARK" in self.environ or "ORCH_RUN" in self.environ):
+        if self._is_workspace and ("ORCH_MARK" in self.environ or "ORCH_RUN" in self.environ):
             run = self.environ.get("ORCH_RUN", "a run")
             raise OrchError(
                 f"this is a workspace of {run}: its workers and gates begin no runs",
                 hint=f"run it from your own checkout, not from {self.checkout}",
+            )
+
+    @property
+    def _is_workspace(self) -> bool:
+        folder = self.repository.git_dir
+        return folder.parent.name == "worktrees" and folder.name.startswith("orch-")
+
+    def refuse_children(self) -> None:
+        """Refuse a person's word where none is: in a workspace, or in what a run has started."""
+        from orchestrator.errors import OrchError
+        from orchestrator.runs import run_of_mark
+
+        mark = self.environ.get("ORCH_MARK", "")
+        run = run_of_mark(self.repository.common_dir, mark)
+        if run or self._is_workspace:
+            who = f"a worker or gate of {run}" if run else "who is in a workspace of a run"
+            raise OrchError(
+                f"{who} cannot say that: it is a person's word",
+                hint="type it in your own checkout, outside of any run",
+                exit_code=5,
             )
 
     def make_workspaces(self, named: str | None = None) -> None:

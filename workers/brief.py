@@ -33,7 +33,23 @@ def render_brief(brief: Brief, skills: Path | None = None) -> str:
         bounded(printable(brief.prompt).strip(), PROMPT_LIMIT),
         "## What you may change",
         leave_of(task),
+        *rules_of(brief),
     ]
+    if catalogue := brief.skills.catalogue(skills):
+        parts += [
+            "## Skills",
+            "Instructions for kinds of work. Read the file of a skill when what you do fits its"
+            " description; the paths in it are relative to that file. These are copies: changing"
+            " them changes nothing.",
+            catalogue,
+        ]
+    parts += said_since(brief)
+    return "\n\n".join(parts) + "\n"
+
+
+def rules_of(brief: Brief) -> list[str]:
+    """What holds for every task, and what for the folders that this one is in."""
+    parts = []
     if rules := brief.rules.strip():
         parts += ["## Rules", bounded(printable(rules), RULES_LIMIT)]
     if texts := brief.texts.strip():
@@ -43,19 +59,17 @@ def render_brief(brief: Brief, skills: Path | None = None) -> str:
             " counts; what is under *Rules* counts before all.",
             bounded(texts, RULES_LIMIT),
         ]
-    if catalogue := brief.skills.catalogue(skills):
-        parts += [
-            "## Skills",
-            "Instructions for kinds of work. Read the file of a skill when what you do fits its"
-            " description; the paths in it are relative to that file. These are copies: changing"
-            " them changes nothing.",
-            catalogue,
-        ]
+    return parts
+
+
+def said_since(brief: Brief) -> list[str]:
+    """A person's note, and what failed before."""
+    parts = []
     if note := brief.note.strip():
         parts += ["## A note from the person in charge", bounded(printable(note), RULES_LIMIT)]
     if brief.feedback is not None:
         parts += what_failed(brief.feedback)
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def what_failed(feedback: str) -> list[str]:

@@ -29,6 +29,7 @@ async def run_command(
     log_limit_bytes: int = LOG_LIMIT_BYTES,
     on_line: Callable[[str], None] | None = None,
     grace_s: float = GRACE_S,
+    stdin: bytes | None = None,
     secrets: Mapping[str, str] | None = None,
     confinement: Confinement | None = None,
 ) -> Ended:
@@ -43,6 +44,7 @@ async def run_command(
         log_limit_bytes=log_limit_bytes,
         on_line=on_line,
         grace_s=grace_s,
+        stdin=stdin,
         secrets=secrets,
         confinement=confinement,
     )

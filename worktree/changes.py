@@ -58,6 +58,12 @@ def history_since(git: Git, commit: str, base: str) -> frozenset[str]:
     return frozenset(out.decode("ascii", "replace").split())
 
 
+def commits_without(git: Git, commit: str, other: str) -> int:
+    """How many commits a commit's history holds that the other's does not."""
+    out = git.run("rev-list", "--count", check_id(commit), f"^{check_id(other)}")
+    return int(out.decode("ascii", "replace").strip() or 0)
+
+
 def latest(git: Git, commits: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the commits that no other of them grew from."""
     if len(commits) < 2:

@@ -128,6 +128,12 @@ def commit_workspace(
     return Committed(commit, tree, changes)
 
 
+def new_files(git: Git, workspace: Workspace, excludes: str = "") -> tuple[str, ...]:
+    """What a commit of the workspace would take that its base has not."""
+    listed, _ = _changed_files(git, workspace, excludes)
+    return tuple(os.fsdecode(path) for path, how in listed.items() if how == b"?")
+
+
 def _index(git: Git, workspace: Workspace, *args: str, stdin: bytes = b"") -> bytes:
     return _answer(git, workspace, *args, stdin=stdin).out
 

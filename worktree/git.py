@@ -316,9 +316,12 @@ class Git:
             message=message,
         )
 
-    def first_parents(self, tip: str, until: str | None = None) -> tuple[tuple[str, str], ...]:
+    def first_parents(
+        self, tip: str, until: str | None = None, limit: int | None = None
+    ) -> tuple[tuple[str, str], ...]:
         """Commits and their trees from a tip along first parents, newest first, up to `until`."""
-        stop = () if until is None else (f"^{check_id(until)}",)
+        stop: tuple[str, ...] = () if until is None else (f"^{check_id(until)}",)
+        stop += () if limit is None else (f"--max-count={limit}",)
         form = ("--no-commit-header", "--format=%H %T")
         out = self.run("rev-list", "--first-parent", *form, check_id(tip), *stop)
         return tuple((line[0], line[1]) for line in map(str.split, _text(out).splitlines()))

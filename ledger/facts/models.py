@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ledger.facts.base import Fact
-from ledger.model import TaskId, Tokens
+from ledger.model import CallPurpose, Shortage, TaskId, Tokens
 
 # --- models -----------------------------------------------------------------------------------
 
@@ -24,6 +24,8 @@ class CallReserved(Fact):
     tokens: int
     cost_usd: float | None = None
     """None: the price is not known."""
+    purpose: CallPurpose = "work"
+    """Before this was recorded, a checker's calls were told from others by who called."""
 
 
 class CallSettled(Fact):
@@ -44,6 +46,8 @@ class BudgetReached(Fact):
     attempt: int
     scope: Literal["call", "attempt", "task", "run"]
     why: str
+    short: tuple[Shortage, ...] = ()
+    """By how much, in each unit that was too little; none where a price is not known."""
 
 
 class ProviderPaused(Fact):

@@ -27,7 +27,8 @@ class TaskHeld(Fact):
 
 
 class PathAllowed(Fact):
-    """A person lets a task change a protected path, or lose tests (`fewer-tests`)."""
+    """A person lets a task change a protected path, lose tests (`fewer-tests`), or land although a
+    checker blocks it (`blocking-findings`)."""
 
     kind: Literal["PathAllowed"] = "PathAllowed"
     task: TaskId

@@ -48,7 +48,11 @@ class RunStarted(Fact):
     estimates: Estimates = Estimates()
     allow_red_base: bool = False
     accept: bool = False
-    """Accept into the target when all landed."""
+    """Accept when all landed: into `into`, or, attended, into the target."""
+    into: str = ""
+    """The branch that it may accept into by itself."""
+    notify: bool = False
+    """Tell a person how it ended, as the settings say."""
     unattended: bool = False
     """Nobody will answer while it goes on: what would need that ends it."""
     deliver: Literal["", "push", "pr"] = ""
@@ -98,6 +102,18 @@ class RunFinished(Fact):
     outcome: RunOutcome
     exit_code: int
     why: str = ""
+
+
+class Notified(Fact):
+    """A person was told how the run ended, or was not to be reached."""
+
+    kind: Literal["Notified"] = "Notified"
+    said: str
+    """The message's first line."""
+    ways: tuple[str, ...] = ()
+    """By which of `command`, `webhook` and `bell` it went out."""
+    failed: tuple[str, ...] = ()
+    """Why it did not by others."""
 
 
 class Noticed(Fact):

@@ -89,7 +89,8 @@ def wishes(brought: Brought, here: Settings, *, delivers: bool = False) -> tuple
     started = brought.state.started
     lines = [line for line in commands_of(started.settings) if line not in known]
     if started.accept:
-        lines.append(f"run: accept the result into {started.target!r} when all has landed")
+        into = started.into or started.target
+        lines.append(f"run: accept the result into {into!r} when all has landed")
     if started.deliver and not delivers:
         lines.append(f"run: deliver = {started.deliver!r}")
     return tuple(lines)

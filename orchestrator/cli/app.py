@@ -26,7 +26,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "show": "Tell a task, or a run, in full.",
         "diff": "Show what a task, or the run, changed.",
         "log": "Show what a worker or a gate printed.",
-        "report": "Write the run's report, in Markdown.",
+        "report": "Report on a run, or on all since a time, in Markdown or HTML.",
         "cost": "Say what models cost, and what a landed task costs.",
     },
     "Decide": {
@@ -40,6 +40,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Care": {
         "gate": "Run gates on the checkout, as a run would.",
+        "notify": "Try how you are told of a run's end.",
         "skills": "List, show or check the skills that workers are offered.",
         "trust": "Trust the commands that the settings name, as they are.",
         "clean": "Give back the refs and workspaces of runs that are over.",

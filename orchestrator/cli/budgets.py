@@ -38,6 +38,9 @@ TaskUsdOption = Annotated[
 AttemptUsdOption = Annotated[
     str | None, typer.Option("--attempt-usd", metavar="USD", help="What each attempt may cost.")
 ]
+CallUsdOption = Annotated[
+    str | None, typer.Option("--call-usd", metavar="USD", help="What each model call may cost.")
+]
 NONE = "none"
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 
@@ -75,6 +78,7 @@ def budgets_typed(
     budget_tokens: str | None,
     task_usd: str | None,
     attempt_usd: str | None,
+    call_usd: str | None = None,
 ) -> dict[str, float | None]:
     """The limits that a person named, by their names; None takes one away."""
     typed: dict[str, float | None] = {}
@@ -82,6 +86,7 @@ def budgets_typed(
         ("budget_usd", budget_usd),
         ("task_usd", task_usd),
         ("attempt_usd", attempt_usd),
+        ("call_usd", call_usd),
     ):
         if text is not None:
             typed[name] = parse_usd(text, f"--{name.replace('_', '-')}")
@@ -93,7 +98,7 @@ def budgets_typed(
 def refuse_reached_budget(state: RunState, limits: Limits) -> None:
     """OrchError with exit code 4 where a run would end at once, for want of a larger budget."""
     reached = state.budget_reached
-    if reached is None or not _waits_for_budget(state):
+    if reached is None or not waits_for_budget(state):
         return
     before, now = state.limits, limits
     hint = f"orch resume {state.run} {to_raise(state)}"
@@ -116,10 +121,12 @@ def refuse_reached_budget(state: RunState, limits: Limits) -> None:
         )
 
 
-def _waits_for_budget(state: RunState) -> bool:
-    """Whether all that is left to do is a model's, or comes after that."""
+def waits_for_budget(state: RunState) -> bool:
+    """Whether its budget is reached, and all that is left to do is a model's or comes after."""
     from orchestrator.cli.going_on import waits_for_nothing
 
+    if state.budget_reached is None:
+        return False
     models = state.by_model()
     ready = [state.tasks[task_id].task for task_id in state.with_status("ready")]
     if not ready or any(state.worker_of(task) not in models for task in ready):

@@ -54,7 +54,8 @@ def end_in_ci(workplace: Workplace, store: Store, run: str) -> int:
 def write_summary(workplace: Workplace, store: Store, run: str, why: str = "") -> None:
     """Add the report to the job's summary; `why`: what kept the result from being pushed."""
     from orchestrator.driven import driven
-    from orchestrator.review.report import escaped, render_report
+    from orchestrator.review.markdown import escaped
+    from orchestrator.review.report import render_report
     from orchestrator.runs import load_state
 
     named = workplace.environ.get(SUMMARY_VARIABLE, "")

@@ -68,6 +68,7 @@ def sit_down(ctx: typer.Context, wanted: str | None = None) -> Desk:
     from orchestrator.runs import pick_run
 
     workplace = open_here(environ_of(ctx))
+    workplace.refuse_children()
     with workplace.existing_store() or nullcontext() as looked_at:
         run = pick_run(looked_at, wanted)
     return Desk(workplace, workplace.store(), run)

@@ -30,6 +30,7 @@ from orchestrator.driven import Driven, driven
 from orchestrator.errors import OrchError
 from orchestrator.journal import Observer
 from orchestrator.policy.accepted import unaccepted
+from orchestrator.policy.unattended import may_accept
 from orchestrator.review.status import render_status, status_as_json, status_of
 from orchestrator.runs import load_state, read_facts
 from orchestrator.workplace import Workplace
@@ -85,10 +86,10 @@ def drive_shown(
             raise
     state = load_state(store, run)
     code = state.finished.exit_code if state.finished and ended else INTERRUPTED
-    if state.started.accept and code == 0 and unaccepted(state):
+    if may_accept(state.started) and code == 0 and unaccepted(state):
         from orchestrator.cli.accepting import accept_shown
 
-        code = accept_shown(workplace, store, run, as_json=as_json)
+        code = accept_shown(workplace, store, run, to=state.started.into or None, as_json=as_json)
         state = load_state(store, run)
     if state.started.deliver and ended and not ci:
         from orchestrator.cli.delivering import delivered_at_end
@@ -101,6 +102,11 @@ def drive_shown(
         from orchestrator.cli.ci import end_in_ci
 
         code = code or end_in_ci(workplace, store, run)
+        state = load_state(store, run)
+    if state.started.notify and state.finished:
+        from orchestrator.cli.notifying import tell_end
+
+        tell_end(workplace, store, run)
         state = load_state(store, run)
     if not as_json:  # whoever reads events has been told all of it
         show_end(workplace, store, state, as_json=False)

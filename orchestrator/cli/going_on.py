@@ -6,7 +6,8 @@ from ledger.state import RunState, TaskState
 from orchestrator.cli import output
 from orchestrator.cli.desk import Desk
 from orchestrator.persons import Said
-from orchestrator.runs import engine_alive
+from orchestrator.review.spent import to_raise
+from orchestrator.runs import engine_alive, load_state
 
 
 def is_anything_left(state: RunState) -> bool:
@@ -41,14 +42,22 @@ def answer_said(desk: Desk, said: Said, as_json: bool) -> None:
 
 
 def go_on(desk: Desk, said: Said, *, later: bool, as_json: bool) -> int:
-    """Say what was recorded and drive the run on; the exit code."""
+    """Say what was recorded and drive the run on; the exit code.
+
+    A run whose budget is reached would end at once: that is said instead (OrchError, exit 4).
+    """
     answer_said(desk, said, as_json)
     if engine_alive(desk.workplace.place, desk.run):
         output.narrate("the engine that drives the run has seen it")
         return 0
+    from orchestrator.cli.budgets import refuse_reached_budget, waits_for_budget
+
+    state = load_state(desk.store, desk.run)
     if later:
-        output.narrate(f"to go on: orch resume {desk.run}")
+        more = f" {to_raise(state)}" if waits_for_budget(state) else ""
+        output.narrate(f"to go on: orch resume {desk.run}{more}")
         return 0
+    refuse_reached_budget(state, state.limits)
     from orchestrator.cli.driving import drive_shown
 
     return drive_shown(desk.workplace, desk.store, desk.run, as_json=as_json)

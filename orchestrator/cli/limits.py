@@ -79,6 +79,7 @@ def changed_limits(
     budget_tokens: str | None = None,
     task_usd: str | None = None,
     attempt_usd: str | None = None,
+    call_usd: str | None = None,
 ) -> Limits:
     """The limits with what a person typed over them; the deadline `never` takes it away."""
     named = {"parallel": parallel, "gates_parallel": gates_parallel, "attempts": attempts}
@@ -90,6 +91,7 @@ def changed_limits(
         budget_tokens=budget_tokens,
         task_usd=task_usd,
         attempt_usd=attempt_usd,
+        call_usd=call_usd,
     )
     return Limits.model_validate({**limits.model_dump(), **changes})
 

@@ -65,6 +65,18 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
+def ring() -> bool:
+    """Ring the terminal's bell; whether there is a terminal."""
+    if not is_terminal(sys.stderr):
+        return False
+    try:
+        sys.stderr.write("\a")
+        sys.stderr.flush()
+    except OSError:  # it has just been closed
+        return False
+    return True
+
+
 def can_ask() -> bool:
     """Whether a person is there who sees a question on stderr and can type an answer."""
     try:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ledger.model import Plan, Settings
+from orchestrator.base import newest_of
 from orchestrator.cli import output
 from orchestrator.cli.places import user_config_folder
 from orchestrator.config import SourcedSettings, load_sourced
@@ -177,7 +178,7 @@ def warn_before_run(workplace: Workplace, one: Checked) -> None:
     from worktree.user import checkout_state
 
     state = checkout_state(workplace.repository, workplace.user)
-    if state.dirty_count and one.plan.base is None and state.head:
+    if state.dirty_count and newest_of(one.plan.base) == "HEAD" and state.head:
         files = count(state.dirty_count, "changed file")
         start = short(state.head)
         output.narrate(f"your checkout has {files}: the run starts from the commit {start}")

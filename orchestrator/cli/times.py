@@ -9,6 +9,9 @@ from datetime import datetime
 from orchestrator.errors import OrchError
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "min": 60, "s": 1}
+_WORDS = {"week": 604800, "day": 86400, "hour": 3600, "minute": 60}
+_SPELLED = re.compile(r"(\d{1,6}) ?(week|day|hour|minute)s?(?: ago)?")
+_DAYS = {"today": 0, "yesterday": 1}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(min|[dhms])")
 
 
@@ -24,14 +27,26 @@ def parse_duration(text: str) -> float:
 
 
 def parse_since(text: str, now: float) -> float:
-    """Seconds since the epoch: `2026-11-01`, the day's begin where the user is; `7d` before now."""
+    """Seconds since the epoch, where the user is.
+
+    `2026-11-01`, `yesterday` and `today` are the beginning of that day; `7d` and `2 hours` are
+    before now.
+    """
+    words = text.strip().lower()
+    if words in _DAYS:
+        today = time.localtime(now)
+        # mktime knows of days that are longer or shorter than others.
+        moment = (today.tm_year, today.tm_mon, today.tm_mday - _DAYS[words], *(0, 0, 0, 0, 0, -1))
+        return time.mktime(moment)
+    if spelled := _SPELLED.fullmatch(words):
+        return now - float(spelled[1]) * _WORDS[spelled[2]]
     found = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text.strip())
     if not found:
         try:
             return now - parse_duration(text)
         except OrchError as error:
             raise OrchError(
-                f"'{text}' is no date", hint="write for example 2026-11-01, or 7d for a week ago"
+                f"'{text}' is no date", hint="write for example 2026-11-01, yesterday, or 7d"
             ) from error
     year, month, day = map(int, found.groups())
     try:

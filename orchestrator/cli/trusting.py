@@ -2,7 +2,8 @@
 
 1. Whoever is about to run commands of the settings calls `require_trust` first, with whether a
    person is there to answer. It returns, or nothing is run.
-2. The first use trusts, and says so in one line.
+2. The first use trusts, and says so in one line; in one more for each provider of models that is
+   not well known, since what the code says goes there, and a key.
 3. Commands that have changed are shown before they are asked about, as they are; nobody can say
    yes to what was not shown. What is too much for a question is left to `orch trust`.
 4. Anything but a clear yes is a no.
@@ -11,11 +12,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from ledger.model import Settings
 from orchestrator.cli import output
 from orchestrator.config import SourcedSettings
 from orchestrator.errors import OrchError
+from orchestrator.policy.models import WELL_KNOWN
 from orchestrator.review.words import count, foreign, listed
 from orchestrator.settings_rules import SHARED_FILE
 from orchestrator.trust import Trust, look, record, record_first
@@ -38,7 +41,7 @@ def require_trust(workplace: Workplace, sourced: SourcedSettings, *, attended: b
     trust = look(workplace, sourced)
     if trust.standing == "first":
         if record_first(workplace, trust):
-            _say_first(trust)
+            _say_first(trust, sourced.shared(trust.counted))
             return
         trust = look(workplace, sourced)
     if trust.standing == "same":
@@ -77,7 +80,7 @@ def reason_of(trust: Trust) -> str:
 
 
 def summary(lines: Iterable[str]) -> str:
-    """How many commands there are: `2 gates, 1 worker and 1 set-up command`."""
+    """How many commands there are: `2 gates, 1 worker, 1 set-up command`."""
     heads = {line.split(": ", 1)[0] for line in lines}
     numbers = [
         (sum(head.startswith("gate ") for head in heads), "gate"),
@@ -88,6 +91,14 @@ def summary(lines: Iterable[str]) -> str:
     return ", ".join(count(number, noun) for number, noun in numbers if number) or "no command"
 
 
+def strangers(settings: Settings) -> Iterator[str]:
+    """Where prompts and keys go that is no provider that everybody knows."""
+    known = {one.url for one in WELL_KNOWN.values()}
+    for one in settings.providers.values():
+        if one.url not in known:
+            yield foreign(one.url) + (f" with your {one.key}" if one.key else "")
+
+
 def painted(line: str, *, to_stderr: bool = False) -> str:
     """A line of a difference in its colour."""
     style = {"+": "good", "-": "bad"}.get(line[:1], "plain")
@@ -95,8 +106,10 @@ def painted(line: str, *, to_stderr: bool = False) -> str:
     return colour(line, style)
 
 
-def _say_first(trust: Trust) -> None:
+def _say_first(trust: Trust, shared: Settings) -> None:
     if not trust.now:
         return
     said = f"first use here: {summary(trust.now)} of {SHARED_FILE} trusted;"
     output.narrate(f"{said} changes will be asked about (orch trust shows them)")
+    for place in strangers(shared):
+        output.narrate(f"  what models are told goes to {place}")

@@ -11,11 +11,15 @@ def render_circle(task: TaskState) -> str:
     circle = circle_of(tries_of(task))
     if circle.turn == "go-on":
         return ""
-    numbers = [str(number) for number in circle.same]
-    attempts = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
-    same = "came to exactly the same" if circle.exactly else "failed in the same way"
+    *before, last = [str(number) for number in circle.same]
+    if not before:
+        same = f"In attempt {last} what a checker had sent back was found again"
+    elif circle.exactly:
+        same = f"Attempts {', '.join(before)} and {last} came to exactly the same"
+    else:
+        same = f"Attempts {', '.join(before)} and {last} failed in the same way"
     return (
-        f"## You are going in circles\n\nAttempts {attempts} {same}. Take a different approach:"
+        f"## You are going in circles\n\n{same}. Take a different approach:"
         " ask what all of them took for granted, look at the failure again from its cause, and do"
         " not repeat what is listed below."
     )

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ledger.model import Verdict
+from ledger.model import CheckerFinding, Verdict
 from ledger.state import AttemptState, RoundState, RunState
 from orchestrator.feedback.markdown import code, fenced
+from orchestrator.policy.checking import against, identity
 from workers.text import clean_line
 
 DIGEST_TOKENS = 1500
@@ -112,10 +113,23 @@ def _failure(
         return why, why, None
     bad = next((v for v in done.verdicts if v.outcome != "passed"), None)
     if bad is None:
-        return "", "", None
+        found = _blocking(attempt, done)
+        if not found:
+            return "", "", None
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        why = clean_line(f"a checker blocked it, {found[0].said}{more}", 400)
+        return f"checker:{sorted(map(identity, found))}", why, None
     how = "" if bad.exit_code in (None, 1) else f" (exit code {bad.exit_code})"
     why = clean_line(f"gate {bad.gate}{how}: {bad.why}", 240)
     return f"{bad.gate}:{bad.signature or why}", why, bad
+
+
+def _blocking(attempt: AttemptState, done: RoundState) -> Sequence[CheckerFinding]:
+    """What a checker sent a round back for, or ended the attempt for."""
+    if done.checked is None:
+        return ()
+    back = [done.checked.findings[at] for at in done.checked.back]
+    return back or (against(attempt) if done is attempt.rounds[-1] else ())
 
 
 def _new(entry: Entry, said: set[str], lines_shown: int) -> tuple[list[str], list[str]]:

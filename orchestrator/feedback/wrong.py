@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from ledger.model import CheckerFinding, Refusal, Verdict
 from ledger.state import AttemptState, RoundState, RunState
 from orchestrator.feedback.markdown import PATHS_SHOWN, code, fenced, listed
+from orchestrator.policy.checking import against
 from orchestrator.policy.flaky import known_flaky
 from workers.text import clean_line
 
@@ -36,7 +37,7 @@ def render_wrong(
 
 def render_findings(findings: Sequence[CheckerFinding]) -> str:
     """What a checker sends work back for."""
-    head = "Another model has checked your change. Mend what it found, or say why it is right:"
+    head = "Another model has checked the change, and blocks it. Mend what it found:"
     said = []
     for one in findings:
         how = f" To see it: {clean_line(one.reproduce, 600)}" if one.reproduce else ""
@@ -98,6 +99,8 @@ def render_why_back(
         head = "It was held for a person, since it weakens tests or adds secrets. Put these back:"
         found = [code(finding.said) for finding in finished.findings]
         wrong.append(listed(head, found, len(found)))
+    if stood := against(attempt):
+        wrong.append(render_findings(stood))
     return wrong or [clean_line(finished.why) or "It failed, without a word about why."]
 
 

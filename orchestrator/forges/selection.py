@@ -11,7 +11,7 @@ from orchestrator.forges.pull_request import Opened, open_for
 from orchestrator.forges.push import Load, push_load
 from orchestrator.offer import Offer
 from orchestrator.policy.selection import Difference
-from orchestrator.review.report import code
+from orchestrator.review.markdown import code
 from orchestrator.review.words import listed
 from orchestrator.scene import Scene
 

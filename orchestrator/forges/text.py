@@ -10,7 +10,8 @@ from __future__ import annotations
 from ledger.state import RunState
 from orchestrator.driven import Driven
 from orchestrator.messages import goal_line
-from orchestrator.review.report import render_report, unlinked
+from orchestrator.review.markdown import unlinked
+from orchestrator.review.report import render_report
 
 BODY_CHARS = 60_000
 """Forges take more, GitHub 65,536."""

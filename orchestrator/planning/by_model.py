@@ -21,8 +21,9 @@ import anyio
 import anyio.to_thread
 
 from ledger.model import ModelWorkerSettings, Plan, Settings, Task, Value
-from ledger.place import state_folder
+from orchestrator.base import newest_of
 from orchestrator.errors import OrchError
+from orchestrator.guidance.whole import whole_texts
 from orchestrator.hiding import known_values
 from orchestrator.planning.drafting import (
     ASK_FIRST,
@@ -96,8 +97,9 @@ class ModelPlanner:
             self.told(f"asking {worker.models[0]}, who sees commit {known.commit[:10]}")
             async with self._access(worker) as (access, opened):
                 try:
-                    looking = _Looking(self, goal, options, worker, access, Path(folder), known)
-                    return await looking.planned(lambda: usage_of(opened))
+                    where = Path(folder)
+                    looking = _Looking(self, goal, options, worker, access, opened, where, known)
+                    return await looking.planned()
                 finally:
                     self.told(f"planning came to {usage_of(opened)}")
 
@@ -106,7 +108,7 @@ class ModelPlanner:
         from orchestrator.mapping import make_map
 
         git = self.workplace.git
-        commit = git.resolve(base or "HEAD")
+        commit = git.resolve(newest_of(base))
         tree = folder / "tree"
         tree.mkdir()
         left_out = export_commit(git, commit, tree)
@@ -118,6 +120,7 @@ class ModelPlanner:
             map=make_map(git, commit, budget_tokens=MAP_TOKENS, redactor=self.redactor),
             history=tuple(log.out.decode("utf-8", "replace").splitlines()),
             rules=read_rules(self.workplace.checkout),
+            texts=whole_texts(self.workplace.checkout, git.list_files(commit)),
             settings=self.settings,
             protected=tuple(sorted(survey(self.workplace, self.settings)(base).protected)),
             said=self.said,
@@ -139,50 +142,30 @@ class ModelPlanner:
     ) -> AsyncIterator[tuple[ModelAccess, Access]]:
         """A gateway for the planning alone."""
         from ledger.books import Cap, Caps
+        from orchestrator.granting import Caller, given_model, pace_folder, providers_of
         from orchestrator.planning.till import PlanningTill
         from workers.gateway.gateway import open_gateway
-        from workers.gateway.grants import CallLimits, Grant
         from workers.gateway.pacing import Pacer
         from workers.gateway.prices import Prices
         from workers.gateway.till import MemoryTill
-        from workers.gateway.upstream import Provider
 
-        name, model = split_model(worker.models[0])
-        provider = self.settings.providers[name]
-        environ, limits = self.workplace.environ, self.settings.limits
-        key = environ.get(provider.key, "").strip() if provider.key else ""
-        usd = self.settings.plan_budget_usd or limits.budget_usd
-        grant = Grant(
-            run="planning",
-            task="plan",
-            attempt=1,
-            worker=self.name,
-            provider=name,
-            models=(model,),
-            limits=CallLimits(max_output=worker.max_output_tokens),
-        )
-        async with open_gateway(
-            [Provider(name, provider.dialect, provider.url, key)],
-            till=PlanningTill(
-                MemoryTill(Caps(run=Cap(tokens=limits.budget_tokens, usd=usd))),
-                self.workplace.place,
-            ),
-            prices=Prices(self.settings.prices),
-            pacer=Pacer(state_folder(environ) / "pace"),
-        ) as gateway:
-            opened = gateway.open(grant)
-            yield (
-                ModelAccess(
-                    url=gateway.url,
-                    key=opened.key,
-                    dialect=provider.dialect,
-                    models=(model,),
-                    window_tokens=worker.window_tokens,
-                    max_output_tokens=worker.max_output_tokens,
-                    waited_s=lambda: opened.waited_s,
-                ),
-                opened,
-            )
+        settings, environ = self.settings, self.workplace.environ
+        limits, model = settings.limits, worker.models[0]
+        provider, _ = split_model(model)
+        usd = settings.plan_budget_usd or limits.budget_usd
+        caps = Caps(call=Cap(usd=limits.call_usd), run=Cap(tokens=limits.budget_tokens, usd=usd))
+        caller = Caller("planning", "plan", 1, self.name, "plan")
+        with Pacer(pace_folder(environ)) as pacer:
+            async with (
+                open_gateway(
+                    providers_of(settings, (provider,), environ),
+                    till=PlanningTill(MemoryTill(caps), self.workplace.place),
+                    prices=Prices(settings.prices),
+                    pacer=pacer,
+                ) as gateway,
+                given_model(gateway, settings, model, caller) as given,
+            ):
+                yield given
 
 
 @dataclass
@@ -194,11 +177,13 @@ class _Looking:
     options: PlanOptions
     worker: ModelWorkerSettings
     access: ModelAccess
+    opened: Access
+    """What becomes of it."""
     folder: Path
     known: Discovery
     asked: list[str] = field(default_factory=list)
 
-    async def planned(self, usage: Callable[[], str]) -> Planned:
+    async def planned(self) -> Planned:
         """The plan; OrchError where none came of it."""
         planner = self.planner
         if planner.ask is not None:
@@ -224,7 +209,7 @@ class _Looking:
         comments = comments_of(
             self.worker.models[0],
             self.known.commit,
-            usage(),
+            usage_of(self.opened),
             (*self.known.found, *drafted.facts),
             drafted.questions,
             (*self.known.said, *([refined.words] if refined else [])),
@@ -266,7 +251,7 @@ class _Looking:
     def _failure(self, answer: Answer[T]) -> OrchError:
         model = self.worker.models[0]
         if answer.cause == "budget":
-            hint = "give it more: plan_budget_usd or budget_usd below [run]"
+            hint = f"give it more, below [run] in the settings: {self._more()}"
             if "price is not known" in answer.why:
                 hint = f'say what it costs: [[price]] with model = "{model}", or set budget_tokens'
             return OrchError(
@@ -279,6 +264,18 @@ class _Looking:
             return OrchError(f"{model} cannot be asked: {answer.why}", hint=hint, exit_code=1)
         hint = "say more in the goal, or plan by hand: orch plan GOAL --by-hand"
         return OrchError(f"{model} gave no plan: {answer.why}", hint=hint, exit_code=1)
+
+    def _more(self) -> str:
+        """A budget that would hold the call that did not fit."""
+        from orchestrator.review.spent import enough
+
+        opened, offered = self.opened, []
+        for one in opened.ended.short if opened.ended else ():
+            is_money = one.unit == "usd"
+            so_far = (opened.cost_usd or 0.0) if is_money else opened.tokens.total
+            name = "plan_budget_usd" if is_money else "budget_tokens"
+            offered.append(f"{name} = {enough(one.limit, so_far, one.needed):.10g}")
+        return ", ".join(offered) or "plan_budget_usd, budget_usd or call_usd"
 
     def _desk(self, name: str) -> Desk:
         from workers.model.desk import Desk

@@ -1,7 +1,8 @@
 """What a planner is told, and what it gives back.
 
-1. It is told the goal, the commit, a map of the repository, the gates, the rules, who can work, and
-   what was done lately; what it wants to know beyond that it looks up in the files.
+1. It is told the goal, the commit, a map of the repository, the gates, the rules, what the
+   repository says to workers (`AGENTS.md`), who can work, and what was done lately; what it wants
+   to know beyond that it looks up in the files.
 2. What it gives is facts, questions that only a person can answer, and tasks. A task says how a
    gate can tell that it is done; that becomes a part of its prompt.
 3. The same rules hold as for a plan by hand. It gives no leave: what is protected a person allows.
@@ -106,6 +107,8 @@ class Discovery:
     history: tuple[str, ...] = ()
     """Subjects of the last commits."""
     rules: str = ""
+    texts: str = ""
+    """What the repository says to workers, by folder."""
     settings: Settings = field(default_factory=Settings)
     protected: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
@@ -156,6 +159,13 @@ def first_words(goal: str, known: Discovery, refined: Refinement | None = None) 
         parts += ["# The last commits", fenced(lines)]
     if rules := known.rules.strip():
         parts += ["# Rules that every worker is told", bounded(printable(rules), RULES_CHARS)]
+    if texts := known.texts.strip():
+        parts += [
+            "# What the repository says",
+            "Each worker is told what holds for the folders of its task; the nearest wins, and the"
+            " rules above win over all. Plan so that it can be kept.",
+            bounded(texts, RULES_CHARS),
+        ]
     if known.found:
         lines = "\n".join(f"- {clean_line(one, 500)}" for one in known.found)
         parts += ["# What you found when you looked before", lines]

@@ -41,23 +41,13 @@ class PlanningTill:
 
     async def reserve(self, call: Call) -> Reservation | Refused:
         """As the protocol says."""
+        from orchestrator.till import reserved
         from workers.gateway.till import Reservation
 
         found = await self._till.reserve(call)
         if isinstance(found, Reservation):
             number = self._numbers[found.id] = len(self._numbers) + 1
-            self._keep(
-                CallReserved(
-                    call=number,
-                    task=call.task,
-                    attempt=call.attempt,
-                    worker=call.worker,
-                    provider=call.provider,
-                    model=call.model,
-                    tokens=call.tokens,
-                    cost_usd=call.cost_usd,
-                )
-            )
+            self._keep(reserved(number, call))
         return found
 
     async def settle(

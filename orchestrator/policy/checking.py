@@ -5,10 +5,12 @@
    not, it was answered. Findings are the same where file and words are: lines shift, numbers in
    the words with them, and case, quotes and spaces say nothing.
 3. It sends work back at most `check_rounds` times in an attempt. What is blocking and may not
-   send it back any more is left over: a person is told, and no gate is asked less for it.
-4. A finding that came back after it was answered is told apart: who decides about going in
-   circles looks at it. It never makes anything pass.
-5. A finding must hold to the change: a file of the tree or of what was changed, a line of that
+   send it back any more is left over: a person decides, and no gate is asked less for it.
+4. A finding that came back after it was answered is told apart: the attempt goes in circles
+   (`circles`). It never makes anything pass.
+5. Where a person has allowed it once (`blocking-findings`), what is left over or came back holds
+   up nothing of that task any more.
+6. A finding must hold to the change: a file of the tree or of what was changed, a line of that
    file, words, and, where it is blocking, how to reproduce it. Else it goes back to the checker.
 """
 
@@ -19,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.model import CheckerFinding
+from ledger.state import AttemptState
 
 MOST = 20
 """Findings that one judgement may have."""
@@ -46,6 +49,27 @@ class Decision:
     returned: tuple[CheckerFinding, ...] = ()
     """Blocking, and answered before."""
     advice: tuple[CheckerFinding, ...] = ()
+
+
+def blocking(findings: Iterable[CheckerFinding]) -> tuple[CheckerFinding, ...]:
+    """Those that are no advice."""
+    return tuple(one for one in findings if one.severity == "blocking")
+
+
+def against(attempt: AttemptState) -> tuple[CheckerFinding, ...]:
+    """The blocking findings that ended an attempt; none where something else did."""
+    ended, rounds = attempt.finished, attempt.rounds
+    judged = rounds[-1].checked if rounds else None
+    if ended is None or ended.cause != "checker" or attempt.sent_back or judged is None:
+        return ()
+    return blocking(judged.findings)
+
+
+def came_back(attempt: AttemptState) -> bool:
+    """Whether one of them had sent the work back before, in the same attempt."""
+    judged = [done.checked for done in attempt.rounds[:-1] if done.checked]
+    before = {identity(one.findings[at]) for one in judged for at in one.back}
+    return any(identity(one) in before for one in against(attempt))
 
 
 def decide_check(
@@ -82,7 +106,7 @@ def decide_check(
 def wrong_with(
     findings: Sequence[CheckerFinding], lines: Mapping[str, int], changed: Iterable[str]
 ) -> tuple[str, ...]:
-    """What is wrong with findings, by the files of the tree and their numbers of lines (rule 5).
+    """What is wrong with findings, by the files of the tree and their numbers of lines (rule 6).
 
     A file whose lines were not counted has 0 of them, and any line will do.
     """

@@ -2,7 +2,7 @@
 
 1. What counts is what runs, and what it is handed or let at: gates, workers, fix and set-up
    commands; variables and files that are passed on; where workspaces lie; sandbox and network;
-   which models read the code, who serves them and by whose key.
+   which models read the code, who serves them and by whose key; by what a person is told.
 2. What only says when, how often or how long does not count (`UNCOUNTED`). A field that nobody
    has put there counts: a new setting is asked about until somebody has thought about it.
 3. A line says one thing, whole, and whose it is: a difference of two texts needs no context.
@@ -25,17 +25,21 @@ from ledger.model import (
     ForgeSettings,
     Gate,
     ModelWorkerSettings,
+    NotifySettings,
     Preparation,
+    ProviderSettings,
     Settings,
 )
 
 UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     Settings: frozenset({"worker", "planner", "checker", "plan_budget_usd", "protected", "prices"}),
+    NotifySettings: frozenset({"shape", "bell", "when"}),
     Preparation: frozenset({"setup_inputs", "keep"}),
     Gate: frozenset({"stage", "timeout_s", "when", "pass_if", "junit"}),
     CommandWorker: frozenset({"timeout_s"}),
     ForgeSettings: frozenset({"protected"}),
     ModelWorkerSettings: frozenset({"timeout_s", "window_tokens", "max_output_tokens"}),
+    ProviderSettings: frozenset({"parallel"}),
 }
 """Fields that start nothing, hand over nothing and open nothing."""
 _ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "name"})

@@ -13,7 +13,8 @@ that says how:
    on it (`tip`).
 8. Rejections by a person come before the queue (`rejecting`).
 9. The queue goes on; who makes the tip red is confirmed, then sent back (`judging`).
-10. The baseline starts at once, ready tasks as there is room (`starting`).
+10. The baseline starts at once, ready tasks as there is room (`starting`): a worker does not stand
+   idle while a candidate is built.
 11. When nothing is left, the run is finished; its exit code says what came of it (`ending`).
 """
 
@@ -49,6 +50,6 @@ def decide(state: RunState, guide: Guide, now: Now) -> tuple[Order, ...]:
             return (*ends, *rejecting)
         return (*ends, *rejecting, *start(state, guide, now))
     queue = advance_queue(state)
-    if any(isinstance(order, (Record, BuildCandidate)) for order in queue):
+    if any(isinstance(order, Record) for order in queue):
         return (*ends, *queue)
     return (*ends, *queue, *start(state, guide, now)) or finish(state, now)

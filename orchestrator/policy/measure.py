@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.events import CandidateBuilt, HeadRef
-from ledger.model import FEWER_TESTS, Sha, TaskId, Verdict
+from ledger.model import BLOCKING_FINDINGS, FEWER_TESTS, Sha, TaskId, Verdict
 from ledger.state import Landing, RunState, TaskState
 
 
@@ -112,6 +112,8 @@ def may_lose_tests(state: RunState, head: HeadRef) -> bool:
     """Whether fewer tests may run where this head is in."""
     task, attempt = state.tasks[head.task], state.attempt(head)
     finished = attempt.finished
-    allowed = finished is not None and any(path in task.allowed for path in finished.held_paths)
+    held = finished.held_paths if finished else ()
+    # That a checker's opinion does not count says nothing of tests.
+    allowed = any(path in task.allowed and path != BLOCKING_FINDINGS for path in held)
     by_plan = finished is not None and bool(finished.leave)
     return attempt.submitted or allowed or by_plan or may_lose_any(task)

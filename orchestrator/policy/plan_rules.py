@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
-from ledger.model import TASK_ID, Plan, Task, TaskId
+from ledger.model import LAST_GREEN, TASK_ID, Plan, Task, TaskId
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.policy.pattern import escape, pattern_problem
 from orchestrator.policy.plan_paths import held_files, overlapping_groups, uncovering
@@ -108,7 +108,7 @@ def _goal_and_base(plan: Plan, facts: RepositoryFacts) -> Iterator[Finding]:
     if not plan.goal.strip():
         yield Finding("error", ("goal",), "the goal is empty", "say in a sentence what is wanted")
     if not facts.base_exists:
-        base = "HEAD" if plan.base is None else plan.base
+        base = "HEAD" if plan.base in (None, LAST_GREEN) else plan.base
         hint = "name a branch, a tag or a commit; git branch --all lists what there is"
         if plan.base is None:
             hint = "make a first commit: a run starts from one"

@@ -6,7 +6,8 @@
    not its fault, nor can it go on.
 3. A task that goes in circles is held for a person when another try would be the same once more
    (`circles`). Where its attempts are used up anyway it is given up, unless it failed in the same
-   way three times: then a person should look.
+   way three times: then a person should look. So should one where nothing but a checker stands in
+   the way: it has passed every gate that it was asked for.
 4. A queued head whose need, or whose base, was taken out of the result goes back, and uses up no
    attempt: it would bring along what was taken out. What a person submitted stays as it is.
 5. A task whose own budget holds no further model call is given up.
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 
 from ledger import events as e
 from ledger.state import STUCK, RunState
+from orchestrator.policy.checking import against
 from orchestrator.policy.circles import circle_of, told_of, tries_of
 from orchestrator.policy.orders import Order, Record
 from orchestrator.policy.tip import accused_by
@@ -35,14 +37,19 @@ def settle_tasks(state: RunState) -> tuple[Order, ...]:
             continue
         circle = circle_of(tries_of(task), len(state.ladder_of(task.task)) or 1)
         used_up = task.charged >= state.limits.attempts
+        blocked = task.last_telling is not None and bool(against(task.last_telling))
         if task.budget_reached:
-            why = f"its budget is used up: {task.budget_reached}"
+            why = f"its budget is used up: {task.budget_reached.why}"
             orders.append(Record(e.TaskGivenUp(task=task_id, why=why)))
-        elif circle.turn == "person" and (not used_up or len(circle.same) > 2):
+        elif circle.turn == "person" and (not used_up or blocked or len(circle.same) > 2):
             why = f"{told_of(circle)}: {task.note}" if task.note else told_of(circle)
             orders.append(Record(e.TaskHeld(task=task_id, why=why)))
         elif used_up:
             tries = "1 attempt" if task.charged == 1 else f"{task.charged} attempts"
+            if blocked:
+                why = f"its attempts are used up ({task.charged}): {task.note}"
+                orders.append(Record(e.TaskHeld(task=task_id, why=why)))
+                continue
             why = f"given up after {tries}: {task.note}" if task.note else f"gave up after {tries}"
             orders.append(Record(e.TaskGivenUp(task=task_id, why=why)))
         elif task.lost >= LOST_AT_MOST:

@@ -10,15 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.model import FEWER_TESTS
+from ledger.model import BLOCKING_FINDINGS, FEWER_TESTS
 from orchestrator.policy.accepted import unaccepted, withdrawn
 from orchestrator.policy.flaky import too_flaky
 from orchestrator.policy.tip import red_tip
-from orchestrator.review.spent import questions, to_raise
+from orchestrator.review.spent import questions, to_raise, to_raise_own
 from orchestrator.review.words import listed, short
 
 if TYPE_CHECKING:
+    from ledger.events import BudgetReached
     from ledger.state import RunState
+
+
+_LET = {
+    FEWER_TESTS: "let it lose tests",
+    BLOCKING_FINDINGS: "let it land although a checker blocks it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,9 @@ def _tasks(state: RunState, run: str) -> list[Step]:
         task = state.tasks[task_id]
         missing = [path for path in state.to_allow(task) if path not in task.allowed]
         if missing:
-            what = "let it lose tests" if missing[0] == FEWER_TESTS else "let it change that"
+            what = _LET.get(missing[0], "let it change that")
+            if BLOCKING_FINDINGS in missing:
+                steps.append(Step(f"orch show {task_id}{run}", "what the checker found"))
             steps.append(Step(f"orch diff {task_id}{run}", "what it changes"))
             steps.append(Step(f"orch allow {task_id} {quoted(missing[0])}{run}", what))
         else:
@@ -127,8 +136,8 @@ def _tasks(state: RunState, run: str) -> list[Step]:
             steps.append(Step(f"orch take {task_id}{run}", "finish it by hand, from its last head"))
     for task_id in state.with_status("failed")[:1]:
         steps.append(Step(f"orch show {task_id} --log{run}", "what failed, and why"))
-        if state.tasks[task_id].budget_reached:
-            steps += _raised(state, task_id, run)
+        if reached := state.tasks[task_id].budget_reached:
+            steps += _raised(state, reached, run)
             continue
         steps.append(Step(f'orch retry {task_id} --note "..."{run}', "try again, with your advice"))
         if any(attempt.head for attempt in state.tasks[task_id].attempts):
@@ -136,13 +145,13 @@ def _tasks(state: RunState, run: str) -> list[Step]:
     return steps
 
 
-def _raised(state: RunState, task_id: str, run: str) -> list[Step]:
+def _raised(state: RunState, reached: BudgetReached, run: str) -> list[Step]:
     """Another try of a task whose own budget is used up: nothing but a larger one would help."""
-    more = f"{2 * (state.limits.task_usd or 1):g}"
+    more = to_raise_own(state, reached)
     of_run = run.replace(" --run", "")
     return [
-        Step(f"orch retry {task_id} --later{run}", "let it be tried again"),
-        Step(f"orch resume{of_run} --task-usd {more}", "go on with a larger budget for each task"),
+        Step(f"orch retry {reached.task} --later{run}", "let it be tried again"),
+        Step(f"orch resume{of_run} {more}", "go on with a larger budget for each task"),
     ]
 
 

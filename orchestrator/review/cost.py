@@ -3,9 +3,10 @@
 1. A call is its reservation and what settled it, joined by the run and the call's number. One that
    nobody settled, or of which nobody knows what it came to, counts as its worst, and is counted.
 2. A sum that holds a price which is not known is no number; what of it is known is told beside.
-3. Each call was for one thing: planning; checking, where who called is not who made the attempt;
-   else for its attempt, by what became of that: it landed, had nothing to do, is open yet (under
-   way, queued, held) or failed. One that landed and was taken out again has failed.
+3. Each call was for one thing: planning; checking, as it was recorded, or, before that was, where
+   who called is not who made the attempt; else for its attempt, by what became of that: it landed,
+   had nothing to do, is open yet (under way, queued, held) or failed. One that landed and was
+   taken out again has failed.
 4. What a landed task cost is all that was spent, whatever it was for, by the number of tasks that
    landed: of those that models were called for. Where none landed there is no such figure.
 """
@@ -18,7 +19,7 @@ from typing import Literal, get_args
 
 from ledger import events as e
 from ledger.books import Sum, sum_of
-from ledger.model import Tokens
+from ledger.model import CallPurpose, Tokens
 from orchestrator.review.words import day
 
 By = Literal["run", "task", "attempt", "worker", "model", "day"]
@@ -48,6 +49,8 @@ class Call:
     amount: Sum
     tokens: Tokens | None
     """None: nobody knows, and the worst counts."""
+    purpose: CallPurpose = "work"
+    """As it was recorded."""
     planning: bool = False
 
     @property
@@ -131,7 +134,7 @@ def _call(run: str, at: float, left: e.CallReserved, back: e.CallSettled | None)
     else:
         amount = sum_of(tokens.total, back.cost_usd)
     model = f"{left.provider}:{left.model}"
-    return Call(run, at, left.task, left.attempt, left.worker, model, amount, tokens)
+    return Call(run, at, left.task, left.attempt, left.worker, model, amount, tokens, left.purpose)
 
 
 # --- 3. what they were for --------------------------------------------------------------------
@@ -148,10 +151,10 @@ class Fates:
     """By run and task: the attempt that stands in the result, and when it landed."""
 
     def purpose(self, call: Call) -> Purpose:
-        if call.planning:
+        if call.planning or call.purpose == "plan":
             return "planning"
         tried = call.made_in
-        if call.worker != self.worker.get(tried, call.worker):
+        if call.purpose == "check" or call.worker != self.worker.get(tried, call.worker):
             return "checking"
         if self.landed.get(tried[:2], (0, 0.0))[0] == call.attempt:
             return "landed"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.policy.flaky import flaky_since
 from orchestrator.review.words import foreign, listed
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ def said_of_flake(flake: e.FlakeSeen) -> str:
 
 def flaky_tests(state: RunState) -> tuple[str, ...]:
     """By what names people know what was flaky in a run, each once."""
+    from orchestrator.policy.flaky import flaky_since  # brings in the facts: see `review.status`
+
     return tuple(foreign(name, 120) for name in flaky_since(state))
 
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ledger import events as e
-from ledger.model import FEWER_TESTS, Verdict
+from ledger.model import BLOCKING_FINDINGS, FEWER_TESTS, Verdict
 from orchestrator.review.flakes import said_of_flake
-from orchestrator.review.spent import said_of_waits, said_of_worker, spent, to_raise
+from orchestrator.review.spent import said_of_waits, said_of_worker, spent, to_raise, to_raise_own
 from orchestrator.review.tested import counts_of
 from orchestrator.review.told import Told
 from orchestrator.review.words import Style, branch, count, duration, foreign, listed, short
@@ -68,6 +68,7 @@ def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line |
             | e.LimitsChanged()
             | e.StopRequested()
             | e.RunFinished()
+            | e.Notified()
             | e.Noticed()
             | e.RunCleaned()
         ):
@@ -126,6 +127,10 @@ def _run(event: e.Event, state: RunState) -> Line | None:
             return f"run   {event.outcome.replace('-', ' ')}{why}{cost}", (
                 "good" if event.exit_code == 0 else "bad"
             )
+        case e.Notified() if event.failed:
+            return f"run   you were not told: {foreign('; '.join(event.failed), 400)}", "ask"
+        case e.Notified():
+            return f"run   you were told ({listed(event.ways)})", "faint"
         case e.Noticed():
             about = event.task or "run  "
             hint = f" (hint: {foreign(event.hint)})" if event.hint else ""
@@ -221,12 +226,11 @@ def _model(event: e.Event, state: RunState) -> Line | None:
             why = f"the run's budget is reached: {foreign(event.why)}"
             return f"{event.task}  {why} (to go on: orch resume {to_raise(state)})", "ask"
         case e.BudgetReached(scope="call"):
-            return f"{event.task}  a call was too large: {foreign(event.why)}", "ask"
+            why = f"a call was too large: {foreign(event.why)}"
+            return f"{event.task}  {why} (more: orch resume {to_raise_own(state, event)})", "ask"
         case e.BudgetReached():
-            return (
-                f"{event.task}  the {event.scope}'s budget is reached: {foreign(event.why)}",
-                "ask",
-            )
+            why = f"the {event.scope}'s budget is reached: {foreign(event.why)}"
+            return f"{event.task}  {why} (more: orch resume {to_raise_own(state, event)})", "ask"
         case e.ProviderPaused(until=None):
             return f"run   goes on: {foreign(event.provider)} answers again", "plain"
         case e.ProviderPaused():
@@ -290,6 +294,8 @@ def _person(event: e.Event, told: Told) -> Line | None:
             return f"{event.task}  waits for you{_why(event.why, told)}", "ask"
         case e.PathAllowed() if event.path == FEWER_TESTS:
             return f"{event.task}  may lose tests", "plain"
+        case e.PathAllowed() if event.path == BLOCKING_FINDINGS:
+            return f"{event.task}  may land although a checker blocks it", "plain"
         case e.PathAllowed():
             return f"{event.task}  may change {foreign(event.path)}", "plain"
         case e.RetryRequested():

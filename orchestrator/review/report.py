@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-import re
+from typing import TYPE_CHECKING
 
 from ledger.books import Sum
 from ledger.events import HeadRef
@@ -16,8 +16,11 @@ from ledger.model import Verdict
 from ledger.state import RunState, TaskState
 from orchestrator.driven import Driven
 from orchestrator.policy.accepted import unaccepted
+from orchestrator.policy.checking import against
 from orchestrator.review.advice import next_steps
+from orchestrator.review.against import said_of_target
 from orchestrator.review.flakes import flaky_on, said_of_flake
+from orchestrator.review.markdown import code, commands, escaped, section
 from orchestrator.review.moved import said_of_moves
 from orchestrator.review.narrate import said_of
 from orchestrator.review.spent import budget_of, said_of_cost, said_of_worker, spending, spent
@@ -28,7 +31,6 @@ from orchestrator.review.words import (
     count,
     day,
     duration,
-    foreign,
     listed,
     money,
     result_branch,
@@ -37,53 +39,42 @@ from orchestrator.review.words import (
     unconfined,
 )
 
+if TYPE_CHECKING:
+    from orchestrator.target import TargetNow
+
 LINES_SHOWN = 10
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~$&]")
-_LINKED = re.compile(r"@|[#!](?=\d)|gh(?=-\d)|:(?=//)|www(?=\.)", re.IGNORECASE)
-
-
-def escaped(text: str, limit: int = 200) -> str:
-    """Foreign text as Markdown that shows it and does nothing."""
-    return unlinked(_SPECIAL.sub(r"\\\g<0>", foreign(text, limit)))
-
-
-def unlinked(text: str) -> str:
-    """A text in which forges find no names, numbers (which "fixes" would close) and addresses."""
-    # They look in the text that is shown: only a character between helps.
-    return _LINKED.sub("\\g<0>\u200b", text)
-
-
-def code(text: str, limit: int = 200) -> str:
-    """Foreign text as a code span, with a fence longer than any run of backticks in it."""
-    clean = foreign(text, limit)
-    longest = max((len(run) for run in re.findall("`+", clean)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if clean.startswith("`") or clean.endswith("`") else ""
-    return f"{fence}{pad}{clean}{pad}{fence}" if clean else ""
 
 
 def render_report(
-    state: RunState, alive: bool, now: float, named: bool = False, driven: Driven | None = None
+    state: RunState,
+    alive: bool,
+    now: float,
+    named: bool = False,
+    driven: Driven | None = None,
+    target: TargetNow | None = None,
 ) -> str:
-    """The whole report; `driven`: for how long engines drove the run."""
+    """The whole report; `driven`: for how long engines drove the run.
+
+    `target`: how the branch that it is meant for stands to it now, where somebody has looked.
+    """
     took_s = driven.until(now) if driven else (state.finished_at or now) - state.started_at
     parts = [
         f"# {escaped(state.plan.goal)}",
-        _summary(state, alive, took_s),
+        _summary(state, alive, took_s, target),
         _warnings(state),
-        _section("Waiting for you", [_waiting(state, t) for t in _tasks(state, "held")]),
-        _section("Failed", [_failed(state, t) for t in _tasks(state, "failed")]),
-        _section(
+        section("Waiting for you", [_waiting(state, t) for t in _tasks(state, "held")]),
+        section("Failed", [_failed(state, t) for t in _tasks(state, "failed")]),
+        section(
             "Not tried",
             [_line(t, why_so(state, t)) for t in _tasks(state, "skipped", "waiting", "ready")],
         ),
-        _section(
+        section(
             "Under way",
             [_line(t, t.status) for t in _tasks(state, "working", "queued")],
         ),
-        _section("Landed", _landed(state)),
-        _section("Unchanged", [_line(t, "nothing to do") for t in _tasks(state, "unchanged")]),
-        _section("Taken out again", [_line(t, "") for t in _tasks(state, "rejected")]),
+        section("Landed", _landed(state)),
+        section("Unchanged", [_line(t, "nothing to do") for t in _tasks(state, "unchanged")]),
+        section("Taken out again", [_line(t, "") for t in _tasks(state, "rejected")]),
         _time(state, took_s),
         _cost(state),
         _next(state, alive, named),
@@ -95,11 +86,7 @@ def _tasks(state: RunState, *statuses: str) -> list[TaskState]:
     return [task for task in state.tasks.values() if task.status in statuses]
 
 
-def _section(title: str, entries: list[str]) -> str:
-    return f"## {title}\n\n" + "\n".join(entries) if entries else ""
-
-
-def _summary(state: RunState, alive: bool, took_s: float) -> str:
+def _summary(state: RunState, alive: bool, took_s: float, target: TargetNow | None) -> str:
     finished = state.finished
     if finished:
         phase = finished.outcome.replace("-", " ") + (f": {finished.why}" if finished.why else "")
@@ -122,11 +109,15 @@ def _summary(state: RunState, alive: bool, took_s: float) -> str:
         f"- {count(len(state.tasks), 'task')}: {counts}",
         f"- From {base}, started {day(state.started_at)}, took {took}",
     ]
+    if state.started.automation:
+        rows.append(f"- Started by automation {code(state.started.automation)}")
     if state.started.unattended:
         rows.append("- Unattended: nobody was asked anything")
     if state.landings:
         where = f"{code(result_branch(state.run))} at {code(short(state.result))}"
         rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
+    if target and target.how != "holds":
+        rows.append(f"- {said_of_target(target)}")
     if cost := "; ".join(filter(None, (spent(state).said, budget_of(state).said))):
         rows.append(f"- Spent: {escaped(cost)}")
     rows += [f"- Gate {code(gate)} on the result: {said}" for gate, said in tests_on_result(state)]
@@ -207,7 +198,9 @@ def _waiting(state: RunState, task: TaskState) -> str:
     others = [path for path in state.to_allow(task) if path not in found]
     rows += [f"  - {code(path)}" for path in others[:LINES_SHOWN]]
     rows += [f"  - {escaped(one.said, 240)}" for one in findings[:LINES_SHOWN]]
-    if more := max(0, len(findings) - LINES_SHOWN):
+    stood = against(task.last) if task.last else ()
+    rows += [f"  - {escaped(one.said, 240)}" for one in stood[:LINES_SHOWN]]
+    if more := max(0, len(findings) - LINES_SHOWN) + max(0, len(stood) - LINES_SHOWN):
         rows.append(f"  - and {more} more: orch show {task.task.id}")
     return "\n".join(rows)
 
@@ -322,8 +315,4 @@ def _verdicts(state: RunState) -> list[Verdict]:
 
 
 def _next(state: RunState, alive: bool, named: bool) -> str:
-    steps = next_steps(state, alive, named)
-    if not steps:
-        return ""
-    rows = [f"{step.command}    # {step.why}" for step in steps]
-    return "## Type next\n\n```sh\n" + "\n".join(rows) + "\n```"
+    return commands(next_steps(state, alive, named))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ledger.events import RoundFinished
+from ledger.events import CheckerJudged, RoundFinished
 from ledger.model import Verdict
 from ledger.state import AttemptState, CandidateState, RunState, TaskState
 from orchestrator.review.narrate import said_of
@@ -17,6 +17,7 @@ from orchestrator.review.tested import told_of_failures
 from orchestrator.review.words import (
     STATUS_STYLE,
     Paint,
+    Style,
     clock,
     count,
     day,
@@ -174,6 +175,8 @@ def _attempt(
         lines.append(f"  {how[attempt.prepared.reapplied]}")
     for round_state in attempt.rounds:
         lines += _round(round_state.finished, round_state.verdicts, paint, read_log)
+        if round_state.checked:
+            lines += _checked(round_state.checked, paint)
     if finished and finished.why:
         lines.append(f"  {paint(foreign(finished.why, 400), 'bad')}")
     if finished:
@@ -205,6 +208,22 @@ def _round(
         lines += _log(fact.log, read_log)
     for verdict in verdicts:
         lines += _verdict(verdict, paint, read_log)
+    return lines
+
+
+def _checked(fact: CheckerJudged, paint: Paint) -> list[str]:
+    """What a checker found: each with how to see it."""
+    by = f"    checker {said_of_worker(fact.worker, fact.model)}"
+    if fact.why:
+        return [paint(f"{by} could not judge: {foreign(fact.why, 240)}", "bad")]
+    if not fact.findings:
+        return [paint(f"{by} has nothing against it", "good")]
+    lines = [f"{by} found {count(len(fact.findings), 'thing')}"]
+    for one in fact.findings:
+        style: Style = "bad" if one.severity == "blocking" else "plain"
+        lines.append(paint(f"      {one.severity}: {foreign(one.said, 400)}", style))
+        if one.reproduce:
+            lines.append(f"        to see it: {foreign(' '.join(one.reproduce.split()), 400)}")
     return lines
 
 

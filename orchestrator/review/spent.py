@@ -2,18 +2,22 @@
 
 1. A price that is not known is said to be unknown; it never counts as nothing.
 2. What is reserved and not settled counts as spent, as the budgets count it.
-3. A budget that is reached says what to type; a limit of a provider's, until when it lasts.
+3. A budget that is reached says what to type, which is enough for the call that did not fit; a
+   limit of a provider's, until when it lasts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
+from ledger.books import PRICE_UNKNOWN
 from orchestrator.review.words import count, foreign, listed, moment, money, tokens
 
 if TYPE_CHECKING:
     from ledger.books import Sum
+    from ledger.events import BudgetReached
     from ledger.state import RunState
 
 TOKENS_OFFERED = 1_000_000
@@ -101,16 +105,54 @@ def budget_of(state: RunState) -> Budget:
 
 
 def to_raise(state: RunState) -> str:
-    """The option that raises the run's budget that is reached: `--budget-usd 10`."""
-    from ledger.books import PRICE_UNKNOWN
+    """The options that raise the run's budget that is reached: `--budget-usd 10`."""
+    limits, reached, so_far = state.limits, state.budget_reached, spent(state)
+    short = reached.short if reached else ()
+    options = {}
+    for one in short:
+        if one.unit == "tokens":
+            most = enough(limits.budget_tokens or one.limit, so_far.tokens, one.needed)
+            options["--budget-tokens"] = f"{most:.0f}"
+        else:
+            usd = enough(limits.budget_usd or one.limit, so_far.known_usd, one.needed)
+            options["--budget-usd"] = f"{usd:.10g}"
+    if not options:
+        options = _to_raise_by_words(state, reached.why if reached else "")
+    return " ".join(f"{option} {amount}" for option, amount in options.items())
 
-    limits, reached = state.limits, state.budget_reached
-    why = reached.why if reached else ""
+
+def to_raise_own(state: RunState, reached: BudgetReached) -> str:
+    """The option that raises a budget which is not the run's: `--task-usd 2`."""
+    match reached.scope:
+        case "task":
+            before, so_far = state.limits.task_usd, spent(state, reached.task)
+        case "attempt":
+            before, so_far = state.limits.attempt_usd, spent(state, reached.task, reached.attempt)
+        case _:
+            before, so_far = state.limits.call_usd, Spent()
+    needed = sum(one.needed for one in reached.short if one.unit == "usd")
+    return f"--{reached.scope}-usd {enough(before or 1, so_far.known_usd, needed):.10g}"
+
+
+def enough(before: float, so_far: float, needed: float) -> float:
+    """A budget to offer: twice the old one, and room for two such calls as did not fit.
+
+    Rounded up to two digits: people read it.
+    """
+    amount = max(2 * before, so_far + 2 * needed)
+    step = Decimal(10) ** (Decimal(repr(amount)).adjusted() - 1)
+    # What is rounded already stays: 0.3 is not 0.30000000000000004.
+    return float((Decimal(repr(round(amount, 9))) / step).to_integral_value(ROUND_CEILING) * step)
+
+
+def _to_raise_by_words(state: RunState, why: str) -> dict[str, str]:
+    """Where no number was recorded: a price is not known, or it was not recorded then."""
+    limits = state.limits
     # The reason ends with the cap that would not hold the call.
     if why == PRICE_UNKNOWN or (why.endswith(" tokens") and limits.budget_tokens):
         most = limits.budget_tokens or max(spent(state).tokens, TOKENS_OFFERED // 2)
-        return f"--budget-tokens {2 * most}"
-    return f"--budget-usd {2 * (limits.budget_usd or 1):g}"
+        return {"--budget-tokens": str(2 * most)}
+    return {"--budget-usd": f"{2 * (limits.budget_usd or 1):g}"}
 
 
 def waits(state: RunState, now: float) -> tuple[tuple[str, float], ...]:

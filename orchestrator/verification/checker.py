@@ -74,6 +74,8 @@ class Subject:
     round: int
     base: Sha
     rules: str
+    texts: str
+    """What the repository said to the maker."""
     diff: str
     """From the base to the head."""
     changed: tuple[str, ...]
@@ -167,6 +169,7 @@ def first_words(subject: Subject) -> str:
         fenced(bounded(printable(task.prompt).strip(), PROMPT_CHARS)),
         "## What it may change",
         leave_of(task),
+        *_texts(subject.texts),
         "## What the gates said",
         _verdicts(subject.verdicts),
         "## The change",
@@ -180,6 +183,13 @@ def first_words(subject: Subject) -> str:
             fenced(told),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _texts(texts: str) -> list[str]:
+    if not texts.strip():
+        return []
+    head = "For its maker, by folder; the nearest wins, and the rules above win over all."
+    return ["## What the repository says", head, bounded(texts.strip(), RULES_CHARS)]
 
 
 def _verdicts(verdicts: tuple[Verdict, ...]) -> str:

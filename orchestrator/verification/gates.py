@@ -96,8 +96,13 @@ class Judge:
             with anyio.CancelScope(shield=True):
                 await bench.close()
 
-    def key(self, gate: Gate, tree: Sha, base: Verdict | None = None) -> str:
-        """The key of that gate's verdict on that tree; `base`: what it said of the base."""
+    def key(
+        self, gate: Gate, tree: Sha, base: Verdict | None = None, *, began: Sha | None = None
+    ) -> str:
+        """The key of that gate's verdict on that tree; `base`: what it said of the base.
+
+        `began` is the tree that a run began at, where that is another one than this run's.
+        """
         preparation = self.started.settings.preparation
         return verdict_key(
             gate,
@@ -106,7 +111,7 @@ class Judge:
             preparation=preparation,
             copied=hash_copies(self.workplace.checkout, copied_names(preparation, "gate")),
             platform=self.started.platform,
-            base_tree=self.started.base_tree,
+            base_tree=began or self.started.base_tree,
             sandbox=self.sandboxes.key,
             network=gate.network,
             base=base,

@@ -41,6 +41,26 @@ def test_what_serves_and_calls_models_is_imported_by_nobody_who_does_not() -> No
     assert done.returncode == 0, done.stderr
 
 
+def test_the_status_of_a_finished_run_is_kept_and_told_without_the_models(here: Terminal) -> None:
+    here.plan(("a", ()))
+    assert here.orch("run").exit_code == 0
+    probe = (
+        "import sys; from orchestrator.cli.main import run; code = run(['status']);"
+        "heavy = {'typer', 'pydantic', 'git', 'rich', 'anyio', 'ledger.events'};"
+        "sys.exit(code or ', '.join(heavy & set(sys.modules)) or None)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe],
+        cwd=here.root,
+        env=here.environ,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 landed" in done.stdout
+
+
 def test_help_groups_every_command_and_imports_none_of_them(here: Terminal) -> None:
     said = here.installed("--help")
     assert said.exit_code == 0 and all(f"  {name} " in said.out for name in COMMANDS)

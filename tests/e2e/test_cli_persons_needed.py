@@ -65,7 +65,7 @@ def test_four_flaky_tests_end_a_run_that_nobody_attends(tmp_path: Path) -> None:
     here.git("commit", "-q", "-a", "-m", "a suite that changes its mind")
     names = ("a", "b", "c", "d", "e", "f")
     here.plan(*((name, names[place - 1 : place]) for place, name in enumerate(names)))
-    said = here.orch("run", "--unattended", "--json")
+    said = here.orch("run", "--unattended", "--sandbox", "external", "--json")
     assert said.exit_code == 5, said
     events = [json.loads(line) for line in said.out.splitlines()]
     assert events[0]["body"]["unattended"] is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,11 @@ from tests.integration.maker.support import call, calls, results_of, system_of, 
 from tests.support.cli import User, ended_with
 from workers.scripted_model.server import ScriptedModel, scripted_model
 
+SECRET = "ghp_" + "q7Zr2LmXv0pTn4Bk8sWd1FyGh6JcA3eR5uKi"
 FILES = {
+    "AGENTS.md": f"Sums are tested in tests/. The token is {SECRET}\n",
+    "CLAUDE.md": "not told beside AGENTS.md\n",
+    "src/CLAUDE.md": "In src no function is longer than ten lines.\n",
     "src/sums.py": "def total(numbers):\n    return sum(numbers) + 1\n",
     "src/names.py": "NAMES = []\n",
 }
@@ -44,7 +49,7 @@ def drafts(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def user(tmp_path: Path) -> User:
-    return User(tmp_path / "home", files=FILES)
+    return User(tmp_path / "home", files=FILES, models=True)
 
 
 @contextmanager
@@ -87,8 +92,13 @@ def test_a_goal_becomes_tasks_that_a_person_can_read_and_run(user: User, dialect
     assert "# Planned by script:large from commit" in text and "2 calls" in text
     assert "#   - src/sums.py adds one" in text and "#   - Is it meant?" in text
     assert "It is done when: tests/test_sums.py exists and passes" in text
-    for part in ("Mend the sums", "total", "suite (before it is merged)", "first", "the command"):
+    for part in (
+        *("Mend the sums", "total", "suite (before it is merged)", "first", "the command"),
+        *("## AGENTS.md", "Sums are tested in tests/", "## src/CLAUDE.md", "longer than ten lines"),
+    ):
         assert part in told, part
+    assert told.index("Sums are tested") < told.index("longer than ten"), "the nearest last"
+    assert SECRET not in told and "[redacted" in told and "not told beside" not in told
     checked = user.orch("plan", "--check", "mend-the-sums", "--json")
     assert [task["id"] for task in checked.json["plan"]["tasks"]] == ["fix-sum", "name"]
 
@@ -217,7 +227,15 @@ def test_no_more_is_spent_than_the_budget_for_planning(user: User) -> None:
     with planner(user, drafts(), more=PRICE, run="plan_budget_usd = 0.0001") as model:
         said = user.orch("plan", "Mend the sums")
         assert said.exit_code == 4
-        assert "budget for planning is used up" in said.err and "plan_budget_usd" in said.err
+        assert "budget for planning is used up" in said.err
+        offered = re.search(r"hint: give it more, .*: (plan_budget_usd = [0-9.]+)\n", said.err)
+        assert offered, said
+        assert model.requests == []
+    with planner(user, drafts(), more=PRICE, run=offered[1]):
+        ended_with(user.orch("plan", "Mend the sums"), 0)
+    with planner(user, drafts(), more=PRICE, run="call_usd = 0.0001") as model:
+        said = user.orch("plan", "Mend the sums again")
+        assert said.exit_code == 4 and "call_usd" in said.err
         assert model.requests == []
     with planner(user, drafts(), run="budget_usd = 5") as model:
         said = user.orch("plan", "Mend the sums")

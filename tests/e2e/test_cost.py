@@ -1,5 +1,6 @@
 """Models as a person sees them: what they cost, budgets that are reached, questions."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger import events as e
-from ledger.model import Tokens
+from ledger.model import Shortage, Tokens
 from ledger.place import place_of
 from ledger.store import Store
 from orchestrator.hiding import Hiding
@@ -19,6 +20,7 @@ from tests.support.builders import Story
 USED = Tokens(input=500, cache_read=300, cache_write=100, output=100, reasoning=40)
 MODEL = ("acme:small",)
 DAY_S = 86400.0
+SHORT = Shortage(unit="usd", needed=0.2, left=0.05, limit=0.5)
 
 
 @pytest.fixture
@@ -174,6 +176,36 @@ def test_a_run_whose_budget_is_reached_goes_on_only_with_a_larger_one(here: Term
     assert len(facts_of(here, run)) == before, "nothing was started, nothing recorded"
 
 
+def test_a_word_to_a_run_whose_budget_is_reached_starts_nothing(
+    here: Terminal,
+) -> None:
+    story = Story.of({"a": [], "b": []}, models=MODEL, budget_usd=0.5, attempts=1).baseline()
+    story.starts("a").ends("a", "held", cause="question", why="Tabs or spaces?")
+    story.starts("b").calls("b", USED, 0.45).ends("b", "failed", cause="check", why="red")
+    why = "$0.4500 spent + $0.2000 that this call may come to: more than $0.5000"
+    story.tell(e.TaskGivenUp(task="b", why="given up"))
+    story.tell(e.BudgetReached(task="b", attempt=1, scope="run", why=why, short=(SHORT,)))
+    run = record(here, story.tell(e.RunFinished(outcome="person-needed", exit_code=5)))
+    before = len(facts_of(here, run))
+    for number, typed in enumerate((("answer", "a", "Tabs"), ("retry", "b")), 1):
+        said = here.orch(*typed)
+        assert said.exit_code == 4, said
+        assert said.out.startswith(typed[1]), "what was said is recorded all the same"
+        assert "the run's budget is reached: $0.4500 spent" in said.err
+        assert f"hint: orch resume {run} --budget-usd 1" in said.err
+        assert len(facts_of(here, run)) == before + number, "no engine was started"
+    later = here.orch("retry", "b", "--later")
+    assert later.exit_code == 2, "it is ready already"
+
+
+def test_a_word_for_later_names_the_budget_too(here: Terminal) -> None:
+    story = asking()
+    story.tell(e.BudgetReached(task="a", attempt=1, scope="run", why="more", short=(SHORT,)))
+    run = record(here, story)
+    here_said = ok(here.orch("answer", "a", "Tabs", "--later"))
+    assert f"to go on: orch resume {run} --budget-usd 1" in here_said.err
+
+
 GREETS = """
 [[turn]]
 task = "Ada"
@@ -232,14 +264,15 @@ def test_a_run_ends_at_its_budget_asks_and_goes_on_with_what_it_is_told(here: Te
     with greeting(here):
         said = here.orch("run", "--budget-usd", "0.01")
         assert said.exit_code == 4, said
-        assert "(to go on: orch resume --budget-usd 0.02)" in said.err
+        offered = re.search(r"\(to go on: orch resume --budget-usd ([0-9.]+)\)", said.err)
+        assert offered, said
         before = len(facts_of(here, ok(here.orch("status", "--json")).json["run"]))
         assert here.orch("resume").exit_code == 4
         run = ok(here.orch("status", "--json")).json["run"]
         assert len(facts_of(here, run)) == before, "nothing was started"
 
-        said = here.orch("resume", "--budget-usd", "1")
-        assert said.exit_code == 5, said
+        said = here.orch("resume", "--budget-usd", offered[1])
+        assert said.exit_code == 5, "what is offered is enough"
         assert "greeting  asks you (" in said.err and ": Whom do I greet?" in said.err
         status = ok(here.orch("status", "--json")).json
         assert status["questions"] == [["greeting", "Whom do I greet?"]]

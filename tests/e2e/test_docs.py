@@ -22,6 +22,7 @@ from ledger.model import (
     Gate,
     Limits,
     ModelWorkerSettings,
+    NotifySettings,
     Preparation,
     Price,
     ProviderSettings,
@@ -191,7 +192,12 @@ def test_every_piece_of_toml_is_what_orch_reads(page: Path, block: str, tmp_path
 
 def rows(page: Path) -> dict[str, str]:
     """The first two cells of every row of the page's tables."""
-    found = re.findall(r"(?m)^\| `([^`|]+)` \| ([^|]*) \|", page.read_text("utf-8"))
+    return rows_of(page.read_text("utf-8"))
+
+
+def rows_of(text: str) -> dict[str, str]:
+    """The same of a part of one."""
+    found = re.findall(r"(?m)^\| `([^`|]+)` \| ([^|]*) \|", text)
     return dict(reversed(found))  # the first row of a name wins
 
 
@@ -215,6 +221,14 @@ def test_every_key_is_told_with_its_default() -> None:
         assert set(model.model_fields) <= set(told)
     assert set(SandboxSettings.model_fields) - {"mode"} <= set(told)
     text = (DOCS / "reference" / "files.md").read_text("utf-8")
+    notify = rows_of(text.partition("### [notify]")[2].partition("\n### ")[0])
+    for key, field in NotifySettings.model_fields.items():
+        if key in ("command", "env"):
+            assert f"`{key}`" in text.partition("### [notify]")[2].partition("\n### ")[0]
+        else:
+            assert notify[key] == {None: "none", False: "`false`"}.get(
+                field.default, f'`"{field.default}"`'
+            )
     assert ", ".join(f"`{key}`" for key in ("parallel", "gates_parallel", "worker")) in text
     assert all(f"`{key}`" in text for key in OWN_KEYS)
 
@@ -247,8 +261,9 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     text = (DOCS / "reference" / "glossary.md").read_text("utf-8")
     words = re.findall(r"(?m)^\*\*(\w+)\*\*:", text)
     told = "Goal Plan Task Worker Attempt Workspace Gate Verdict Checker Candidate Land Result"
-    more = "Skill Digest Circle Trust Dialect Script Turn Provider Gateway Grant Budget"
-    more += " Reservation Question Forge Ticket Bundle"
+    more = "Skill Digest Circle Base Trust Dialect Script Turn Provider Gateway Grant Budget"
+    more += " Reservation Question Unattended Notify"
+    more += " Forge Ticket Bundle"
     assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} Ledger Automation"
 
 

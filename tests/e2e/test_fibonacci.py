@@ -16,7 +16,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "fibonacci"
 @pytest.fixture
 def user(tmp_path: Path) -> User:
     """A user with the example, on a machine whose sandbox is not what this is about."""
-    user = User(tmp_path / "home", commits=False)
+    user = User(tmp_path / "home", commits=False, models=True)
     shutil.rmtree(user.root / ".agent")
     shutil.copytree(EXAMPLE, user.root, dirs_exist_ok=True)
     return user
@@ -48,6 +48,12 @@ def test_a_model_errs_reads_what_the_gate_said_and_lands(user: User) -> None:
     cost = user.orch("cost")
     ended_with(cost, 0, "landed task")
     ended_with(user.orch("ledger", "verify"), 0, "agrees")
+    assert not (user.state / "pace").exists(), "the last run that uses it leaves nothing"
+    killed = user.state / "pace" / f"{'ab' * 12}.lock"
+    killed.parent.mkdir()
+    killed.touch()
+    user.orch("clean")
+    assert not killed.parent.exists(), "what a killed engine left"
 
 
 def test_a_run_is_repeated_from_its_record_without_a_model(user: User) -> None:

@@ -89,7 +89,8 @@ def do_job(
     clone = ("git", "clone", "--quiet", "--no-local", "--branch", "main")
     subprocess.run((*clone, str(remote), str(work)), env=environ, check=True)
     # A remote that is a folder says nothing of a forge: what a person would add for theirs.
-    own = f'[forge]\nkind = "github"\nurl = "{url}"\nrepository = "ada/tea"\ntoken = "TEA_TOKEN"\n'
+    own = '[run]\nsandbox = "external"\n'
+    own += f'[forge]\nkind = "github"\nurl = "{url}"\nrepository = "ada/tea"\ntoken = "TEA_TOKEN"\n'
     (home / ".config" / "orch").mkdir(parents=True)
     (home / ".config" / "orch" / "orch.toml").write_text(own)
     if bundle is not None:

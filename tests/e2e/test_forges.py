@@ -40,6 +40,12 @@ def person(home: Path, more: str, **environ: str) -> User:
     return user
 
 
+def confined(user: User) -> None:
+    """The machine of a job confines what runs in it: without that, nobody runs unattended."""
+    path = user.root / ".agent" / "orch.toml"
+    path.write_text(path.read_text().replace('sandbox = "none"', 'sandbox = "external"'))
+
+
 def branches(user: User) -> dict[str, str]:
     form = "--format=%(refname:short) %(objectname)"
     there = str(user.home / "there.git")
@@ -130,6 +136,7 @@ def test_the_next_job_goes_on_where_a_killed_one_stopped(tmp_path: Path) -> None
     )
     user = person(tmp_path / "home", "# mine\n", GITHUB_STEP_SUMMARY=str(summary))
     user.settings(worker)
+    confined(user)
     user.plan("a", ("b", ["a"]))
     user.write({".agent/.gitignore": "state_ledger.json\norch.local.toml\n"})
     user.commit({}, "a plan")
@@ -174,6 +181,7 @@ def test_the_next_job_goes_on_where_a_killed_one_stopped(tmp_path: Path) -> None
 def test_a_job_that_cannot_push_does_not_end_well(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     user = User(tmp_path / "home", environ={"GITHUB_STEP_SUMMARY": str(summary), "CI": "true"})
+    confined(user)
     user.plan("a")
     said = user.orch("run", "--ci", "--deadline", "10m", "work")
     ended_with(said, 1, "not delivered: there is no remote 'origin'", "orch accept --push")

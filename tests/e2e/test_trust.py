@@ -231,7 +231,7 @@ def test_a_person_is_shown_the_difference_and_says_yes_once(used: Pulled) -> Non
 
 def test_an_unattended_run_asks_nobody_even_at_a_terminal(used: Pulled) -> None:
     used.pull()
-    said = used.at_screen("run", "--unattended")
+    said = used.at_screen("run", "--unattended", "--sandbox", "external")
     assert said.exit_code == 5 and QUESTION not in said.out, said
     assert not used.ran.exists()
 
@@ -268,11 +268,11 @@ def test_what_was_typed_before_the_question_is_no_answer_to_it(used: Pulled) -> 
 
 def test_an_unattended_run_asks_nobody_who_happens_to_be_there(used: Pulled) -> None:
     used.pull()
-    said = used.at_screen("run", "--unattended")
+    said = used.at_screen("run", "--unattended", "--sandbox", "external")
     assert said.exit_code == 5 and "+gate evil" in said.out and QUESTION not in said.out, said
     assert not used.ran.exists()
     assert used.orch("trust", "--yes").exit_code == 0
-    assert used.orch("run", "--unattended").exit_code == 0
+    assert used.orch("run", "--unattended", "--sandbox", "external").exit_code == 0
 
 
 def test_a_job_in_the_background_is_refused_and_not_stopped(used: Pulled) -> None:
@@ -384,6 +384,34 @@ def test_where_it_cannot_be_kept_nothing_is_run(tmp_path: Path) -> None:
     said = here.orch("trust", "--yes")
     assert said.exit_code == 2 and "cannot be kept" in said.err and "hint: " in said.err, said
     assert not here.git("for-each-ref", "refs/orch")
+
+
+def test_where_prompts_and_keys_go_is_said_and_a_change_of_it_asked_about(
+    used: Pulled, tmp_path: Path
+) -> None:
+    at = "https://llm.example.com/v1"
+    model = (
+        '\n[worker.m]\nkind = "model"\nmodel = "acme:m"\n\n[provider.acme]\ndialect = "openai"\n'
+    )
+    before = used.settings.read_text()
+    used.settings.write_text(f'{before}{model}dialect = "openai"\nurl = "{at}"\nkey = "ACME_KEY"\n')
+    used.git("commit", "-q", "-a", "-m", "a model")
+    said = used.orch("run")
+    refused(said)
+    assert f'+provider acme: url = "{at}"' in said.err
+    assert '+provider acme: key = "ACME_KEY"' in said.err
+    assert used.orch("trust", "--yes").exit_code == 0
+    used.settings.write_text(used.settings.read_text().replace("llm.example.com", "example.org"))
+    said = used.orch("run")
+    refused(said)
+    assert '+provider acme: url = "https://example.org/v1"' in said.err
+    used.git("checkout", "-q", ".")
+    other = tmp_path / "other"
+    subprocess.run(
+        ("git", "clone", "-q", str(used.root), str(other)), env=used.environ, check=True, timeout=60
+    )
+    first = used.orch("gate", folder=other)
+    assert f"what models are told goes to {at} with your ACME_KEY" in first.err, first
 
 
 # --- two clones, and several at once ------------------------------------------------------------

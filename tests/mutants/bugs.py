@@ -15,6 +15,8 @@ CHECKING = "tests/unit/policy/test_checking.py"
 CHECKER = "tests/integration/checker/test_checker.py::"
 PLANNING = "tests/e2e/test_cli_planning.py::"
 PACING = "tests/integration/gateway/test_pacing.py::"
+MODELS = "tests/integration/engine/test_models.py::"
+CIRCLES = "tests/unit/policy/test_circles.py"
 ENDINGS = "tests/integration/maker/test_endings.py::"
 TOOLS = "tests/integration/maker/test_tools.py::"
 OPERATIONS = "tests/attacks/sandbox/test_operations.py"
@@ -428,8 +430,9 @@ BUGS: tuple[Seeded, ...] = (
         "cut-stream-ended",
         "a stream has ended when its last word was read",
         "workers/wire/anthropic.py",
-        "ended=self._ended,",
-        "ended=self._final,",
+        "self._known = self._heard.reading(read_usage, self._final)",
+        "self._heard.ended = self._final\n"
+        "            self._known = self._heard.reading(read_usage, self._final)",
         ("tests/unit/wire/test_streams.py",),
     ),
     Seeded(
@@ -477,9 +480,33 @@ BUGS: tuple[Seeded, ...] = (
         "circle-unseen",
         "who does exactly the same again has no third try",
         "orchestrator/policy/circles.py",
+        "times = len(like) + 1 + (exactly or again)",
+        "times = len(like) + 1 + again",
+        (CIRCLES,),
+    ),
+    Seeded(
+        "finding-back-unseen",
+        "a finding that comes back is the same for the second time",
+        "orchestrator/policy/circles.py",
+        "times = len(like) + 1 + (exactly or again)",
         "times = len(like) + 1 + exactly",
-        "times = len(like) + 1",
-        ("tests/unit/policy/test_circles.py",),
+        (CIRCLES,),
+    ),
+    Seeded(
+        "given-up-by-an-opinion",
+        "what nothing but a checker blocks is held, not given up",
+        "orchestrator/policy/settling.py",
+        "            if blocked:",
+        "            if False:",
+        (CIRCLES,),
+    ),
+    Seeded(
+        "blocked-goes-on",
+        "what a checker blocks in the end waits for a person",
+        "orchestrator/attempt.py",
+        "return await (_blocked if progress.left_over else _green)(progress)",
+        "return await _green(progress)",
+        (f"{MODELS}test_what_a_checker_still_blocks_after_its_rounds_waits_for_a_person",),
     ),
     Seeded(
         "round-after-round",
@@ -539,11 +566,51 @@ BUGS: tuple[Seeded, ...] = (
         (f"{TROUBLES}test_a_stream_that_breaks_off_is_never_taken_for_a_whole_one",),
     ),
     Seeded(
+        "files-from-under-a-run",
+        "the files of a pace stay while somebody uses them",
+        "workers/gateway/pace_files.py",
+        'alone = flock(self._at("used"), fcntl.LOCK_EX)',
+        "alone = lambda: None",
+        (f"{PACING}test_the_last_who_uses_a_pace_leaves_no_file_behind",),
+    ),
+    Seeded(
+        "all-at-once",
+        "a provider is asked for so many calls at a time as the settings say",
+        "orchestrator/granting.py",
+        "parallel=one.parallel",
+        "parallel=None",
+        (f"{MODELS}test_a_provider_that_serves_one_at_a_time_is_asked_one_at_a_time",),
+    ),
+    Seeded(
+        "offers-too-little",
+        "a budget that is offered holds the call that did not fit",
+        "orchestrator/review/spent.py",
+        "amount = max(2 * before, so_far + 2 * needed)",
+        "amount = 2 * before",
+        ("tests/unit/cli/test_spent.py",),
+    ),
+    Seeded(
+        "drives-on-without-money",
+        "a word to a run whose budget is reached starts nothing",
+        "orchestrator/cli/going_on.py",
+        "    refuse_reached_budget(state, state.limits)",
+        "    pass",
+        ("tests/e2e/test_cost.py::test_a_word_to_a_run_whose_budget_is_reached_starts_nothing",),
+    ),
+    Seeded(
+        "planner-untold",
+        "who plans is told what the repository says",
+        "orchestrator/planning/by_model.py",
+        "texts=whole_texts(self.workplace.checkout, git.list_files(commit))",
+        'texts=""',
+        (f"{PLANNING}test_a_goal_becomes_tasks_that_a_person_can_read_and_run",),
+    ),
+    Seeded(
         "everybody-probes",
         "after a pause one call goes first",
         "workers/gateway/pacing.py",
-        '                return _flock(self._path.with_suffix(f".{what}"))',
-        "                return lambda: None",
+        "return self._files.lock(what)",
+        "return lambda: None",
         (f"{PACING}test_one_goes_first_after_a_pause_and_the_others_wait_for_what_it_hears",),
     ),
     Seeded(
@@ -687,7 +754,7 @@ BUGS: tuple[Seeded, ...] = (
         "planning-without-a-budget",
         "planning costs no more than its budget",
         "orchestrator/planning/by_model.py",
-        "usd = self.settings.plan_budget_usd or limits.budget_usd",
+        "usd = settings.plan_budget_usd or limits.budget_usd",
         "usd = None",
         (f"{PLANNING}test_no_more_is_spent_than_the_budget_for_planning",),
     ),

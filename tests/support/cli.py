@@ -27,7 +27,7 @@ from typing import Any
 
 from ledger.lock import is_held
 from ledger.store import Store
-from tests.support.warm import warm
+from tests.support.warm import MODELS, warm
 
 ORCH = Path(sys.executable).parent / "orch"
 WITHIN_S = 60.0
@@ -108,6 +108,8 @@ class User:
     files: Mapping[str, str] = field(default_factory=lambda: {"readme": "hello\n"})
     environ: dict[str, str] = field(default_factory=dict)
     commits: bool = True
+    models: bool = False
+    """Its commands call models."""
 
     def __post_init__(self) -> None:
         self.root = self.home / self.name
@@ -215,7 +217,9 @@ class User:
         usual = USUAL <= set(self.environ) <= USUAL | READ_LATER
         if environ is None and before is None and usual:
             always = frozenset((k, v) for k, v in self.environ.items() if k in ("PATH", "LANG"))
-            code, *said = warm(always).run(args, folder or self.root, self.environ, within_s)
+            code, *said = warm(always).run(
+                args, folder or self.root, self.environ, within_s, MODELS if self.models else ()
+            )
             out, err = (
                 text.decode("utf-8", "surrogateescape").replace("\r\n", "\n") for text in said
             )

@@ -2,7 +2,8 @@
 
 1. One process for each tester imports everything once and forks for each command, so a command is
    a process of its own, with its own folder, environment and output.
-2. What an interpreter decides when it starts (encodings, limits, what is imported late) cannot be
+2. What most commands do not need is imported when the first tester asks for it (`MODELS`).
+3. What an interpreter decides when it starts (encodings, limits, what is imported late) cannot be
    tested so: whoever asks for an environment of their own gets the installed `orch`.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import atexit
 import functools
 import gc
+import importlib
 import json
 import os
 import signal
@@ -22,6 +24,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _PREFIX = 4
+MODELS = (
+    *("orchestrator.planning.by_model", "orchestrator.mapping", "workers.gateway.gateway"),
+    *("workers.gateway.prices", "workers.model.asking", "workers.model.worker", "httpx"),
+    *("pydantic_ai.models.anthropic", "pydantic_ai.models.openai", "workers.loopback"),
+    *("pydantic_ai.providers.anthropic", "pydantic_ai.providers.openai", "uvicorn"),
+)
+"""What a command imports that calls models: seconds, each time."""
 
 
 class Warm:
@@ -46,14 +55,19 @@ class Warm:
         self.process.wait(10)
 
     def run(
-        self, args: tuple[str, ...], folder: Path, environ: Mapping[str, str], within_s: float
+        self,
+        args: tuple[str, ...],
+        folder: Path,
+        environ: Mapping[str, str],
+        within_s: float,
+        first: tuple[str, ...] = (),
     ) -> tuple[int, bytes, bytes]:
-        """A command's exit code, answer and narration."""
+        """A command's exit code, answer and narration; `first` is imported before it starts."""
         out_read, out = os.pipe()
         err_read, err = os.pipe()
         ended_read, ended = os.pipe()
         with open(os.devnull, "rb") as nothing:
-            asked = json.dumps([args, str(folder), dict(environ)]).encode()
+            asked = json.dumps([args, str(folder), dict(environ), first]).encode()
             self._socket.sendall(len(asked).to_bytes(_PREFIX, "big"))
             socket.send_fds(self._socket, [asked[:1]], [nothing.fileno(), out, err, ended])
             self._socket.sendall(asked[1:])
@@ -117,7 +131,9 @@ def _serve(server: socket.socket) -> None:
         except EOFError:
             os._exit(0)
         first, descriptors, _, _ = socket.recv_fds(server, 1, 4)
-        args, folder, environ = json.loads(first + _exactly(server, size - 1))
+        args, folder, environ, wanted = json.loads(first + _exactly(server, size - 1))
+        for module in wanted:
+            importlib.import_module(module)
         keeper = os.fork()
         if keeper:
             for descriptor in descriptors:
@@ -149,7 +165,6 @@ def _serve(server: socket.socket) -> None:
 
 
 def _import_all() -> None:
-    import importlib
     import pkgutil
 
     import anyio._backends._asyncio

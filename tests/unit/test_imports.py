@@ -274,7 +274,14 @@ def test_pure_modules_define_nothing_that_waits():
     [
         ("rich", PRINTERS),
         ("sqlite3", ("ledger.store", "ledger.schema", "ledger.connection")),
-        ("httpx", ("workers.gateway.upstream", "orchestrator.forges.http")),
+        (
+            "httpx",
+            (
+                "workers.gateway.upstream",
+                "orchestrator.notify.sending",
+                "orchestrator.forges.http",
+            ),
+        ),
         ("genai_prices", ("workers.gateway.prices",)),
     ],
 )

@@ -132,6 +132,7 @@ class Exchange:
             model=asked.model,
             tokens=asked.input_at_most + most,
             cost_usd=worst_usd,
+            purpose=grant.purpose,
         )
         return None
 
@@ -167,7 +168,7 @@ class Exchange:
                 turn = await turns.enter_async_context(self._lane.turn(patience_s))
                 held = await self._house.till.reserve(self._call)
             if isinstance(held, Refused):
-                ended = Ended("budget", held.why, held.scope)
+                ended = Ended("budget", held.why, held.scope, held.short)
                 if held.scope != "call":  # a smaller call might do
                     self._access.end(ended)
                 await self._refuse(ended)

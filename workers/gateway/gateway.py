@@ -15,6 +15,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -168,8 +169,10 @@ async def open_gateway(
     from workers.loopback import bind, serving
 
     async with contextlib.AsyncExitStack() as held:
+        providers = tuple(providers)
         if upstream is None:
-            upstream = await held.enter_async_context(HttpUpstream())
+            secure = any(urlsplit(one.url).scheme != "http" for one in providers)
+            upstream = await held.enter_async_context(HttpUpstream(secure=secure))
         gateway = Gateway(
             providers, prices or Prices(), till, pacer or Pacer(None), upstream, recorder
         )

@@ -13,7 +13,7 @@ from typing import Literal
 
 import anyio
 
-from ledger.model import RunId, TaskId, Tokens
+from ledger.model import CallPurpose, RunId, Shortage, TaskId, Tokens
 from workers.gateway.trouble import Trouble
 
 KEY = "sk-orch-1"
@@ -43,6 +43,7 @@ class Grant:
     provider: str
     models: tuple[str, ...]
     limits: CallLimits = field(default_factory=CallLimits)
+    purpose: CallPurpose = "work"
     varying: tuple[tuple[str, str], ...] = ()
     """Texts that differ when the run is repeated, the workspace's path for one, and a word for
     each that a record holds in its place."""
@@ -55,6 +56,8 @@ class Ended:
     reason: Literal["closed", "budget", "calls", "record"]
     why: str
     scope: str = ""
+    short: tuple[Shortage, ...] = ()
+    """What of a budget was too little."""
 
 
 @dataclass

@@ -1,10 +1,10 @@
 """One pace for each credential, for all workers of this run and for other runs of this user.
 
-1. The pace (`workers.gateway.pace`) lies in a small file, named by a digest of the credential and
-   never holding it. It is replaced whole, under a lock; reading needs none.
-2. Who probes after a pause, and who has one of a provider's few places, is told by kernel locks on
-   files beside it: they end with the process that holds them, however it ends.
-3. Where the files cannot be used the pace is kept in memory: one run then knows only itself.
+1. The pace (`workers.gateway.pace`) lies in a small file (`pace_files`), named by a digest of the
+   credential and never holding it. It changes under a lock.
+2. Who probes after a pause, and who has one of a provider's few places, is told by kernel locks.
+3. Where the files cannot be used the pace is kept in memory: one run then knows only itself. When
+   the last who uses them is done they go, but for what tells of a pause that goes on.
 4. All waits are looked at again every second, by the wall clock, and bounded by a monotonic one.
 5. A pause that lasts is told to a listener, once, and its end too.
 """
@@ -12,12 +12,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import fcntl
 import hashlib
-import json
-import math
-import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -28,12 +23,12 @@ from pathlib import Path
 import anyio
 
 from workers.gateway.pace import Pace
+from workers.gateway.pace_files import PaceFiles, Release, sweep
 
 TELL_S = 5.0
 """A pause that lasts longer is told."""
 LOOK_S = 1.0
 NEAR_S = 0.05
-_FILE_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,6 @@ class Paused:
 
 
 Listener = Callable[[Paused], None]
-Release = Callable[[], None]
 
 
 class OutOfPatience(Exception):
@@ -94,11 +88,24 @@ class Pacer:
         self._listener = listener or (lambda paused: None)
         self._lanes: dict[str, Lane] = {}
 
+    def __enter__(self) -> Pacer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Use the files no more, and leave none behind that nobody else uses."""
+        for lane in self._lanes.values():
+            lane.let_go()
+        if self._folder is not None and self._lanes:
+            sweep(self._folder)
+
     def lane(self, credential: str, provider: str, parallel: int | None = None) -> Lane:
         """The lane of a credential, known by its digest."""
         if credential not in self._lanes:
-            path = self._folder and self._folder / credential
-            self._lanes[credential] = Lane(path, provider, parallel, self._listener)
+            files = PaceFiles(self._folder / credential) if self._folder else None
+            self._lanes[credential] = Lane(files, provider, parallel, self._listener)
         return self._lanes[credential]
 
 
@@ -106,9 +113,9 @@ class Lane:
     """All calls of one credential."""
 
     def __init__(
-        self, path: Path | None, provider: str, parallel: int | None, listener: Listener
+        self, files: PaceFiles | None, provider: str, parallel: int | None, listener: Listener
     ) -> None:
-        self._path, self._provider, self._parallel = path, provider, parallel
+        self._files, self._provider, self._parallel = files, provider, parallel
         self._listener = listener
         self._own = Pace()
         self._under_way = 0
@@ -119,6 +126,8 @@ class Lane:
     @contextlib.asynccontextmanager
     async def turn(self, patience_s: float) -> AsyncIterator[Turn]:
         """Wait until a call may leave, and count it until it has ended. OutOfPatience."""
+        if self._files is not None:
+            self._files.use()
         with contextlib.ExitStack() as held:
             try:
                 with anyio.fail_after(patience_s):
@@ -135,16 +144,21 @@ class Lane:
 
     def pace(self) -> Pace:
         """What is known now, by this run and by others."""
-        shared = self._load()
+        shared = self._files.load() if self._files is not None else None
         return self._own if shared is None else shared
+
+    def let_go(self) -> None:
+        """Use its files no more, until the next call."""
+        if self._files is not None:
+            self._files.let_go()
 
     def change(self, step: Callable[[Pace], Pace]) -> None:
         """Replace the pace by what follows from it."""
         with self._locked("lock", wait_s=0.2):
             before = self.pace()
             self._own = step(before)
-            if self._own != before:
-                self._save(self._own)
+            if self._own != before and self._files is not None:
+                self._files.save(self._own)
 
     async def _wait(self, held: contextlib.ExitStack) -> Release | None:
         """Return when a call may leave; how to let go of the probe, where it is that."""
@@ -186,41 +200,11 @@ class Lane:
 
     # --- the files ----------------------------------------------------------------------------
 
-    def _load(self) -> Pace | None:
-        if self._path is None:
-            return None
-        try:
-            with self._path.with_suffix(".json").open("rb") as file:
-                said = json.loads(file.read(_FILE_BYTES))
-            pace = Pace(
-                until=float(said["until"]),
-                wrote=float(said["wrote"]),
-                times=int(said["times"]),
-                window=None if said["window"] is None else max(1, int(said["window"])),
-            )
-        except (OSError, ValueError, KeyError, TypeError, OverflowError):
-            return None  # not there, or of nobody's making: what this run knows holds
-        return pace if math.isfinite(pace.until) and math.isfinite(pace.wrote) else None
-
-    def _save(self, pace: Pace) -> None:
-        if self._path is None:
-            return
-        new = self._path.with_suffix(f".{os.getpid()}.new")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            new.write_text(json.dumps(dataclasses.asdict(pace)))
-            new.replace(self._path.with_suffix(".json"))
-        except OSError:
-            # What the file says is older than what is known here: better none than that.
-            for left in (new, self._path.with_suffix(".json")):
-                with contextlib.suppress(OSError):
-                    left.unlink()
-
     def _lock(self, what: str) -> Release | None:
         """Take the lock of that name: how to let go of it, None where somebody has it."""
-        if self._path is not None:
+        if self._files is not None:
             try:
-                return _flock(self._path.with_suffix(f".{what}"))
+                return self._files.lock(what)
             except OSError:
                 pass  # no files here: this run knows only itself
         if what in self._locks:
@@ -239,17 +223,3 @@ class Lane:
         finally:
             if release is not None:
                 release()
-
-
-def _flock(path: Path) -> Release | None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return partial(os.close, descriptor)

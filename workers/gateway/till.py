@@ -14,7 +14,7 @@ from typing import Protocol
 import anyio
 
 from ledger.books import Books, Caps, Held, ScopeName, TooMuch, sum_of
-from ledger.model import RunId, TaskId, Tokens
+from ledger.model import CallPurpose, RunId, Shortage, TaskId, Tokens
 
 PATIENCE_S = 1800.0
 """How long a call waits for others in flight: longer than a call may take."""
@@ -34,6 +34,7 @@ class Call:
     """At the worst."""
     cost_usd: float | None
     """At the worst; None: the price is not known."""
+    purpose: CallPurpose = "work"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Refused:
 
     scope: ScopeName
     why: str
+    short: tuple[Shortage, ...] = ()
+    """By how much."""
 
 
 class Till(Protocol):
@@ -83,7 +86,7 @@ class MemoryTill:
                 await self._settled.wait()
                 found = self.books.reserve(name, Held(call.task, call.attempt, worst))
         if isinstance(found, TooMuch):
-            return Refused(found.scope, found.why)
+            return Refused(found.scope, found.why, found.short)
         self.books = found
         return Reservation(name, call)
 

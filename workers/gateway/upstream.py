@@ -124,12 +124,14 @@ class Upstream(Protocol):
 class HttpUpstream:
     """Real providers, by HTTP."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, secure: bool = True) -> None:
+        """`secure`: a provider of it speaks TLS. To read certificates for none takes a while."""
         import httpx
 
         self._httpx = httpx
         self._client = httpx.AsyncClient(
             trust_env=False,
+            verify=secure,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
         )

@@ -18,25 +18,21 @@ from pydantic_ai import Agent, ModelRequestNode, ModelRetry, RunContext, ToolOut
 from pydantic_ai.agent import CallToolsNode
 from pydantic_ai.capabilities import ProcessHistory
 from pydantic_ai.exceptions import AgentRunError, ModelAPIError
-from pydantic_ai.messages import ModelResponse
 
 from ledger.model import Tokens, Value
 from workers.base import ModelAccess
 from workers.model.conversation import trouble_of
 from workers.model.desk import Desk
+from workers.model.hearing import TOOLS_BYTES, Ear, ask, one_line
 from workers.model.history import History
 from workers.model.providers import open_model, settings_of
-from workers.model.repeats import ENDED, Repeats
 from workers.model.timing import within
 from workers.model.tools import reading_tools
-from workers.text import clean_line
 
 CALLS = 80
 """Of the model, for one answer."""
 BACK = 3
 """How often an answer goes back."""
-TOOLS_BYTES = 6_000
-WHY_CHARS = 4_000
 
 T = TypeVar("T", bound=Value)
 Judge = Callable[[T], str]
@@ -87,7 +83,7 @@ async def ask_for(
     def own_s() -> float:
         return max(0.0, time.monotonic() - began - (access.waited_s() - waited_s))
 
-    async def ask() -> tuple[T | None, str, Literal["", "budget", "provider"]]:
+    async def answer() -> tuple[T | None, str, Literal["", "budget", "provider"]]:
         try:
             return await asking.talk(name, describe, system, words), "", ""
         except _Ends as end:
@@ -96,18 +92,18 @@ async def ask_for(
             trouble = trouble_of(error)
             return None, trouble.why, trouble.cause
         except AgentRunError as error:
-            return None, f"its answers could not be used: {_said(error)}", ""
+            return None, f"its answers could not be used: {one_line(str(error))}", ""
 
     with desk.working():
         desk.transcript.begin(1, access.models[0])
         late = f"it was still looking after {timeout_s:g} seconds"
-        value, why, cause = await within(timeout_s, own_s, ask) or (None, late, "")
+        value, why, cause = await within(timeout_s, own_s, answer) or (None, late, "")
         desk.transcript.note(why or "answered")
     return Answer(
         value=value,
         why=desk.redactor.redact_text(why),
         cause=cause,
-        tokens=asking.tokens,
+        tokens=asking.ear.tokens,
         calls=asking.calls,
         sent_back=asking.sent_back,
         duration_s=own_s(),
@@ -118,11 +114,10 @@ class _Asking(Generic[T]):
     """One question's talk."""
 
     def __init__(self, shape: type[T], access: ModelAccess, desk: Desk, judge: Judge[T]) -> None:
-        self.tokens = Tokens()
+        self.ear = Ear(desk)
         self.calls = 0
         self.sent_back = 0
         self._shape, self._access, self._desk, self._judge = shape, access, desk, judge
-        self._repeats = Repeats()
 
     async def talk(self, name: str, describe: str, system: str, words: str) -> T:
         """The value; raises what ended it."""
@@ -160,39 +155,11 @@ class _Asking(Generic[T]):
                         self.calls += 1
                         if self.calls > CALLS:
                             raise _Ends(f"it made {CALLS} calls of the model without an answer")
-                        # Streamed, so that a long answer is not taken for silence on its way.
-                        async with node.stream(talk.ctx) as stream:
-                            async for _ in stream:
-                                pass
-                    elif isinstance(node, CallToolsNode):
-                        self._heard(node.model_response, history)
+                        await ask(node, talk.ctx)
+                    elif isinstance(node, CallToolsNode) and (
+                        over := self.ear.hear(node.model_response, history)
+                    ):
+                        raise _Ends(over)
             if talk.result is None:
                 raise _Ends("it ended without an answer")
             return talk.result.output
-
-    def _heard(self, response: ModelResponse, history: History) -> None:
-        """Count an answer, and look at its calls before they are made."""
-        desk, usage = self._desk, response.usage
-        history.book.counted(usage.input_tokens)
-        self.tokens += Tokens(
-            input=max(0, usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens),
-            cache_read=usage.cache_read_tokens,
-            cache_write=usage.cache_write_tokens,
-            output=usage.output_tokens,
-        )
-        desk.transcript.said(response.text or "")
-        desk.failed.clear()
-        desk.times.clear()
-        if response.finish_reason == "content_filter":
-            raise _Ends(f"the model refused: {clean_line(response.text or 'it gave no reason')}")
-        for call in response.tool_calls:
-            times = self._repeats.count(call.tool_name, call.args)
-            desk.times[call.tool_call_id] = times
-            desk.transcript.called(call.tool_name, call.args or {})
-            if times >= ENDED:
-                what = f"`{call.tool_name}` with the same arguments {times} times in a row"
-                raise _Ends(f"the model went in circles: it called {what}")
-
-
-def _said(error: AgentRunError) -> str:
-    return clean_line(" ".join(str(error).split()), 400)

@@ -30,10 +30,10 @@ from pydantic_ai.models import Model
 from ledger.model import Tokens
 from workers.base import ModelAccess
 from workers.model.desk import Desk
+from workers.model.hearing import TOOLS_BYTES, Ear, ask, one_line
 from workers.model.history import History
 from workers.model.prompt import CUT_OFF, FINISH_OR_GO_ON
 from workers.model.providers import open_model, settings_of
-from workers.model.repeats import ENDED, Repeats
 from workers.model.tools import Asked, Finished, endings, making_tools
 from workers.text import clean_line
 
@@ -43,7 +43,6 @@ UNUSABLE = 8
 """Answers in one go that cannot be used."""
 CUTS = 3
 SUMMARY_CHARS = 600
-WHY_CHARS = 400
 PAID_OUT = 402
 REFUSED = (400, 413, 422)
 
@@ -63,12 +62,16 @@ class Conversation:
     """One attempt's talk with its model."""
 
     def __init__(self, access: ModelAccess, desk: Desk, system: str) -> None:
-        self.tokens = Tokens()
         self.messages: list[ModelMessage] = []
         self._access, self._desk, self._system = access, desk, system
-        self._repeats = Repeats()
+        self._ear = Ear(desk)
         self._calls = 0
         self.history = History(access.window_tokens, len(system.encode()) + TOOLS_BYTES)
+
+    @property
+    def tokens(self) -> Tokens:
+        """What its answers came to."""
+        return self._ear.tokens
 
     async def round(self, words: str) -> Outcome:
         """Ask on until the round ends."""
@@ -84,13 +87,13 @@ class Conversation:
                 except ModelAPIError as error:
                     return trouble_of(error)
                 except ContentFilterError as error:
-                    return Outcome("failed", f"the model refused: {_said(error.message)}")
+                    return Outcome("failed", f"the model refused: {one_line(error.message)}")
                 except OutputTokenLimitExceeded:
                     most = self._access.max_output_tokens
                     why = f"an answer of the model's was cut off at {most:,} tokens"
                     return Outcome("failed", f"{why}; give it more with 'max_output_tokens'")
                 except AgentRunError as error:
-                    why = f"the model's answers could not be used: {_said(str(error))}"
+                    why = f"the model's answers could not be used: {one_line(str(error))}"
                     return Outcome("failed", why)
                 if isinstance(output, Asked):
                     return Outcome("done", question=self._desk.clean(output.question))
@@ -136,40 +139,15 @@ class Conversation:
                         if self._calls > CALLS:
                             why = f"it made {CALLS} calls of the model without an end"
                             raise _Ends(Outcome("failed", why))
-                        # Streamed, so that a long answer is not taken for silence on its way.
-                        async with node.stream(talk.ctx) as stream:
-                            async for _ in stream:
-                                pass
-                    elif isinstance(node, CallToolsNode):
-                        self._heard(node.model_response)
+                        await ask(node, talk.ctx)
+                    elif isinstance(node, CallToolsNode) and (
+                        over := self._ear.hear(node.model_response, self.history)
+                    ):
+                        raise _Ends(Outcome("failed", over))
             finally:
                 self.messages = talk.all_messages()
         result = talk.result
         return result.output if result is not None else ""
-
-    def _heard(self, response: ModelResponse) -> None:
-        """Look at an answer before its calls are made."""
-        desk, usage = self._desk, response.usage
-        self.history.book.counted(usage.input_tokens)
-        self.tokens += Tokens(
-            input=max(0, usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens),
-            cache_read=usage.cache_read_tokens,
-            cache_write=usage.cache_write_tokens,
-            output=usage.output_tokens,
-        )
-        desk.transcript.said(response.text or "")
-        desk.failed.clear()
-        desk.times.clear()
-        if response.finish_reason == "content_filter":
-            said = self._desk.clean(response.text or "it gave no reason")
-            raise _Ends(Outcome("failed", f"the model refused: {_said(said)}"))
-        for call in response.tool_calls:
-            times = self._repeats.count(call.tool_name, call.args)
-            desk.times[call.tool_call_id] = times
-            desk.transcript.called(call.tool_name, call.args or {})
-            if times >= ENDED:
-                what = f"`{call.tool_name}` with the same arguments {times} times in a row"
-                raise _Ends(Outcome("failed", f"the model went in circles: it called {what}"))
 
     def _log_unusable(self, parts: Any) -> None:
         """What pydantic-ai answered by itself: unknown tools, broken arguments."""
@@ -199,13 +177,9 @@ class _Ends(Exception):
         self.outcome = outcome
 
 
-TOOLS_BYTES = 6_000
-"""What the tools' descriptions come to; the provider's count corrects it."""
-
-
 def trouble_of(error: ModelAPIError) -> Outcome:
     """What an answer that is none means for the attempt."""
-    why = _said(_message_of(error))
+    why = one_line(_message_of(error))
     status = error.status_code if isinstance(error, ModelHTTPError) else None
     if status == PAID_OUT:
         return Outcome("stopped", why, "budget")
@@ -223,7 +197,3 @@ def _message_of(error: ModelAPIError) -> str:
     if isinstance(body, str) and body:
         return body
     return f"the model's answer could not be read: {error.__cause__ or error}"
-
-
-def _said(text: str) -> str:
-    return clean_line(" ".join(text.split()).removeprefix("orch: "), WHY_CHARS)

@@ -10,11 +10,10 @@
 from __future__ import annotations
 
 from workers.base import Brief
-from workers.brief import RULES_LIMIT, bounded, fenced, leave_of, what_failed
+from workers.brief import PROMPT_LIMIT, RULES_LIMIT, bounded, fenced, leave_of, rules_of, said_since
 from workers.text import clean_line, printable
 
 MAP_CHARS = 48_000
-PROMPT_CHARS = 64_000
 
 ROLE = """\
 You are a software engineer who works on one task in a Git workspace, by yourself: nobody reads \
@@ -54,15 +53,7 @@ def system_words(brief: Brief, extra: str = "") -> str:
     parts = [ROLE]
     if extra.strip():
         parts += ["## How this team works", bounded(printable(extra).strip(), RULES_LIMIT)]
-    if rules := brief.rules.strip():
-        parts += ["## Rules", bounded(printable(rules), RULES_LIMIT)]
-    if texts := brief.texts.strip():
-        parts += [
-            "## What the repository says",
-            "For the folders that you work in, the nearest last. Where two differ, the nearest"
-            " counts; what is under *Rules* counts before all.",
-            bounded(texts, RULES_LIMIT),
-        ]
+    parts += rules_of(brief)
     if catalogue := brief.skills.catalogue():
         parts += [
             "## Skills",
@@ -79,25 +70,18 @@ def first_words(brief: Brief) -> str:
     parts = [
         f"# {clean_line(' '.join(task.title.split())) or task.id}",
         "## What to do",
-        bounded(printable(brief.prompt).strip(), PROMPT_CHARS),
+        bounded(printable(brief.prompt).strip(), PROMPT_LIMIT),
         "## What you may change",
         leave_of(task),
     ]
     if drawn := brief.map.strip():
         parts += ["## The repository", fenced(bounded(printable(drawn), MAP_CHARS))]
-    if note := brief.note.strip():
-        parts += ["## A note from the person in charge", bounded(printable(note), RULES_LIMIT)]
-    if brief.feedback is not None:
-        parts += what_failed(brief.feedback)
+    parts += said_since(brief)
     return "\n\n".join(parts) + "\n"
 
 
 def next_words(brief: Brief) -> str:
     """What was said of the round before, in the same conversation."""
-    parts = []
-    if note := brief.note.strip():
-        parts += ["## A note from the person in charge", bounded(printable(note), RULES_LIMIT)]
-    if brief.feedback is not None:
-        parts += what_failed(brief.feedback)
+    parts = said_since(brief)
     parts.append("Go on from the files as they are now; mend what is wrong, then `finish`.")
     return "\n\n".join(parts) + "\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated
 
 from pydantic import Field
@@ -124,20 +125,25 @@ async def ask(
     return Asked(question)
 
 
-def reading_tools() -> list[Tool[Desk]]:
-    """The tools that change nothing."""
-    return [
-        Tool(read),
-        Tool(list_folder, name="list"),
-        Tool(search),
-        Tool(load_skill),
-    ]
+# Made once: to work out what they take costs more than a call. An agent writes into a tool how
+# often it may be tried again, so each kind of agent has tools of its own.
 
 
-def making_tools() -> list[Tool[Desk]]:
-    """All tools."""
+@cache
+def reading_tools() -> tuple[Tool[Desk], ...]:
+    """The tools that change nothing, for who only looks."""
+    return _looking()
+
+
+@cache
+def making_tools() -> tuple[Tool[Desk], ...]:
+    """All tools, for who makes something."""
     changing = (edit, write, run, check)
-    return [*reading_tools(), *(Tool(one, sequential=True) for one in changing)]
+    return (*_looking(), *(Tool(one, sequential=True) for one in changing))
+
+
+def _looking() -> tuple[Tool[Desk], ...]:
+    return (Tool(read), Tool(list_folder, name="list"), Tool(search), Tool(load_skill))
 
 
 def endings() -> list[type[str] | ToolOutput[Finished] | ToolOutput[Asked]]:

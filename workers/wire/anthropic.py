@@ -18,7 +18,6 @@ from workers.wire.dialect import (
     Answer,
     Asked,
     Fault,
-    NoRequest,
     RateLimit,
     Reading,
     Said,
@@ -26,6 +25,7 @@ from workers.wire.dialect import (
     Stop,
     count_of,
     is_closed,
+    model_of,
     packed,
     parse_object,
     pieces,
@@ -34,7 +34,8 @@ from workers.wire.dialect import (
     text_of,
 )
 from workers.wire.estimate import tokens_at_most
-from workers.wire.headers import parse_moment
+from workers.wire.headers import bearer, limits_of, parse_moment
+from workers.wire.heard import Heard
 from workers.wire.sse import EventReader, render_event
 
 STOPS: dict[Stop, str] = {
@@ -78,13 +79,8 @@ class AnthropicMessages:
 
     def asked(self, request: Mapping[str, Any]) -> Asked:
         """What a request wants."""
-        model = request.get("model")
-        if not isinstance(model, str) or not model:
-            raise NoRequest("'model' is missing")
-        if not isinstance(request.get("messages"), list):
-            raise NoRequest("'messages' must be a list")
         return Asked(
-            model=model,
+            model=model_of(request),
             stream=request.get("stream") is True,
             max_output=count_of(request.get("max_tokens")),
             input_at_most=tokens_at_most(request),
@@ -124,17 +120,12 @@ class AnthropicMessages:
 
     def rate_limits(self, headers: Mapping[str, str], now: float) -> tuple[RateLimit, ...]:
         """`anthropic-ratelimit-requests-remaining` and its kin; resets are moments."""
-        found = []
-        for of in LIMITED:
-            limit, remaining, reset = (
-                headers.get(f"anthropic-ratelimit-{of}-{what}", "")
-                for what in ("limit", "remaining", "reset")
-            )
-            if limit or remaining or reset:
-                moment = parse_moment(reset)
-                reset_in_s = None if moment is None else max(0.0, moment - now)
-                found.append(RateLimit(of, number_of(limit), number_of(remaining), reset_in_s))
-        return tuple(found)
+
+        def reset_in_s(said: str) -> float | None:
+            moment = parse_moment(said)
+            return None if moment is None else max(0.0, moment - now)
+
+        return tuple(limits_of(headers, LIMITED, "anthropic-ratelimit-{of}-{what}", reset_in_s))
 
     # --- for a server -------------------------------------------------------------------------
 
@@ -230,13 +221,8 @@ class AnthropicReader:
 
     def __init__(self) -> None:
         self._events = EventReader()
-        self._usage: dict[str, Any] = {}
+        self._heard = Heard()
         self._final = False
-        self._ended = False
-        self._stop = ""
-        self._model = ""
-        self._fault: Fault | None = None
-        self._broken = False
         self._known: Reading | None = None
 
     def feed(self, chunk: bytes) -> None:
@@ -248,40 +234,30 @@ class AnthropicReader:
                 self._take(parse_object(data) or {})
             if not is_closed(data):
                 self._known = None
-                self._broken = True
+                self._heard.broken = True
 
     def reading(self) -> Reading:
         """What is known now."""
         if self._known is None:
-            self._known = Reading(
-                tokens=read_usage(self._usage) if self._usage else None,
-                final=self._final,
-                ended=self._ended,
-                stop=self._stop,
-                model=self._model,
-                fault=self._fault,
-                broken=self._broken,
-            )
+            self._known = self._heard.reading(read_usage, self._final)
         return self._known
 
     def _take(self, event: Mapping[str, Any]) -> None:
+        heard = self._heard
         match event.get("type"):
             case "message_start":
                 message = table(event, "message")
-                self._model = text_of(message.get("model"))
-                self._said(table(message, "usage"))
+                heard.model = text_of(message.get("model"))
+                heard.use(table(message, "usage"))
             case "message_delta":
                 if usage := table(event, "usage"):
-                    self._said(usage)
+                    heard.use(usage)
                     self._final = True
-                self._stop = text_of(table(event, "delta").get("stop_reason")) or self._stop
+                heard.stop = text_of(table(event, "delta").get("stop_reason")) or heard.stop
             case "message_stop":
-                self._ended = True
+                heard.ended = True
             case "error":
-                self._fault = _fault(event)
-
-    def _said(self, usage: Mapping[str, Any]) -> None:
-        self._usage |= {key: value for key, value in usage.items() if value is not None}
+                heard.fault = _fault(event)
 
 
 # --- usage and errors -------------------------------------------------------------------------
@@ -311,17 +287,6 @@ def write_usage(tokens: Tokens) -> dict[str, Any]:
     if tokens.reasoning:
         said["output_tokens_details"] = {"thinking_tokens": tokens.reasoning}
     return said
-
-
-def bearer(headers: Mapping[str, str]) -> str | None:
-    """The token of an `authorization: Bearer` header."""
-    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
-
-
-def number_of(said: str) -> int | None:
-    """A count in a header."""
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 16 else None
 
 
 def _fault(said: Mapping[str, Any]) -> Fault:

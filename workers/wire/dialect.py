@@ -228,6 +228,16 @@ def parse_request(raw: bytes) -> dict[str, Any]:
     return value
 
 
+def model_of(request: Mapping[str, Any]) -> str:
+    """The model of a request that has messages; NoRequest says which is missing."""
+    model = request.get("model")
+    if not isinstance(model, str) or not model:
+        raise NoRequest("'model' is missing")
+    if not isinstance(request.get("messages"), list):
+        raise NoRequest("'messages' must be a list")
+    return model
+
+
 def table(value: object, key: str = "") -> dict[str, Any]:
     """A table, or the table at a key of one; empty where there is none."""
     if key:

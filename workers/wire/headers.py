@@ -1,11 +1,13 @@
-"""What headers say of time: how long to wait, and when a limit is full again."""
+"""What headers say: of keys, how long to wait, and how much of a limit is left."""
 
 from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import parsedate_tz
+
+from workers.wire.dialect import RateLimit
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -35,6 +37,36 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     except (ValueError, OverflowError):
         return None
     return min(max(0.0, moment - now), LONGEST_S)
+
+
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """The token of an `authorization: Bearer` header."""
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def limits_of(
+    headers: Mapping[str, str],
+    limited: Iterable[str],
+    name: str,
+    reset_in_s: Callable[[str], float | None],
+) -> Iterator[RateLimit]:
+    """The limits of which headers say anything.
+
+    `name` is how such a header is called, with `{of}` for what is limited and `{what}` for what is
+    told of it; `reset_in_s` reads in what time a limit is full again.
+    """
+    for of in limited:
+        limit, remaining, reset = (
+            headers.get(name.format(of=of, what=what), "")
+            for what in ("limit", "remaining", "reset")
+        )
+        if limit or remaining or reset:
+            yield RateLimit(of, _count(limit), _count(remaining), reset_in_s(reset))
+
+
+def _count(said: str) -> int | None:
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 16 else None
 
 
 def parse_seconds(said: str) -> float | None:

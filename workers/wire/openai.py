@@ -17,12 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ledger.model import Tokens
-from workers.wire.anthropic import bearer, number_of
 from workers.wire.dialect import (
     Answer,
     Asked,
     Fault,
-    NoRequest,
     RateLimit,
     Reading,
     Said,
@@ -30,6 +28,7 @@ from workers.wire.dialect import (
     Speaker,
     Stop,
     count_of,
+    model_of,
     packed,
     parse_object,
     pieces,
@@ -38,7 +37,8 @@ from workers.wire.dialect import (
     text_of,
 )
 from workers.wire.estimate import tokens_at_most
-from workers.wire.headers import parse_duration
+from workers.wire.headers import bearer, limits_of, parse_duration
+from workers.wire.heard import Heard
 from workers.wire.sse import EventReader, render_event
 
 STOPS: dict[Stop, str] = {
@@ -90,16 +90,11 @@ class OpenAIChat:
 
     def asked(self, request: Mapping[str, Any]) -> Asked:
         """What a request wants."""
-        model = request.get("model")
-        if not isinstance(model, str) or not model:
-            raise NoRequest("'model' is missing")
-        if not isinstance(request.get("messages"), list):
-            raise NoRequest("'messages' must be a list")
         stream = request.get("stream") is True
         most = _max_output(request)
         wanted = table(request, "stream_options").get("include_usage") is True
         return Asked(
-            model=model,
+            model=model_of(request),
             stream=stream,
             max_output=None if most is None else most * _choices(request),
             input_at_most=tokens_at_most(request),
@@ -148,16 +143,7 @@ class OpenAIChat:
 
     def rate_limits(self, headers: Mapping[str, str], now: float) -> tuple[RateLimit, ...]:
         """`x-ratelimit-remaining-requests` and its kin; resets are durations."""
-        found = []
-        for of in LIMITED:
-            limit, remaining, reset = (
-                headers.get(f"x-ratelimit-{what}-{of}", "")
-                for what in ("limit", "remaining", "reset")
-            )
-            if limit or remaining or reset:
-                reset_in_s = parse_duration(reset)
-                found.append(RateLimit(of, number_of(limit), number_of(remaining), reset_in_s))
-        return tuple(found)
+        return tuple(limits_of(headers, LIMITED, "x-ratelimit-{what}-{of}", parse_duration))
 
     # --- for a server -------------------------------------------------------------------------
 
@@ -250,12 +236,7 @@ class OpenAIReader:
 
     def __init__(self) -> None:
         self._events = EventReader()
-        self._usage: dict[str, Any] = {}
-        self._ended = False
-        self._stop = ""
-        self._model = ""
-        self._fault: Fault | None = None
-        self._broken = False
+        self._heard = Heard()
         self._known: Reading | None = None
 
     def feed(self, chunk: bytes) -> None:
@@ -263,37 +244,30 @@ class OpenAIReader:
         for data in self._events.feed(chunk):
             self._known = None
             if data.strip() == b"[DONE]":
-                self._ended = True
+                self._heard.ended = True
             elif (said := parse_object(data)) is not None:
                 self._take(said)
             else:
-                self._broken = True
+                self._heard.broken = True
 
     def reading(self) -> Reading:
         """What is known now; usage that came in each chunk is final only at the end."""
         if self._known is None:
-            said = bool(self._usage)
-            self._known = Reading(
-                tokens=read_usage(self._usage) if said else None,
-                final=said and (self._ended or bool(self._stop)),
-                ended=self._ended,
-                stop=self._stop,
-                model=self._model,
-                fault=self._fault,
-                broken=self._broken,
-            )
+            heard = self._heard
+            final = bool(heard.usage) and (heard.ended or bool(heard.stop))
+            self._known = heard.reading(read_usage, final)
         return self._known
 
     def _take(self, chunk: Mapping[str, Any]) -> None:
+        heard = self._heard
         if chunk.get("error"):
-            self._fault = _fault(chunk)
+            heard.fault = _fault(chunk)
             return
-        self._model = text_of(chunk.get("model")) or self._model
+        heard.model = text_of(chunk.get("model")) or heard.model
         for choice in rows(chunk, "choices"):
-            self._stop = text_of(choice.get("finish_reason")) or self._stop
+            heard.stop = text_of(choice.get("finish_reason")) or heard.stop
         # Groq has it in a table of its own.
-        usage = table(chunk, "usage") or table(table(chunk, "x_groq"), "usage")
-        self._usage |= {key: value for key, value in usage.items() if value is not None}
+        heard.use(table(chunk, "usage") or table(table(chunk, "x_groq"), "usage"))
 
 
 # --- usage and errors -------------------------------------------------------------------------

@@ -17,16 +17,21 @@ def allow(
     ctx: typer.Context,
     task: TaskArgument,
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="What it may change, or fewer-tests.")
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="What it may change; or fewer-tests, or blocking-findings."
+        ),
     ],
     run: RunOption = None,
     later: LaterOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Let a held task change a path that a person must look at, or lose tests.
+    """Let a held task change a path that a person must look at, lose tests, or land although a
+    checker blocks it.
 
     When all that holds it is allowed, its head is queued. `fewer-tests` stands for no path: fewer
-    tests ran on its change than before, and may. See first: orch diff TASK.
+    tests ran on its change than before, and may. Nor does `blocking-findings`: what the checker
+    found may stand, in later attempts of the task too. See first: orch diff TASK, orch show TASK.
     """
     from orchestrator.cli.desk import sit_down
     from orchestrator.cli.going_on import answer_said, go_on

@@ -43,6 +43,7 @@ def clean(
 
     older_than_s = parse_duration(older_than) if older_than else 0.0
     workplace = open_here(environ_of(ctx))
+    workplace.refuse_children()
     with workplace.existing_store() or nullcontext() as existing:
         nothing = existing is None
         wanted = pick_run(existing, run) if run else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from orchestrator.cli.app import command_app
@@ -11,20 +14,40 @@ app = command_app()
 
 
 @app.command()
-def report(ctx: typer.Context, run: RunArgument = None) -> int:
-    """Write the run's report, in Markdown.
+def report(
+    ctx: typer.Context,
+    run: RunArgument = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="All runs since then: yesterday, 7d, '2 hours', 2026-11-25.",
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write it there, as one HTML file."),
+    ] = None,
+) -> int:
+    """Report on a run, or on all since a time, in Markdown or HTML.
 
-    What landed, what failed and why, what waits for you, how long it took, what to type next.
+    What needs you, what failed and why, what landed, how far your branch has moved since and
+    whether the result still merges with it, what a landed task cost, what to type next.
     """
-    import time
-
     from orchestrator.cli import output
-    from orchestrator.cli.desk import look
-    from orchestrator.driven import driven
-    from orchestrator.review.report import render_report
+    from orchestrator.cli.reporting import page, report_of_run, report_since
+    from orchestrator.errors import OrchError
 
-    sight = look(ctx, run)
-    time_s = driven(sight.store, sight.run, sight.state, sight.alive)
-    text = render_report(sight.state, sight.alive, time.time(), sight.named, time_s)
-    output.answer(text.rstrip("\n"))
+    if since is not None and run is not None:
+        raise OrchError(
+            "--since is about all runs since then, and you named one",
+            hint=f"orch report {run}, or orch report --since {since}",
+        )
+    text, title = report_of_run(ctx, run) if since is None else report_since(ctx, since)
+    if html is None:
+        output.answer(text.rstrip("\n"))
+        return 0
+    page(html, text, title)
+    output.answer(str(html))
     return 0

@@ -12,6 +12,7 @@ from orchestrator.cli.budgets import (
     AttemptUsdOption,
     BudgetTokensOption,
     BudgetUsdOption,
+    CallUsdOption,
     TaskUsdOption,
 )
 from orchestrator.cli.limits import (
@@ -40,6 +41,7 @@ def resume(
     budget_tokens: BudgetTokensOption = None,
     task_usd: TaskUsdOption = None,
     attempt_usd: AttemptUsdOption = None,
+    call_usd: CallUsdOption = None,
     record: RecordOption = None,
     replay: ReplayOption = None,
     detach: DetachOption = False,
@@ -108,6 +110,7 @@ def resume(
         budget_tokens=budget_tokens,
         task_usd=task_usd,
         attempt_usd=attempt_usd,
+        call_usd=call_usd,
     )
     refuse_past_deadline(limits)
     if not engine_alive(desk.workplace.place, desk.run):

@@ -11,6 +11,7 @@ from orchestrator.cli.budgets import (
     AttemptUsdOption,
     BudgetTokensOption,
     BudgetUsdOption,
+    CallUsdOption,
     TaskUsdOption,
 )
 from orchestrator.cli.limits import (
@@ -43,18 +44,34 @@ def run(
     budget_tokens: BudgetTokensOption = None,
     task_usd: TaskUsdOption = None,
     attempt_usd: AttemptUsdOption = None,
+    call_usd: CallUsdOption = None,
     record: RecordOption = None,
     replay: ReplayOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check, and show what would happen.")
     ] = False,
     detach: DetachOption = False,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            metavar="REVISION",
+            help="Begin there; last-green: at the newest commit that the gates pass.",
+        ),
+    ] = None,
     accept: Annotated[
         bool, typer.Option("--accept", help="Accept the result when all of it landed.")
     ] = False,
+    into: Annotated[
+        str | None,
+        typer.Option("--into", metavar="BRANCH", help="With --accept: into that branch."),
+    ] = None,
     unattended: Annotated[
         bool,
         typer.Option("--unattended", help="Nobody will answer: ask nothing, end when unsure."),
+    ] = False,
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Tell you how it ended, as [notify] says.")
     ] = False,
     pull_request: Annotated[
         bool, typer.Option("--pr", help="Push the result at the end, and open a pull request.")
@@ -78,7 +95,9 @@ def run(
     first, and run only with your yes: orch trust.
 
     With --unattended nobody is ever asked: what would need an answer is refused at
-    the start, or ends the run with exit code 5. --detach alone does not mean that.
+    the start, or ends the run with exit code 5. It wants a sandbox, a budget where a model may be
+    asked, and trusted commands; it accepts only --into a branch; it ends with a notification,
+    where [notify] says how. --detach alone does not mean that.
 
     With --ci it is unattended, in plain lines; whatever has landed is pushed at the end, and the
     report is added to the job's summary.
@@ -94,11 +113,16 @@ def run(
     from orchestrator.cli.planned import answer_plan, load_checked, warn_before_run
     from orchestrator.cli.traffic import traffic_typed, words_of
     from orchestrator.cli.trusting import require_trust
+    from orchestrator.cli.unattended import require_unattended
     from orchestrator.config import refuse_missing_copies, refuse_missing_keys
+    from orchestrator.errors import OrchError
+    from orchestrator.last_green import find_base
     from orchestrator.policy.models import workers_of_run
     from orchestrator.start import RunOptions, start_run
 
     environ = environ_of(ctx)
+    if into is not None and not accept:
+        raise OrchError("--into says where --accept goes", hint=f"--accept --into {into}")
     if ci:
         unattended = plain = True
         refuse_in_ci(detach=detach)
@@ -114,10 +138,14 @@ def run(
             budget_tokens=budget_tokens,
             task_usd=task_usd,
             attempt_usd=attempt_usd,
+            call_usd=call_usd,
         ),
         allow_red_base=allow_red_base,
+        base=base,
         accept=accept,
+        into=into or "",
         unattended=unattended,
+        notify=notify or unattended,
         sandbox=sandbox_mode(sandbox),
         deliver="pr" if pull_request else "push" if ci else "",
     )
@@ -128,15 +156,21 @@ def run(
     if dry_run:
         answer_plan(workplace, checked, as_json=as_json)
         return 0
-    asked = workers_of_run(checked.settings, checked.plan)
-    if traffic.replay is None:
-        refuse_missing_keys(checked.settings, workplace.environ, asked)
-    require_trust(workplace, checked.sourced, attended=not unattended and output.can_ask())
+    if unattended:
+        require_unattended(workplace, checked, options, keys=traffic.replay is None)
+    else:
+        asked = workers_of_run(checked.settings, checked.plan)
+        if traffic.replay is None:
+            refuse_missing_keys(checked.settings, workplace.environ, asked)
+        require_trust(workplace, checked.sourced, attended=output.can_ask())
     workplace.make_workspaces(checked.settings.workspaces)
     warn_before_run(workplace, checked)
     store = workplace.store()
+    begin = find_base(workplace, store, checked.settings, checked.plan, base, output.narrate)
+    if begin.said:
+        output.narrate([output.colour_narration(begin.said, "ask"), f"  hint: {begin.hint}"])
     started = start_run(
-        workplace, store, checked.plan, checked.path.stem, checked.settings, options
+        workplace, store, checked.plan, checked.path.stem, checked.settings, options, begin
     )
     if detach:
         start_detached(workplace, started, words_of(traffic))

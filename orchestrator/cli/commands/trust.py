@@ -42,6 +42,7 @@ def trust(
             hint="in a terminal of your own: orch trust",
             exit_code=PERSON_NEEDED,
         )
+    workplace.refuse_children()
     found = look(workplace, sourced_of(workplace))
     if not as_json:
         _show(found)

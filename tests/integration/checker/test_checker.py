@@ -45,6 +45,7 @@ def subject(here, **changes) -> Subject:
         "round": 1,
         "base": "0" * 40,
         "rules": "Never touch the database.",
+        "texts": "### src/AGENTS.md\n\nNo loops in src.",
         "diff": DIFF,
         "changed": ("src/sums.py", "src/old.py"),
         "verdicts": (VERDICT,),
@@ -85,6 +86,7 @@ async def test_it_sees_task_rules_change_and_verdicts_and_its_own_instructions(t
         assert "Never touch the database." in system and "Mind the rounding." in system
         for part in ("Mend the sum.", "+    return sum(numbers) + 1", "lint: passed, 3 passed"):
             assert part in words
+        assert "No loops in src." in words and "No loops" not in system
         assert "a.py:3: It was lost" in words
 
 

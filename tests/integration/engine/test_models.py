@@ -9,12 +9,24 @@ from typing import Any
 import pytest
 
 from ledger import events as e
-from ledger.model import Gate, Limits, ModelWorkerSettings, Price, ProviderSettings
+from ledger.model import (
+    BLOCKING_FINDINGS,
+    Gate,
+    Limits,
+    ModelWorkerSettings,
+    Price,
+    ProviderSettings,
+)
 from ledger.state import RunState
 from orchestrator.journal import Journal
-from orchestrator.persons import answer, change_limits
+from orchestrator.persons import allow, answer, change_limits, retry
+from orchestrator.review.advice import next_steps
+from orchestrator.review.report import render_report
+from orchestrator.review.show import render_task
+from orchestrator.review.spent import to_raise_own
 from tests.support.project import Project, task
 from tests.support.served import served
+from workers.gateway import pulse
 
 WRITES = """
 [[turn]]
@@ -86,6 +98,21 @@ def test_models_side_by_side_land_and_what_they_cost_is_in_the_ledger(
         assert "sk-real" not in str(request.body)
     key = project.environ["SCRIPTED_KEY"]
     assert not any(key in fact.model_dump_json() for fact in facts)
+
+
+def test_a_provider_that_serves_one_at_a_time_is_asked_one_at_a_time(
+    project: Project, serve: Serve
+) -> None:
+    slow = f"{USAGE}first_byte_s = 0.2"
+    serve("".join(WRITES.format(task=name, text=name, more=slow) for name in "abc"))
+    provider = project.more_settings["providers"]["p"]
+    project.more_settings["providers"] = {"p": provider.model_copy(update={"parallel": 1})}
+    state = project.run(*(task(name, paths=(f"{name}.txt",)) for name in "abc"))
+    assert [one.status for one in state.tasks.values()] == ["landed"] * 3, said_of(state, "a")
+    calls = [f for f in project.facts(state.run) if isinstance(f, e.CallReserved | e.CallSettled)]
+    kinds = [fact.kind for fact in calls]
+    assert kinds == ["CallReserved", "CallSettled"] * 6, "each was over before the next one left"
+    assert {fact.purpose for fact in calls if isinstance(fact, e.CallReserved)} == {"work"}
 
 
 def test_a_red_check_goes_back_into_the_same_conversation(project: Project, serve: Serve) -> None:
@@ -171,6 +198,25 @@ def test_a_task_whose_own_budget_is_used_up_is_given_up_and_others_go_on(
     assert state.finished is not None and state.finished.exit_code == 1
 
 
+def test_a_call_that_may_cost_too_much_does_not_leave_and_says_what_would_hold_it(
+    project: Project, serve: Serve
+) -> None:
+    server = serve(WRITES.format(task="a", text="a", more=""))
+    state = project.run(task("a", paths=("a.txt",)), call_usd=0.001, attempts=1)
+    assert state.tasks["a"].status == "failed", said_of(state, "a")
+    assert server.requests == []
+    (reached,) = [fact for fact in project.facts(state.run) if isinstance(fact, e.BudgetReached)]
+    assert reached.scope == "call" and reached.short[0].limit == 0.001
+    option, amount = to_raise_own(state, reached).split()
+    assert option == "--call-usd"
+    with project.store() as store:
+        limits = state.limits.model_copy(update={"call_usd": float(amount)})
+        change_limits(store, state.run, limits)
+        retry(store, state.run, "a")
+    state = project.drive(state.run)
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
+
+
 def test_what_an_engine_left_unsettled_is_spent(project: Project, serve: Serve) -> None:
     serve(WRITES.format(task="a", text="a", more=""))
     run = project.start(task("a", paths=("a.txt",)), budget_tokens=5_000_000)
@@ -244,6 +290,54 @@ def test_a_provider_that_does_not_serve_is_not_the_tasks_fault(
     assert state.tasks["a"].status == "held", said_of(state, "a")
     assert state.finished is not None and state.finished.exit_code == 5
     assert state.books.spent_by().tokens == 0
+
+
+HALF = 'text = "half of an answer"\nchunk_chars = 4\n'
+TROUBLES = {
+    "refused-key": "status = 401",
+    "limited": 'status = 429\nheaders = { retry-after = "1" }',
+    "overloaded": 'status = 529\nheaders = { retry-after = "1" }',
+    "defect": "status = 500\nrepeat = 3",
+    "moved": 'status = 307\nheaders = { location = "http://127.0.0.1:9/v1" }',
+    "slow": f"{HALF}first_byte_s = 0.5\nchunk_s = 0.1",
+    "reset": f'{HALF}trouble = "reset"\nafter = 2',
+    "cut-off": f'{HALF}trouble = "cut"\nafter = 2',
+    "garbled": f'{HALF}trouble = "broken"',
+    "huge": 'trouble = "huge"\nhuge_mb = 2',
+}
+THEN_WORKS = """
+[[turn]]
+task = '^# {name}$'
+at = 2
+per = "script"
+{trouble}
+[[turn]]
+task = '^# {name}$'
+at = 1
+repeat = 0
+call = [{{ name = "write", input = {{ path = "{name}.txt", text = "{name}" }} }}]
+[[turn]]
+task = '^# {name}$'
+repeat = 0
+call = [{{ name = "finish", input = {{ summary = "I wrote it. It is there." }} }}]
+"""
+
+
+def test_whatever_a_provider_does_no_work_is_lost_and_no_attempt_is_used_up(
+    project: Project, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "ANSWER_BYTES", 1_000_000)
+    serve("".join(THEN_WORKS.format(name=name, trouble=how) for name, how in TROUBLES.items()))
+    state = project.run(*(task(name, paths=(f"{name}.txt",)) for name in TROUBLES), parallel=8)
+    for name in TROUBLES:
+        one = state.tasks[name]
+        assert (one.status, one.charged) == ("landed", 0), (name, said_of(state, name))
+        lost = [attempt for attempt in one.attempts[:-1] if attempt.finished]
+        assert all(one.finished.trouble for one in lost if one.finished), said_of(state, name)
+        waited = name in ("limited", "overloaded", "slow")
+        assert len(lost) == (0 if waited else 1), (name, said_of(state, name))
+    names = {f"{name}.txt": name for name in TROUBLES}
+    assert {name: project.result(state.run)[name] for name in names} == names
 
 
 def test_a_model_that_goes_in_circles_is_followed_by_the_next_of_the_ladder(
@@ -325,6 +419,95 @@ def test_a_checkers_blocking_finding_goes_back_and_its_answer_lands(
     assert {request.body["model"] for request in server.requests} == {"m", "other"}
     checks = [str(one.body) for one in server.requests if one.body["model"] == "other"]
     assert not any("Done. It works." in text for text in checks), "the maker's talk is not shown"
+    reserved = [fact for fact in project.facts(state.run) if isinstance(fact, e.CallReserved)]
+    assert {(one.worker, one.purpose) for one in reserved} == {
+        ("coder", "work"),
+        ("reviewer", "check"),
+    }
+
+
+JUDGES = """
+[[turn]]
+system = "You check"
+{how}
+
+[[turn.call]]
+name = "judge"
+
+[[turn.call.input.findings]]
+path = "a.txt"
+line = 1
+severity = "blocking"
+what = "{what}"
+reproduce = "cat a.txt"
+"""
+WRITES_MORE = """
+[[turn]]
+at = 1
+call = [{ name = "run", input = { command = "date +%s%N >> a.txt" } }]
+[[turn]]
+when = "blocks it. Mend what it found"
+repeat = 0
+call = [{ name = "run", input = { command = "date +%s%N >> a.txt" } }]
+[[turn]]
+call = [{ name = "finish", input = { summary = "Done. It works." } }]
+repeat = 0
+"""
+
+
+def test_a_finding_that_comes_back_is_a_circle_and_ends_with_a_person_who_may_let_it_land(
+    project: Project, serve: Serve
+) -> None:
+    server = serve(JUDGES.format(how="repeat = 0", what="It says nothing.") + WRITES_MORE)
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt",)), attempts=3)
+    one = state.tasks["a"]
+    assert one.status == "held", said_of(state, "a")
+    assert [len(attempt.rounds) for attempt in one.attempts] == [2, 2]
+    assert [attempt.finished.cause for attempt in one.attempts if attempt.finished] == [
+        *("checker", "checker")
+    ]
+    assert "what a checker had sent back was found again" in one.note
+    second = next(
+        str(request.body["messages"])
+        for request in server.requests
+        if "going in circles" in str(request.body["messages"])
+    )
+    assert "It says nothing." in second and "To see it: cat a.txt" in second
+    assert state.finished is not None and state.finished.exit_code == 5
+    assert not state.landings, "no word of the checker's passes in silence"
+    with project.store() as store:
+        assert allow(store, state.run, "a", BLOCKING_FINDINGS).what == (
+            "blocking-findings is allowed: a is queued"
+        )
+    state = project.drive(state.run)
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
+
+
+def test_what_a_checker_still_blocks_after_its_rounds_waits_for_a_person(
+    project: Project, serve: Serve
+) -> None:
+    first = JUDGES.format(how='at = 1\nper = "script"', what="It is too short.")
+    serve(first + JUDGES.format(how="repeat = 0", what="It is too long.") + WRITES_MORE)
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt",)), check_rounds=1)
+    one = state.tasks["a"]
+    assert one.status == "held", said_of(state, "a")
+    (attempt,) = one.attempts
+    assert attempt.finished is not None
+    assert (attempt.finished.outcome, attempt.finished.cause) == ("held", "checker")
+    assert (len(attempt.rounds), one.charged) == (2, 0), "no attempt is used up"
+    assert state.to_allow(one) == (BLOCKING_FINDINGS,)
+    assert "a checker blocks it: a.txt:1: It is too long." in one.note
+    shown = "\n".join(render_task(state, "a", 0.0))
+    assert "blocking: a.txt:1: It is too long." in shown and "to see it: cat a.txt" in shown
+    assert "- a.txt:1: It is too long." in render_report(state, False, 1.0)
+    steps = [step.command for step in next_steps(state, alive=False)]
+    assert "orch allow a blocking-findings" in steps and 'orch retry a --note "..."' in steps
+    with project.store() as store:
+        allow(store, state.run, "a", BLOCKING_FINDINGS)
+    state = project.drive(state.run)
+    assert state.tasks["a"].status == "landed", said_of(state, "a")
 
 
 def test_a_checker_that_cannot_judge_lets_nothing_pass(project: Project, serve: Serve) -> None:

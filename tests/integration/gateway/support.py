@@ -9,6 +9,7 @@ from typing import Any
 
 import anthropic
 import httpx
+import httpx2
 import openai
 
 from ledger.books import Caps
@@ -25,6 +26,8 @@ from workers.scripted_model.server import ScriptedModel, scripted_model
 REAL_KEY = "sk-real-4711-never-to-be-seen-by-anybody"
 MODEL = "model-a"
 PRICES = Prices([Price(model=MODEL, input=1.0, output=10.0, cache_read=0.1, cache_write=1.25)])
+PLAIN: dict[str, Any] = {"trust_env": False, "verify": False, "timeout": 60}
+"""Of clients on loopback: to read certificates takes longer than most tests."""
 QUICK = Waits(connect_s=2, first_s=2, silence_s=1, whole_s=20, patience_s=20)
 
 
@@ -43,7 +46,10 @@ class Bench:
     def anthropic(self, key: str | None = None, retries: int = 2) -> anthropic.AsyncAnthropic:
         """The vendor's own library, with its own tries left on."""
         client = anthropic.AsyncAnthropic(
-            base_url=self.gateway.url, api_key=key or self.access.key, max_retries=retries
+            base_url=self.gateway.url,
+            api_key=key or self.access.key,
+            max_retries=retries,
+            http_client=httpx2.AsyncClient(**PLAIN),
         )
         self.clients.append(client)
         return client
@@ -51,14 +57,17 @@ class Bench:
     def openai(self, key: str | None = None, retries: int = 2) -> openai.AsyncOpenAI:
         """The other one's."""
         client = openai.AsyncOpenAI(
-            base_url=f"{self.gateway.url}/v1", api_key=key or self.access.key, max_retries=retries
+            base_url=f"{self.gateway.url}/v1",
+            api_key=key or self.access.key,
+            max_retries=retries,
+            http_client=httpx2.AsyncClient(**PLAIN),
         )
         self.clients.append(client)
         return client
 
     async def post(self, **changes: Any) -> httpx.Response:
         """A plain request, in the dialect of the provider."""
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        async with httpx.AsyncClient(**PLAIN) as client:
             return await client.post(
                 f"{self.gateway.url}/v1/messages",
                 headers={"x-api-key": self.access.key, "anthropic-version": "2023-06-01"},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ import pytest
 
 from tests.integration.gateway.support import REAL_KEY, bench, request
 from workers.gateway import pacing
+from workers.gateway.pace_files import flock, sweep
 from workers.gateway.pacing import OutOfPatience, Pacer, Paused, digest_of
 
 pytestmark = pytest.mark.anyio
@@ -171,6 +174,74 @@ async def test_nothing_of_the_key_is_in_the_files(tmp_path):
         assert path.stat().st_mode & 0o077 == 0 or path.suffix == ".json"
     state = json.loads(next(path for path in files if path.suffix == ".json").read_text())
     assert state["window"] != 1
+
+
+async def test_the_last_who_uses_a_pace_leaves_no_file_behind(tmp_path):
+    folder = tmp_path / "pace"
+    with Pacer(folder) as one, Pacer(folder) as other:
+        for pacer in (one, other):
+            async with pacer.lane(NAME, "maker", 2).turn(5) as turn:
+                turn.limited(0.01)
+        one.close()
+        assert (folder / f"{NAME}.json").exists(), "another run goes by it"
+        assert other.lane(NAME, "maker").pace().window == 1
+        await when_free(one, [])
+    assert not folder.exists()
+
+
+async def test_a_pause_that_goes_on_is_told_to_the_next_run_and_goes_when_it_is_over(tmp_path):
+    folder = tmp_path / "pace"
+    with Pacer(folder) as pacer:
+        async with pacer.lane(NAME, "maker").turn(5) as turn:
+            turn.limited(0.5)
+    assert [one.name for one in folder.iterdir()] == [f"{NAME}.json"]
+    began, done = time.monotonic(), []
+    with Pacer(folder) as pacer:
+        await when_free(pacer, done)
+    assert done[0] - began > 0.3
+    assert not folder.exists()
+
+
+async def test_what_a_killed_run_left_is_taken_away_and_nothing_else(tmp_path):
+    code = (
+        "import anyio, os, signal, sys\nfrom pathlib import Path\n"
+        "from workers.gateway.pacing import Pacer\n"
+        "async def main():\n"
+        "    async with Pacer(Path(sys.argv[1])).lane(sys.argv[2], 'm', 1).turn(5) as turn:\n"
+        "        turn.limited(0.01)\n"
+        "        print('there', flush=True)\n"
+        "        await anyio.sleep(60)\n"
+        "anyio.run(main)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), NAME]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"there\n"
+        there = sorted(one.name for one in tmp_path.iterdir())
+        sweep(tmp_path)
+        assert sorted(one.name for one in tmp_path.iterdir()) == there, "it is in use"
+        process.kill()
+    (tmp_path / "notes.txt").write_text("somebody's")
+    sweep(tmp_path)
+    assert {one.suffix for one in tmp_path.iterdir()} == {".json", ".txt"}, "its pause goes on"
+    with anyio.fail_after(10):
+        while len(list(tmp_path.iterdir())) > 1:
+            await anyio.sleep(0.05)
+            sweep(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_lock_whose_file_was_taken_away_is_none(tmp_path):
+    path = tmp_path / "a" / "lock"
+    held = flock(path, fcntl.LOCK_EX)
+    assert held is not None and flock(path, fcntl.LOCK_EX) is None
+    waiting = os.open(path, os.O_RDWR)  # as somebody who came just before it went
+    path.unlink()
+    held()
+    fcntl.flock(waiting, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    again = flock(path, fcntl.LOCK_EX)
+    assert again is not None and path.exists(), "the file of that name is what counts"
+    os.close(waiting)
+    again()
 
 
 async def test_many_workers_make_no_storm_of_a_limit():

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.guidance import finding
 from orchestrator.guidance.finding import Found
 from orchestrator.guidance.recording import left_out, look
+from orchestrator.guidance.whole import whole_texts
 
 
 def skill(top: Path, folder: str, description: str = "What it is for") -> Path:
@@ -141,3 +142,25 @@ def test_a_checkout_without_skills_costs_no_parser(tmp_path):
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=False)
     assert done.returncode == 0
+
+
+def test_who_plans_is_told_all_texts_the_tops_first_and_what_has_no_room_is_named(tmp_path):
+    for name, said in {
+        "AGENTS.md": "of the top", "CLAUDE.md": "unread", "src/AGENTS.md": "x" * 90,
+        "src/core/CLAUDE.md": "of core", "docs/AGENTS.md": "of docs",
+    }.items():  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{said}\n")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "AGENTS.md").symlink_to("/etc/hostname")
+    files = ("src/core/a.py", "docs/b.md", "out/c")
+    whole = whole_texts(tmp_path, files)
+    assert [line for line in whole.splitlines() if line.startswith("## ")] == [
+        *("## AGENTS.md", "## docs/AGENTS.md", "## src/AGENTS.md", "## src/core/CLAUDE.md")
+    ]
+    short = whole_texts(tmp_path, files, limit=60)
+    assert "of the top" in short and "of docs" in short and "of core" in short
+    assert short.endswith("(No room for src/AGENTS.md: read those where work is.)")
+    assert whole_texts(tmp_path, files, limit=4).startswith("## AGENTS.md\n\nof t\n(the rest was")
+    assert whole_texts(tmp_path / "docs", ()).endswith("of docs")
+    assert whole_texts(tmp_path / "src" / "nothing", ()) == ""

@@ -11,12 +11,15 @@ import pytest
 
 from ledger.books import Cap, Caps
 from tests.integration.maker.support import FINISH, call, calls, room, user_words
+from workers.gateway import call as gateway_call
+from workers.gateway import pulse
 from workers.gateway.grants import CallLimits
 from workers.tree import marked
 
 LOOK = call("read", path="src/sums.py")
 
 
+@pytest.mark.sample(1)
 async def test_words_alone_end_the_round_after_one_question(tmp_path, dialect):
     turns = ({"text": "I am done."}, {"text": "It is mended. It was easy. Nothing else."})
     async with room(tmp_path, *turns, dialect=dialect) as here:
@@ -31,6 +34,7 @@ async def test_a_model_that_goes_on_when_asked_may_end_properly(tmp_path):
         assert report.summary == "I did it. I ran the test."
 
 
+@pytest.mark.sample(1)
 async def test_a_question_ends_the_round(tmp_path, dialect):
     turns = (calls(call("ask", question="Which of the two sums counts?")),)
     async with room(tmp_path, *turns, dialect=dialect) as here:
@@ -39,6 +43,7 @@ async def test_a_question_ends_the_round(tmp_path, dialect):
         assert report.question == "Which of the two sums counts?"
 
 
+@pytest.mark.sample(1)
 async def test_nobody_finishes_while_something_failed(tmp_path, dialect):
     wrong = call("edit", path="src/sums.py", old="not there at all", new="x")
     turns = (calls(wrong, call("finish", summary="All done.")), FINISH)
@@ -50,6 +55,7 @@ async def test_nobody_finishes_while_something_failed(tmp_path, dialect):
         assert "`edit` failed in the same turn" in refused
 
 
+@pytest.mark.sample(1)
 async def test_what_comes_before_finish_is_done_before_it(tmp_path, dialect):
     right = call("edit", path="src/sums.py", old=" + 1", new="")
     turns = (calls(right, call("finish", summary="Mended. Not tested.")),)
@@ -59,6 +65,7 @@ async def test_what_comes_before_finish_is_done_before_it(tmp_path, dialect):
         assert "+ 1" not in (here.tree / "src/sums.py").read_text()
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("caps", "limits"),
     [(Caps(run=Cap(tokens=100)), None), (None, CallLimits(calls=1))],
@@ -73,21 +80,26 @@ async def test_no_money_left_is_nobodys_fault(tmp_path, dialect, caps, limits):
         assert here.ended
 
 
+@pytest.mark.sample(11)
 @pytest.mark.parametrize(
     "trouble",
     [
         {"status": 500},
         {"status": 401},
         {"status": 529},
+        {"status": 307, "headers": {"location": "http://127.0.0.1:9/v1"}},
         {"text": "half of an answer", "trouble": "reset", "chunk_chars": 4, "after": 2},
         {"text": "half of an answer", "trouble": "cut", "chunk_chars": 4, "after": 2},
         {"text": "half of an answer", "trouble": "broken", "chunk_chars": 4},
         {"text": "half of an answer", "trouble": "silence", "after": 2, "chunk_chars": 4},
         {"text": "half of an answer", "trouble": "error", "after": 2, "chunk_chars": 4},
+        {"trouble": "huge", "huge_mb": 2},
     ],
     ids=lambda turn: str(turn.get("status") or turn["trouble"]),
 )
-async def test_a_provider_in_trouble_is_nobodys_fault(tmp_path, dialect, trouble):
+async def test_a_provider_in_trouble_is_nobodys_fault(tmp_path, dialect, trouble, monkeypatch):
+    monkeypatch.setattr(gateway_call, "PAUSE_S", 0.02)
+    monkeypatch.setattr(pulse, "ANSWER_BYTES", 1_000_000)
     turns = (calls(LOOK), {**trouble, "repeat": 0})
     quick = replace_waits(patience_s=0.5)
     async with room(tmp_path, *turns, dialect=dialect, provider=quick) as here:
@@ -100,6 +112,7 @@ async def test_a_provider_in_trouble_is_nobodys_fault(tmp_path, dialect, trouble
             assert here.troubles
 
 
+@pytest.mark.sample(1)
 async def test_a_request_that_is_refused_is_the_attempts(tmp_path, dialect):
     turns = (calls(LOOK), {"status": 400, "message": "the prompt is too long", "repeat": 0})
     async with room(tmp_path, *turns, dialect=dialect) as here:
@@ -108,6 +121,7 @@ async def test_a_request_that_is_refused_is_the_attempts(tmp_path, dialect):
         assert "the prompt is too long" in report.why
 
 
+@pytest.mark.sample(1)
 async def test_an_unknown_tool_is_answered_with_those_there_are(tmp_path, dialect):
     turns = (calls(call("teleport", to="home"), LOOK), FINISH)
     async with room(tmp_path, *turns, dialect=dialect) as here:
@@ -126,6 +140,7 @@ async def test_broken_arguments_are_answered_with_what_is_wrong(tmp_path, dialec
         assert "! read" in here.log
 
 
+@pytest.mark.sample(1)
 async def test_the_same_call_again_and_again_is_noted_then_ended(tmp_path, dialect):
     async with room(tmp_path, calls(LOOK, repeat=0), dialect=dialect) as here:
         report = await here.work()

@@ -25,6 +25,7 @@ check_rounds = 1
 budget_usd = 5
 budget_tokens = 2_000_000
 attempt_usd = 0.5
+call_usd = 0.1
 task_usd = 1.5
 plan_budget_usd = 0.25
 
@@ -49,6 +50,7 @@ prompt = "Trust nothing."
 [provider.cheap]
 dialect = "openai"
 url = "http://127.0.0.1:8000/v1"
+parallel = 2
 
 [provider.anthropic]
 key = "OUR_ANTHROPIC_KEY"
@@ -95,6 +97,7 @@ def test_every_key_reaches_the_settings(checkout):
     limits = settings.limits
     assert (limits.budget_usd, limits.budget_tokens) == (5.0, 2_000_000)
     assert (limits.attempt_usd, limits.task_usd, limits.check_rounds) == (0.5, 1.5, 1)
+    assert limits.call_usd == 0.1
     coder = settings.workers["coder"]
     assert coder.models == ("cheap:small", "anthropic:large")
     assert (coder.window_tokens, coder.max_output_tokens, coder.timeout_s) == (200_000, 8_000, 600)
@@ -108,7 +111,8 @@ def test_every_key_reaches_the_settings(checkout):
 def test_a_well_known_provider_needs_no_table_and_a_table_says_only_what_differs(checkout):
     providers = read(checkout, WHOLE).providers
     assert set(providers) == {"cheap", "anthropic", "ollama"}
-    assert providers["cheap"].key is None
+    assert (providers["cheap"].key, providers["cheap"].parallel) == (None, 2)
+    assert providers["anthropic"].parallel is None
     assert providers["anthropic"] == ProviderSettings(
         dialect="anthropic", url="https://api.anthropic.com", key="OUR_ANTHROPIC_KEY"
     )
@@ -170,6 +174,10 @@ output = 1
 [[price]]
 model = "a:b"
 input = 1
+[provider.few]
+dialect = "openai"
+url = "http://host/v1"
+parallel = 0
 """,
     )
     assert "'check_rounds' must be at least 1" in found[2]
@@ -196,6 +204,7 @@ input = 1
     assert "holds a user or a password" in found[32]
     assert "'key' must be text in quotes, not a whole number" in found[33]
     assert "did you mean 'url'?" in found[36]
+    assert "'parallel' must be at least 1" in found[47]
     assert "'url' is missing" in found[34]
     assert "'input' must be at least 0" in found[39]
     assert "a second price of 'a:b'; the first is in line 37" in found[42]
@@ -326,6 +335,7 @@ def test_where_code_is_sent_and_by_whose_key_is_a_matter_of_trust(checkout):
     assert 'provider ollama: url = "http://127.0.0.1:11434/v1"' in lines
     assert 'worker coder: models = "anthropic:large"' in lines
     assert not any("budget" in line or "price" in line or "window" in line for line in lines)
+    assert not any("parallel" in line for line in lines), "how many at a time opens nothing"
 
 
 def test_a_persons_own_files_say_models_providers_prices_and_budgets_but_no_checker(checkout):

@@ -89,6 +89,7 @@ def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
         "StopRequested": e.StopRequested(),
         "RunFinished": e.RunFinished(outcome="stopped", exit_code=130),
         "Noticed": e.Noticed(what="odd"),
+        "Notified": e.Notified(said="s", failed=("webhook: \x1bw",)),
         "CallReserved": e.CallReserved(
             call=1, task="t", attempt=1, worker="w", provider="p", model="m", tokens=9
         ),

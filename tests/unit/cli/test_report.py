@@ -6,7 +6,8 @@ from markdown_it import MarkdownIt
 
 from ledger import events as e
 from ledger.model import Refusal, Verdict
-from orchestrator.review.report import code, escaped, render_report
+from orchestrator.review.markdown import code, escaped
+from orchestrator.review.report import render_report
 from orchestrator.review.show import render_run, render_task
 from tests.support.builders import Story
 

@@ -4,10 +4,13 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger import events as e
 from ledger.books import Books, Held, TooMuch, sum_of
-from ledger.model import Tokens
+from ledger.model import Limits, Tokens
+from orchestrator.cli.budgets import budgets_typed
 from orchestrator.feedback import render_feedback
 from orchestrator.review.advice import next_steps
 from orchestrator.review.board import board, lay_out
@@ -42,14 +45,19 @@ def told(story: Story) -> list[str]:
     return [text for _, (text, _) in narrate_all(story.facts, story.state)]
 
 
-def reached(story: Story, tokens: int = 10**9, usd: float | None = 1000.0) -> Story:
+def reached(
+    story: Story, tokens: int = 10**9, usd: float | None = 1000.0, numbers: bool = True
+) -> Story:
     """A call that no budget holds is refused, as the till would refuse it."""
     task = next(iter(story.state.with_status("working")))
     wanted = Held(task, 1, sum_of(tokens, usd))
     books: Books = story.state.books.under(caps_of(story.state.limits))
     found = books.reserve("new", wanted)
     assert isinstance(found, TooMuch)
-    return story.tell(e.BudgetReached(task=task, attempt=1, scope=found.scope, why=found.why))
+    fact = e.BudgetReached(
+        task=task, attempt=1, scope=found.scope, why=found.why, short=found.short if numbers else ()
+    )
+    return story.tell(fact)
 
 
 def test_a_price_that_is_not_known_is_said_and_is_never_nothing() -> None:
@@ -125,11 +133,20 @@ def test_each_attempt_says_which_model_worked_and_what_it_came_to() -> None:
 @pytest.mark.parametrize(
     ("limits", "call", "option"),
     [
-        ({"budget_usd": 5.0}, {}, "--budget-usd 10"),
-        ({"budget_usd": 0.25, "budget_tokens": 10**12}, {}, "--budget-usd 0.5"),
-        ({"budget_tokens": 5000}, {"usd": None}, "--budget-tokens 10000"),
-        ({"budget_usd": 900.0, "budget_tokens": 5000}, {"usd": 1.0}, "--budget-tokens 10000"),
+        ({"budget_usd": 5.0}, {"usd": 5.1}, "--budget-usd 11"),
+        ({"budget_usd": 0.25, "budget_tokens": 10**12}, {"usd": 0.2501}, "--budget-usd 0.51"),
+        ({"budget_usd": 5.0}, {}, "--budget-usd 2000"),
+        ({"budget_tokens": 5000}, {"usd": None, "tokens": 5001}, "--budget-tokens 11000"),
+        ({"budget_tokens": 5000}, {"usd": None}, "--budget-tokens 2000000000"),
+        (
+            {"budget_usd": 0.9, "budget_tokens": 5000},
+            {"usd": 1.0, "tokens": 7000},
+            "--budget-tokens 14000 --budget-usd 2",
+        ),
         ({"budget_usd": 5.0}, {"usd": None}, "--budget-tokens 1000000"),
+        # as it was recorded before there were numbers
+        ({"budget_usd": 5.0}, {"numbers": False}, "--budget-usd 10"),
+        ({"budget_tokens": 5000}, {"usd": None, "numbers": False}, "--budget-tokens 10000"),
     ],
 )
 def test_a_budget_that_is_reached_says_what_to_type(
@@ -145,6 +162,36 @@ def test_a_budget_that_is_reached_says_what_to_type(
     assert "budget reached: " in lines_of(status_of(story.state, alive=False))
 
 
+@given(
+    st.floats(0.01, 1e6), st.integers(1, 10**8), st.floats(0.0, 1e4), st.integers(0, 10**8),
+    st.floats(1e-9, 1e5), st.integers(1, 10**8),
+)  # fmt: skip
+def test_what_is_offered_is_enough_for_the_call_that_did_not_fit(
+    cap_usd: float, cap_tokens: int, gone_usd: float, gone: int, usd: float, tokens: int
+) -> None:
+    limits = Limits(budget_usd=cap_usd, budget_tokens=cap_tokens)
+    story = Story.of({"a": []}).baseline().starts("a")
+    story.calls("a", Tokens(input=gone), gone_usd)
+    story.tell(e.LimitsChanged(limits=limits))
+    found = story.state.books.under(caps_of(limits)).reserve(
+        "new", Held("a", 1, sum_of(tokens, usd))
+    )
+    if not isinstance(found, TooMuch):
+        return
+    reached(story, tokens, usd)
+    words = to_raise(story.state).split()
+    typed = dict(zip(words[::2], words[1::2], strict=True))
+    more = budgets_typed(
+        budget_usd=typed.get("--budget-usd"),
+        budget_tokens=typed.get("--budget-tokens"),
+        task_usd=None,
+        attempt_usd=None,
+    )
+    larger = caps_of(limits.model_copy(update=more))
+    books = story.state.books.under(larger)
+    assert isinstance(books.reserve("new", Held("a", 1, sum_of(tokens, usd))), Books), typed
+
+
 def test_a_task_whose_own_budget_is_used_up_is_offered_a_larger_one() -> None:
     story = Story.of({"a": []}, task_usd=0.5).baseline().starts("a").calls("a", USED, 0.45)
     reached(story, tokens=10, usd=0.2)
@@ -154,7 +201,13 @@ def test_a_task_whose_own_budget_is_used_up_is_offered_a_larger_one() -> None:
     story.tell(e.RunFinished(outcome="complete", exit_code=1))
     assert "orch retry a --later" in commands(story)
     assert "orch resume --task-usd 1" in commands(story)
-    assert f"orch resume {story.state.run} --task-usd 1" in commands(story, named=True)
+    story.tell(e.RetryRequested(task="a")).starts("a")
+    reached(story, tokens=10, usd=0.7)
+    story.ends("a", "failed", cause="budget", why="its budget")
+    story.tell(e.TaskGivenUp(task="a", why="its budget is used up: too much"))
+    story.tell(e.RunFinished(outcome="complete", exit_code=1))
+    assert "orch resume --task-usd 1.9" in commands(story), "0.45 and two such calls"
+    assert f"orch resume {story.state.run} --task-usd 1.9" in commands(story, named=True)
 
 
 def test_a_pause_is_said_with_its_end_and_not_after_it() -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from orchestrator.cli.times import parse_deadline, parse_duration
+from orchestrator.cli.times import parse_deadline, parse_duration, parse_since
 from orchestrator.errors import OrchError
 from orchestrator.review.words import duration, foreign, listed
 
@@ -77,3 +77,24 @@ def test_foreign_text_becomes_one_line_that_no_terminal_obeys() -> None:
 def test_a_long_list_is_cut_only_where_that_saves_something() -> None:
     assert listed("abcdef") == "a, b, c, d, e, f"
     assert listed("abcdefg") == "a, b, c, d, e and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("typed", "seconds"),
+    [("2 hours", 7200), ("1 day ago", 86400), ("2 weeks", 1209600), ("90 minutes", 5400)],
+)
+def test_since_is_typed_in_words(typed: str, seconds: float) -> None:
+    assert parse_since(typed, 2_000_000_000) == 2_000_000_000 - seconds
+
+
+def test_yesterday_is_a_day_of_the_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the day after the clocks went forward it began 23 hours before today did."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        noon = time.mktime((2026, 3, 30, 12, 0, 0, 0, 0, -1))
+        assert parse_since("today", noon) == noon - 12 * 3600
+        assert parse_since("Yesterday", noon) == noon - 12 * 3600 - 23 * 3600
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.books import Books, Cap, Caps, Held, Sum, TooMuch, sum_of
+from ledger.model import Shortage
 
 SCOPES = ("attempt", "task", "run")
 
@@ -46,6 +47,22 @@ def test_each_scope_has_a_cap_of_its_own(scope, cap):
     assert over.scope == scope
     if (other := others[scope]) is not None:
         assert isinstance(books.reserve("3", other), Books)
+
+
+def test_what_is_too_little_is_told_in_numbers_in_each_unit():
+    caps = Caps(run=Cap(tokens=100, usd=1.0))
+    books = reserved(Books(caps), "1", held(60, 0.25)).settle("1", None)
+    over = books.reserve("2", held(50, 0.9))
+    assert isinstance(over, TooMuch)
+    assert "more than 100 tokens" in over.why
+    assert over.short == (
+        Shortage(unit="tokens", needed=50, left=40, limit=100),
+        Shortage(unit="usd", needed=0.9, left=0.75, limit=1.0),
+    )
+    money = books.reserve("2", held(40, 0.9))
+    assert isinstance(money, TooMuch) and [one.unit for one in money.short] == ["usd"]
+    unpriced = Books(Caps(run=Cap(usd=1.0))).reserve("1", Held("a", 1, sum_of(1, None)))
+    assert isinstance(unpriced, TooMuch) and unpriced.short == ()
 
 
 def test_a_single_call_has_a_cap():

@@ -286,7 +286,7 @@ def test_an_illegal_fact_raises_and_changes_nothing(situation, fact):
 
 def test_every_fact_that_can_be_illegal_is_tried_here():
     tried = {type(fact) for _, fact in CASES}
-    always_legal = {e.Noticed, e.RunCleaned, e.ProviderPaused}
+    always_legal = {e.Noticed, e.Notified, e.RunCleaned, e.ProviderPaused}
     assert tried | always_legal == set(e.EVENT_TYPES.values())
 
 

@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import events as e
+from ledger.model import BLOCKING_FINDINGS, CheckerFinding
 from orchestrator.feedback import render_feedback
-from orchestrator.policy.circles import Try, circle_of, tries_of, work_tried
+from orchestrator.policy.circles import Try, circle_of, told_of, tries_of, work_tried
 from orchestrator.policy.decide import decide
+from orchestrator.policy.measure import may_lose_tests
 from orchestrator.policy.orders import Record, StartAttempt
 from tests.support.builders import FREE, NOW, Story
 
@@ -92,6 +94,35 @@ def test_what_a_failure_is_called_does_not_matter(pairs, ladder, names):
     renamed = dict(zip(["a", "b", "c"], [n for n in names if n], strict=True)) | {"": ""}
     other = [(renamed[signature], tree) for signature, tree in pairs]
     assert turns(pairs, ladder) == turns(other, ladder)
+
+
+# --- checkers ---------------------------------------------------------------------------------
+
+
+def blocked(number, *findings, came_back=False, tree=None):
+    work = frozenset(filter(None, [tree]))
+    named = frozenset(("a.py", what) for what in findings)
+    return Try(number, f"checker: {'; '.join(findings)}", work, named, came_back)
+
+
+def test_a_finding_that_came_back_is_the_second_time_of_its_own():
+    one = blocked(1, "x", came_back=True)
+    assert circle_of((one,)).turn == "other-approach"
+    assert circle_of((one,)).same == (1,)
+    assert circle_of((one, blocked(2, "y"))).turn == "go-on"
+    again = (one, blocked(2, "x", "y"))
+    assert [circle_of(again, ladder).turn for ladder in (1, 2)] == ["person", "other-model"]
+    assert told_of(circle_of(again)) == (
+        "it is going in circles: what a checker had sent back was found again"
+    )
+    third = (*again, blocked(3, "x", came_back=True))
+    assert [circle_of(third, ladder).turn for ladder in (2, 3)] == ["person", "other-model"]
+
+
+def test_one_thing_that_a_checker_blocks_two_tries_for_makes_them_alike():
+    tries = (blocked(1, "x", "y"), blocked(2, "y", "z"))
+    assert circle_of(tries).turn == "other-approach"
+    assert circle_of((blocked(1, "x"), blocked(2, "y"))).turn == "go-on"
 
 
 # --- in a run ---------------------------------------------------------------------------------
@@ -180,3 +211,59 @@ def test_the_same_change_on_a_tip_that_moved_is_the_same_work():
         if number == 1:
             story.lands_at_once("t2")
     assert circle_of(tries_of(story.state.tasks["t1"])).exactly
+
+
+def finds(story, *words, back=(), task="t1"):
+    """A round in which a checker blocks it for these."""
+    attempt = story.state.tasks[task].last
+    number = len(attempt.rounds) + 1
+    found = tuple(
+        CheckerFinding(path="a.py", line=number, severity="blocking", what=word, reproduce="f()")
+        for word in words
+    )
+    return story.tell(
+        e.RoundFinished(
+            task=task, attempt=attempt.number, round=number, change=f"{attempt.number}.{number}"
+        ),
+        e.CheckerJudged(
+            task=task, attempt=attempt.number, round=number, worker="r", model="p:m",
+            findings=found, back=back, blocking=len(found),
+        ),
+    )  # fmt: skip
+
+
+def blocks(story, signature="checker: a.py x"):
+    number = len(story.state.tasks["t1"].attempts)
+    return story.ends(
+        "t1", "failed", cause="checker", signature=signature, why="a checker blocks it: x",
+        held_paths=(BLOCKING_FINDINGS,), tree=f"tree{number}", head=f"h{number}",
+    )  # fmt: skip
+
+
+def test_from_the_ledger_a_finding_is_known_that_came_back_after_it_was_sent_back():
+    story = Story.of(1, attempts=9).baseline().starts("t1")
+    blocks(finds(finds(story, "X in line 3", back=(0,)), "x in line 44", "new"))
+    (one,) = tries_of(story.state.tasks["t1"])
+    assert one.came_back and one.findings == {("a.py", "x in line 0"), ("a.py", "new")}
+    order = ordered(story)
+    assert isinstance(order, StartAttempt)
+    text = render_feedback(story.state, "t1") or ""
+    assert "In attempt 1 what a checker had sent back was found again. Take a different" in text
+    assert "a.py:2: x in line 44 To see it: f()" in text and "a.py:2: new" in text
+    blocks(finds(story.starts("t1"), "x in line 7"))
+    why = "it is going in circles: what a checker had sent back was found again: "
+    assert ordered(story) == e.TaskHeld(task="t1", why=f"{why}a checker blocks it: x")
+    text = render_feedback(story.state, "t1") or ""
+    assert "attempt 1, round 1" in text and "then a checker blocked it" in text
+
+
+def test_what_only_a_checker_blocks_is_never_given_up_but_a_persons():
+    story = Story.of(1, attempts=1).baseline().starts("t1")
+    blocks(finds(finds(story, "x", back=(0,)), "x"))
+    held = ordered(story)
+    assert held == e.TaskHeld(task="t1", why="its attempts are used up (1): a checker blocks it: x")
+    story.tell(held)
+    assert story.state.to_allow(story.state.tasks["t1"]) == (BLOCKING_FINDINGS,)
+    story.tell(e.PathAllowed(task="t1", path=BLOCKING_FINDINGS))
+    assert story.state.queue == [e.HeadRef(task="t1", attempt=1)]
+    assert not may_lose_tests(story.state, story.state.queue[0]), "that says nothing of tests"

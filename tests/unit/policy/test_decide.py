@@ -68,6 +68,15 @@ def test_a_dependant_of_an_unchanged_task_starts():
     assert starts(story) == ["b"]
 
 
+def test_a_free_worker_does_not_wait_for_a_candidate_to_be_built():
+    story = Story.of(3, parallel=2).baseline().queues("t1")
+    assert orders(story) == (
+        BuildCandidate(1, BASE, (head("t1"),)),
+        StartAttempt("t2", 1, BASE, "coder"),
+        StartAttempt("t3", 1, BASE, "coder"),
+    )
+
+
 def test_too_little_space_starts_nobody_and_lets_the_queue_go_on():
     story = Story.of(3, min_free_gb=5.0).baseline().queues("t1")
     assert orders(story, Now(0.0, free_gb=4.9)) == (BuildCandidate(1, BASE, (head("t1"),)),)
