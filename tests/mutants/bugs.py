@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants.forge_bugs import FORGE_BUGS
 from tests.mutants.seeded import Seeded
 
 STORIES = "tests/integration/engine/test_stories.py::"
@@ -855,4 +856,5 @@ BUGS: tuple[Seeded, ...] = (
         "if scale.tokens(size_bytes) < window_tokens * KEPT:",
         ("tests/unit/test_model_worker.py",),
     ),
+    *FORGE_BUGS,
 )

@@ -106,6 +106,15 @@ def test_it_is_a_draft_while_something_waits_for_a_person(
     assert made.notes and "no drafts" in made.notes[0]
 
 
+def test_a_token_that_the_forge_repeats_is_not_told(on_github: Away, github: GitHubDouble) -> None:
+    odd = "a-token-of-no-known-kind-9f8e7d6c"
+    on_github.project.environ["TEA_TOKEN"] = odd
+    github.troubles = [Trouble(403, {"message": f"your token is {odd}"})]
+    with pytest.raises(NotOpened, match="redacted TEA_TOKEN") as caught:
+        open_it(on_github)
+    assert odd not in str(caught.value)
+
+
 SAFE = "is pushed to origin, but its pull request is not there"
 
 

@@ -13,6 +13,8 @@ from ledger.model import ForgeSettings
 from orchestrator.errors import OrchError
 from orchestrator.forges.push import PushedResult, push_result
 from tests.integration.forges.conftest import USER, Away
+from tests.support.git_http import BACKEND, PASSWORD, served_git
+from tests.support.git_http import USER as USER_THERE
 from tests.support.project import kinds
 from worktree.remote import RemoteError
 
@@ -189,6 +191,65 @@ def test_no_hook_and_no_program_of_the_repository_runs(away: Away, tmp_path: Pat
     assert push(away).outcome == "pushed"
     assert not mark.exists()
     assert set(away.there()) == {"main", away.branch}
+
+
+def program_at(path: Path, mark: Path, more: str = "exit 1") -> Path:
+    path.write_text(f"#!/bin/sh\necho ran >> {mark}\n{more}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.skipif(not BACKEND.exists(), reason="this git has no backend for HTTP")
+def test_who_one_is_comes_from_the_users_own_configuration_alone(
+    away: Away, tmp_path: Path
+) -> None:
+    """Over HTTP with a password: the repository's helper does not start, the user's own does."""
+    mark, own = tmp_path / "mark", tmp_path / "own"
+    evil = program_at(tmp_path / "evil", mark)
+    project = away.project
+    away.git_there("config", "http.receivepack", "true")
+    with served_git(away.remote.parent) as url:
+        project.git("config", "remote.origin.url", f"{url}/there.git")
+        project.git("config", "credential.helper", f"!{evil}")
+        with pytest.raises(RemoteError) as caught:
+            push(away)
+        assert caught.value.trouble == "auth" and "gh auth setup-git" in caught.value.hint
+        assert not mark.exists()
+
+        helper = program_at(
+            tmp_path / "helper", own, f"echo username={USER_THERE}; echo password={PASSWORD}"
+        )
+        mine = tmp_path / "gitconfig"
+        mine.write_text(f'[credential]\n helper = "!{helper}"\n')
+        project.environ["GIT_CONFIG_GLOBAL"] = str(mine)
+        assert push(away).outcome == "pushed"
+        assert own.exists() and not mark.exists()
+    assert away.there()[away.branch] == away.state().result
+    for fact in project.facts(away.run):
+        assert PASSWORD not in fact.model_dump_json()
+
+
+@pytest.mark.skipif(not BACKEND.exists(), reason="this git has no backend for HTTP")
+def test_the_header_that_a_job_left_in_the_repository_is_sent(away: Away) -> None:
+    """As a checkout in CI leaves it: it is data, and starts nothing."""
+    import base64
+
+    project = away.project
+    away.git_there("config", "http.receivepack", "true")
+    said = base64.b64encode(f"{USER_THERE}:{PASSWORD}".encode()).decode()
+    with served_git(away.remote.parent) as url:
+        project.git("config", "remote.origin.url", f"{url}/there.git")
+        project.git("config", f"http.{url}/.extraheader", f"AUTHORIZATION: Basic {said}")
+        assert push(away).outcome == "pushed"
+
+
+def test_no_ssh_of_the_repositorys_starts(away: Away, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    away.project.git("config", "core.sshCommand", str(program_at(tmp_path / "evil", mark)))
+    away.project.git("config", "remote.origin.url", "ssh://git@127.0.0.1:9/ada/tea")
+    with pytest.raises(RemoteError):
+        push(away)
+    assert not mark.exists()
 
 
 def test_a_helper_of_the_users_own_is_used_and_the_repositorys_is_not(
