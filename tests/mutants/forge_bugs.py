@@ -81,7 +81,7 @@ FORGE_BUGS = (
         "orchestrator/bundle/taking.py",
         "if not ref.startswith((run_refs(run), run_branches(run))):",
         "if not ref:",
-        (f"{_BUNDLES}[a branch of the user's]",),
+        (_BUNDLES,),
     ),
     Seeded(
         "believes-a-bundle",
@@ -89,7 +89,7 @@ FORGE_BUGS = (
         "orchestrator/bundle/taking.py",
         "if not found.agrees:",
         "if not found.run:",
-        (f"{_BUNDLES}[a landing that no gate judged]",),
+        (_BUNDLES,),
     ),
     Seeded(
         "runs-what-a-bundle-says",
