@@ -22,16 +22,23 @@ class Automation(Value):
 
     name: Annotated[str, Field(pattern=AUTOMATION_NAME)]
 
-    # what is run: one of these
+    # what is run: a plan, or a goal
     plan: str | None = None
     """The name or file of a plan."""
     goal: str | None = None
-    """For the planner; `{paths}` stands for what a watch has seen."""
+    """For the planner, or one task; `{paths}` stands for the files that started it."""
     for_each: str | None = None
     """A command whose lines become tasks, like `orch plan --for-each`; `goal` says what for."""
     prompt: str | None = None
     """Of each of those tasks; `{items}` stands for theirs."""
+    batch: Annotated[int, Field(ge=1)] | None = None
+    """So many of its items a task."""
+    by_folder: bool = False
+    """The items of a folder are one task."""
+    max_tasks: Annotated[int, Field(ge=1)] | None = None
+    """Not more tasks than that."""
     worker: str | None = None
+    """Who does the tasks of a goal; None: the default worker, or whom the planner names."""
 
     # when: any of these; without one it starts by `orch schedule run NAME` alone
     schedule: str | None = None
@@ -51,11 +58,11 @@ class Automation(Value):
 
     # under which conditions
     only_if: str | None = None
-    """A command: it starts only where that exits 0."""
+    """A command, run in the checkout: it starts only where that exits 0."""
     quiet: tuple[str, ...] = ()
-    """Hours in which it does not start, `22:00-06:00`, in its time zone."""
+    """Hours in which it does not start by itself, `22:00-06:00`, in its time zone."""
     pause_s: Annotated[float, Field(ge=0)] = 0.0
-    """How long after the start of one run the next may start."""
+    """How long after its last start it may start by itself again."""
     while_running: Literal["skip", "queue", "replace"] = "skip"
     """What becomes of a trigger while a run of its own goes on."""
 
@@ -63,7 +70,7 @@ class Automation(Value):
     until: str | None = None
     """`coverage >= 90`: run again until the measure of that name says so."""
     measure: dict[str, str] = Field(default_factory=dict)
-    """Commands by name; the last number that one prints is its value."""
+    """Commands by name; the last number in the last line that one prints is its value."""
     max_rounds: Annotated[int, Field(ge=1, le=100)] = 5
     """How many runs there are at most, where there is an `until`."""
 
@@ -73,8 +80,12 @@ class Automation(Value):
     deadline: str | None = None
     """`07:00`, in its time zone: the next one after the start."""
     budget_usd: Annotated[float, Field(gt=0)] | None = None
+    """What all its runs of one start may cost together; None: each what a run may."""
     budget_tokens: Annotated[int, Field(ge=1)] | None = None
+    """What they may use together."""
     accept: bool = False
-    """Accept the result, when all of it landed, into the branch that `into` names."""
+    """Accept each result, where all of it landed, into the branch that `into` names."""
     into: str | None = None
+    """The branch, by its name; nothing else is ever accepted into."""
     on_end: tuple[OnEnd, ...] = ()
+    """What is done once it has ended."""

@@ -281,6 +281,9 @@ class Settings(Value):
     """Who judges what others made, between check and land gates; a model worker."""
     plan_budget_usd: Annotated[float, Field(gt=0)] | None = None
     """What planning may cost; None: what the run may."""
+    daily_usd: Annotated[float, Field(gt=0)] | None = None
+    """What all runs of a day may cost together before automations start no more; None: no end."""
+    daily_tokens: Annotated[int, Field(ge=1)] | None = None
     fix: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     env: tuple[str, ...] = ()

@@ -19,6 +19,18 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class StoredBeat:
+    """A fact of an automation as the store keeps it."""
+
+    automation: str
+    seq: int
+    at: float
+    kind: str
+    version: int
+    body: str
+
+
+@dataclass(frozen=True)
 class StoredRun:
     """A run, with its newest number and when that was written."""
 

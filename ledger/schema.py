@@ -6,8 +6,8 @@
    transaction under the write lock; a crash leaves the old version, whole.
 3. A migration only adds, since an engine of the version before may be at work meanwhile.
 4. A ledger of a newer version is refused, never guessed at.
-5. Events and verdicts are only ever added, and an event's number follows the one before: the
-   database itself refuses anything else, whoever asks.
+5. Events, verdicts and the facts of automations are only ever added, and a number follows the one
+   before: the database itself refuses anything else, whoever asks.
 """
 
 from __future__ import annotations
@@ -69,6 +69,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             BEGIN SELECT raise(ABORT, 'verdicts are never deleted'); END""",
         """CREATE TRIGGER verdict_is_final BEFORE UPDATE ON verdict
             BEGIN SELECT raise(ABORT, 'verdicts are never changed'); END""",
+    ),
+    (
+        """CREATE TABLE beat (
+            automation TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            at REAL NOT NULL,
+            kind TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            body TEXT NOT NULL,
+            PRIMARY KEY (automation, seq)
+        ) WITHOUT ROWID""",
+        """CREATE TRIGGER beat_follows BEFORE INSERT ON beat
+            WHEN NEW.seq IS NOT
+                (SELECT coalesce(max(seq), 0) + 1 FROM beat WHERE automation = NEW.automation)
+            BEGIN SELECT raise(ABORT, 'a fact must follow the newest one'); END""",
+        """CREATE TRIGGER beat_stays BEFORE DELETE ON beat
+            BEGIN SELECT raise(ABORT, 'facts of automations are never deleted'); END""",
+        """CREATE TRIGGER beat_is_final BEFORE UPDATE ON beat
+            BEGIN SELECT raise(ABORT, 'facts of automations are never changed'); END""",
     ),
 )
 """The statements that bring version 0 to 1, 1 to 2, and so on."""

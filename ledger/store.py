@@ -17,10 +17,19 @@ from types import TracebackType
 from typing import Any
 
 from ledger.connection import connect, connect_to_look
-from ledger.rows import Snapshot, Stored, StoredRun, StoredVerdict, VerdictRow
+from ledger.rows import Snapshot, Stored, StoredBeat, StoredRun, StoredVerdict, VerdictRow
 from ledger.schema import LedgerCorrupt, LedgerError, LedgerLocked, explained
 
-__all__ = ["Moved", "Snapshot", "Store", "Stored", "StoredRun", "StoredVerdict", "VerdictRow"]
+__all__ = [
+    "Moved",
+    "Snapshot",
+    "Store",
+    "Stored",
+    "StoredBeat",
+    "StoredRun",
+    "StoredVerdict",
+    "VerdictRow",
+]
 
 PAGE_EVENTS = 500
 
@@ -28,9 +37,9 @@ PAGE_EVENTS = 500
 class Moved(LedgerError):
     """Somebody else has written to the run; nothing was appended."""
 
-    def __init__(self, run: str, expected: int, actual: int) -> None:
+    def __init__(self, run: str, expected: int, actual: int, what: str = "run") -> None:
         super().__init__(
-            f"run {run} is at event {actual}, not at {expected}: something else wrote to it",
+            f"{what} {run} is at event {actual}, not at {expected}: something else wrote to it",
             "try again",
         )
         self.run, self.expected, self.actual = run, expected, actual
@@ -138,7 +147,45 @@ class Store:
                 (run, snapshot.seq, snapshot.fold_version, snapshot.body),
             )
 
+    def append_beats(
+        self, automation: str, expected: int, rows: Sequence[tuple[str, int, str]], at: float
+    ) -> int:
+        """Add facts of an automation after number `expected`; its new number, or Moved."""
+        with self._turn() as connection, _transaction(connection):
+            actual = _newest_beat(connection, automation)
+            if actual != expected:
+                raise Moved(automation, expected, actual, what="automation")
+            connection.executemany(
+                "INSERT INTO beat VALUES (?, ?, ?, ?, ?, ?)",
+                [(automation, expected + n, at, *row) for n, row in enumerate(rows, start=1)],
+            )
+            self._appends += 1
+        return expected + len(rows)
+
     # --- reading --------------------------------------------------------------------------
+
+    def beats(self, automation: str, after: int = 0) -> Iterator[StoredBeat]:
+        """The automation's facts after that number, in order."""
+        while True:
+            page = self._select(
+                "SELECT automation, seq, at, kind, version, body FROM beat"
+                f" WHERE automation = ? AND seq > ? ORDER BY seq LIMIT {PAGE_EVENTS}",
+                (automation, after),
+            )
+            for row in page:
+                yield StoredBeat(*row)
+            if len(page) < PAGE_EVENTS:
+                return
+            after = page[-1][1]
+
+    def newest_beat(self, automation: str) -> int:
+        """The number of its newest fact, 0 where there is none."""
+        with self._turn() as connection:
+            return _newest_beat(connection, automation)
+
+    def automations(self) -> tuple[str, ...]:
+        """The names of the automations that there are facts of."""
+        return tuple(row[0] for row in self._select("SELECT DISTINCT automation FROM beat"))
 
     def read(self, run: str, after: int = 0) -> Iterator[Stored]:
         """The run's events after that number, in order."""
@@ -235,11 +282,16 @@ class Store:
                 "SELECT run, count(*), max(seq) FROM event GROUP BY run"
                 " HAVING min(seq) <> 1 OR max(seq) <> count(*)"
             )
+            beats = self._select(
+                "SELECT automation, count(*), max(seq) FROM beat GROUP BY automation"
+                " HAVING min(seq) <> 1 OR max(seq) <> count(*)"
+            )
         except LedgerCorrupt as error:
             return (str(error),)
         return (
             *(what for what in damage if what != "ok"),
             *(f"run {run}: {count} events, numbered up to {top}" for run, count, top in gaps),
+            *(f"automation {a}: {count} facts, numbered up to {top}" for a, count, top in beats),
         )
 
     # --- inside ---------------------------------------------------------------------------
@@ -275,4 +327,11 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _newest(connection: sqlite3.Connection, run: str) -> int:
     (newest,) = connection.execute("SELECT max(seq) FROM event WHERE run = ?", (run,)).fetchone()
+    return newest or 0
+
+
+def _newest_beat(connection: sqlite3.Connection, automation: str) -> int:
+    (newest,) = connection.execute(
+        "SELECT max(seq) FROM beat WHERE automation = ?", (automation,)
+    ).fetchone()
     return newest or 0

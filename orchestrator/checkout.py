@@ -150,14 +150,14 @@ def judge_of(
     return Judge(
         workplace=workplace,
         pool=Pool(workplace.git, root, f"orch-{name}-gate", settings.preparation.keep),
-        started=_as_if_started(workplace, settings, content, name),
+        started=as_if_started(workplace, settings, content, name),
         known=known,
         git_threads=anyio.CapacityLimiter(GIT_THREADS),
         sandboxes=Sandboxes(workplace.git, settings.sandbox, workplace.environ, name, notice),
     )
 
 
-def _as_if_started(
+def as_if_started(
     workplace: Workplace, settings: Settings, content: Snapshot, name: str
 ) -> RunStarted:
     """What judging needs to know of a run: equal settings make equal keys of verdicts."""

@@ -21,6 +21,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from ledger.automations import Automation
 from ledger.model import (
     ForgeSettings,
     Gate,
@@ -33,12 +34,14 @@ from ledger.model import (
     Settings,
     WorkerSettings,
 )
+from orchestrator.automations.rules import automations_of, problems_between_files
 from orchestrator.errors import OrchError, Problem, Problems, in_file_order
 from orchestrator.forge_rules import forge_problems_between
 from orchestrator.model_rules import Owner, model_table, problems_between, provider_table
 from orchestrator.policy.models import WELL_KNOWN, providers_asked
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.settings_rules import (
+    LOCAL_FILE,
     PLAIN_KEYS,
     PREPARATION_KEYS,
     SHARED_FILE,
@@ -48,7 +51,6 @@ from orchestrator.settings_rules import (
 from orchestrator.shape import frozen
 from orchestrator.toml_lines import Document, KeyPath, load_document
 
-LOCAL_FILE = ".agent/orch.local.toml"
 USER_FILE = "orch.toml"
 SIZE_LIMIT_BYTES = 1024 * 1024
 _WORKER: TypeAdapter[WorkerSettings] = TypeAdapter(WorkerSettings)
@@ -63,14 +65,34 @@ class SourcedSettings:
     own_files: Mapping[str, Path]
     """The person's own files among them, by their names in messages."""
 
+    @property
+    def automations(self) -> tuple[Automation, ...]:
+        """The automations of all files; they are no part of what a run records."""
+        return automations_of(self.documents)
+
+    def automation(self, name: str) -> Automation:
+        """The automation of that name; OrchError that names the nearest one."""
+        known = {one.name: one for one in self.automations}
+        if name in known:
+            return known[name]
+        close = nearest(name, known)
+        hint = f"did you mean '{close}'?" if close else f"add [[automation]] to {SHARED_FILE}"
+        raise OrchError(f"there is no automation '{name}'; known: {listed(known)}", hint=hint)
+
     def shared(self, counted: Container[str] = ()) -> Settings:
         """What they would be without the person's own files, except those that are counted."""
-        kept = [
+        return _merge(self._kept(counted))[0]
+
+    def shared_automations(self, counted: Container[str] = ()) -> tuple[Automation, ...]:
+        """The automations of the same files."""
+        return automations_of(self._kept(counted))
+
+    def _kept(self, counted: Container[str]) -> list[Document]:
+        return [
             document
             for document in self.documents
             if document.name not in self.own_files or document.name in counted
         ]
-        return _merge(kept)[0]
 
 
 def load_settings(checkout: Path, user_config_folder: Path | None = None) -> Settings:
@@ -100,6 +122,7 @@ def load_sourced(checkout: Path, user_config_folder: Path | None = None) -> Sour
         raise Problems(in_file_order(problems))
     settings, owner = _merge(documents)
     problems += _problems_between(settings, owner, checkout)
+    problems += problems_between_files(documents, settings)
     if problems:
         raise Problems(in_file_order(problems))
     read = {document.name for document in documents}

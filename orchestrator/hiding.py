@@ -14,12 +14,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from ledger.automations import Automation
 from ledger.events import Event, RunStarted
 from ledger.guidance import Guidance, Skill
 from ledger.model import CommandWorker, Plan, Settings, Task
@@ -34,6 +35,7 @@ ONLY: dict[type[BaseModel], frozenset[str]] = {
     Plan: frozenset({"goal", "tasks"}),
     Task: frozenset({"title", "prompt"}),
     RunStarted: frozenset({"plan", "rules", "guidance"}),
+    Automation: frozenset({"goal", "prompt"}),
     Guidance: frozenset({"skills"}),
     Skill: frozenset({"description", "license", "compatibility", "metadata"}),
 }
@@ -121,9 +123,11 @@ def hiding_of(workplace: Workplace, settings: Settings) -> Hiding:
     return Hiding(Redactor({**telling(known_values(workplace, settings)), **address}))
 
 
-def refuse_secrets(settings: Settings, hiding: Hiding) -> None:
+def refuse_secrets(
+    settings: Settings, hiding: Hiding, more: Iterable[tuple[str, str]] = ()
+) -> None:
     """OrchError where a command or prompt of the settings holds a secret (rule 4)."""
-    for where, command in _commands(settings):
+    for where, command in (*_commands(settings), *more):
         for hit in hiding.hits(command):
             name = hit.what.removeprefix("the value of ")
             hint = f'write "${name}" in the command' if hit.known else "give it by a variable"

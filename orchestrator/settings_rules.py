@@ -1,11 +1,11 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
-1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[[price]]`, `[notify]`
-   and `[forge]`, with the keys below and no others; what is said of models is in `model_rules`,
-   of forges in `forge_rules`.
+1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[[price]]`, `[notify]`,
+   `[forge]` and `[[automation]]`, with the keys below and no others; what is said of models is in
+   `model_rules`, of forges in `forge_rules`, of automations in `automations.rules`.
 2. A person's own files may only say how much, with whom and who is told (`OWN_KEYS`, workers,
-   providers, prices, `[notify]`, `[forge]`), never what judges: gates, the checker, set-up and
-   protected paths are the team's.
+   providers, prices, `[notify]`, `[forge]`, automations of their own), never what judges: gates,
+   the checker, set-up and protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
    that is silently ignored would be worse than none. So is a value that would do nothing: a
    pattern where a name is meant, a variable that is never passed on.
@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
+from orchestrator.automations.rules import automation_problems
 from orchestrator.errors import Problem
 from orchestrator.forge_rules import forge_problems
 from orchestrator.model_rules import model_worker_problems, price_problems, provider_problems
@@ -33,6 +34,7 @@ from workers.environment import is_passable
 from workers.reach import LOWEST_PORT, parse_host
 
 SHARED_FILE = ".agent/orch.toml"
+LOCAL_FILE = ".agent/orch.local.toml"
 
 LIMIT_KEYS = tuple(name for name in Limits.model_fields if name != "deadline")
 PREPARATION_KEYS = {
@@ -45,19 +47,25 @@ PREPARATION_KEYS = {
 """The file's words and the model's."""
 PLAIN_KEYS = (
     *("worker", "planner", "checker", "plan_budget_usd", "fix", "protected", "env", "workspaces"),
+    *("daily_usd", "daily_tokens"),
 )
 SANDBOX_KEYS = tuple(name for name in SandboxSettings.model_fields if name != "mode")
 RUN_KEYS = (*LIMIT_KEYS, *PREPARATION_KEYS, *PLAIN_KEYS, "sandbox")
 BUDGET_KEYS = (
     *("budget_usd", "budget_tokens", "call_usd", "attempt_usd", "task_usd", "plan_budget_usd"),
 )
+DAILY_KEYS = ("daily_usd", "daily_tokens")
 OWN_KEYS = (
     *("parallel", "gates_parallel", "worker", "planner", "workspaces", "min_free_gb", "sandbox"),
     *BUDGET_KEYS,
+    *DAILY_KEYS,
 )
-TABLES = ("run", "sandbox", "gate", "worker", "provider", "price", "notify", "forge")
+TABLES = (
+    *("run", "sandbox", "gate", "worker", "provider", "price", "notify"),
+    *("forge", "automation"),
+)
 
-LATER_TABLES = ("automation", "mcp")
+LATER_TABLES = ("mcp",)
 KINDS = ("command", "model")
 LATER_KINDS = ("acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
 _PATTERN_KEYS = ("setup_inputs", "protected")
@@ -97,6 +105,14 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
                 yield from _gate_problems(document, value)
             else:
                 yield _wrong_table(document, key, value, '[[gate]] with name = "..."')
+        elif key == "automation":
+            if document.name not in (SHARED_FILE, LOCAL_FILE):
+                what = "an automation belongs to one repository; this file is for all of yours"
+                yield document.problem((key,), what, f"write it in {LOCAL_FILE}")
+            elif isinstance(value, list) and all(isinstance(one, dict) for one in value):
+                yield from automation_problems(document, value)
+            else:
+                yield _wrong_table(document, key, value, '[[automation]] with name = "..."')
         elif key == "price":
             if isinstance(value, list) and all(isinstance(one, dict) for one in value):
                 yield from price_problems(document, value)

@@ -156,7 +156,7 @@ def _literals(model: type, loc: tuple[int | str, ...]) -> tuple[str, ...]:
         return ()
     found: list[str] = []
     for one in get_args(field.annotation):
-        if one is not NoneType:  # of a choice that may be absent
+        if one is not NoneType and one is not Ellipsis:  # of a choice that may be absent, of a list
             found += map(str, get_args(one)) if get_origin(one) is Literal else [str(one)]
     return tuple(found)
 

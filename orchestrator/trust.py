@@ -75,7 +75,7 @@ class Trust:
 def look(workplace: Workplace, sourced: SourcedSettings) -> Trust:
     """How these settings' commands stand; nothing is written and nothing is asked."""
     counted = _tracked_files(workplace, sourced.own_files)
-    now = commands_of(sourced.shared(counted))
+    now = commands_of(sourced.shared(counted), sourced.shared_automations(counted))
     found = _load(workplace.place.trusted(os.geteuid()))
     match found:
         case tuple():

@@ -14,6 +14,11 @@ import re
 from collections import defaultdict
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 COUNTED = re.compile(r".+: \d+ cases\b.*")
 THOROUGH = os.environ.get("ORCH_FAULTS") == "all"

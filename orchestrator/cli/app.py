@@ -21,6 +21,10 @@ GROUPS: dict[str, dict[str, str]] = {
         "stop": "Ask a run to end in order.",
         "wait": "Wait until a run changes or ends: for scripts and agents.",
     },
+    "By itself": {
+        "schedule": "List automations, say how they stand, start or install them.",
+        "watch": "Start runs by themselves: times, files, commits, webhooks.",
+    },
     "Look": {
         "status": "Say where a run stands.",
         "show": "Tell a task, or a run, in full.",

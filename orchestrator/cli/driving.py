@@ -25,6 +25,7 @@ from ledger.state import RunState
 from ledger.store import Store
 from orchestrator.cli import output
 from orchestrator.cli.glance import keep
+from orchestrator.cli.going_on import series_of_run
 from orchestrator.cli.lines import JsonLines, PlainLines
 from orchestrator.driven import Driven, driven
 from orchestrator.errors import OrchError
@@ -117,7 +118,8 @@ def show_end(workplace: Workplace, store: Store, state: RunState, *, as_json: bo
     """Say where a run stands that no engine drives any more."""
     newest = store.runs()[0].run
     time_s = driven(store, state.run, state, alive=False)
-    status = status_of(state, alive=False, named=state.run != newest, driven=time_s)
+    series = series_of_run(store, state)
+    status = status_of(state, False, state.run != newest, time_s, series)
     if status.phase == "finished" and state.run == newest:
         keep(workplace.place, status)
     if as_json:

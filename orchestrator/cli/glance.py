@@ -71,6 +71,8 @@ def keep(place: Place, status: StatusView) -> None:
     """Keep the view of a finished run; where that cannot be done, nothing is lost."""
     from orchestrator.review.status import status_as_json
 
+    if status.automation:
+        return  # what its automation measures afterwards is no fact of the run
     path = _kept_at(place, status.run)
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     try:

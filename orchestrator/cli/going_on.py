@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ledger.state import RunState, TaskState
 from orchestrator.cli import output
 from orchestrator.cli.desk import Desk
 from orchestrator.persons import Said
 from orchestrator.review.spent import to_raise
 from orchestrator.runs import engine_alive, load_state
+
+if TYPE_CHECKING:
+    from ledger.store import Store
+    from orchestrator.automations.standing import Series
+
+
+def series_of_run(store: Store, state: RunState) -> Series | None:
+    """What the automation that started a run measures; None where a person started it."""
+    if not state.started.automation:
+        return None
+    from orchestrator.automations.standing import firing_of, series_of
+
+    return series_of(firing_of(store, state.started.automation, state.run))
 
 
 def is_anything_left(state: RunState) -> bool:

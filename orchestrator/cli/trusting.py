@@ -85,6 +85,7 @@ def summary(lines: Iterable[str]) -> str:
     numbers = [
         (sum(head.startswith("gate ") for head in heads), "gate"),
         (sum(head.startswith("worker ") for head in heads), "worker"),
+        (sum(head.startswith("automation ") for head in heads), "automation"),
         (sum(line.startswith("run: setup = ") for line in lines), "set-up command"),
         (sum(line.startswith("run: fix = ") for line in lines), "fix command"),
     ]

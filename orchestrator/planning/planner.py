@@ -16,7 +16,7 @@ from typing import Protocol
 from ledger.model import Plan, Task
 from orchestrator.errors import OrchError
 from orchestrator.planning.for_each import Grouping, plan_for_each
-from orchestrator.planning.items import TIMEOUT_S, fetch_items
+from orchestrator.planning.items import TIMEOUT_S, Item, fetch_items
 from orchestrator.planning.plan_file import slug
 
 
@@ -30,6 +30,8 @@ class PlanOptions:
     prompt: str | None = None
     for_each: str | None = None
     """The command that lists items."""
+    items: tuple[Item, ...] | None = None
+    """Those that were listed already, in its place."""
     grouping: Grouping = field(default_factory=Grouping)
     timeout_s: float = TIMEOUT_S
     """How long that command may take."""
@@ -55,14 +57,17 @@ class Planner(Protocol):
 def plan(goal: str, options: PlanOptions) -> Planned:
     """The plan for a goal, by whichever planner the options ask for."""
     planner: Planner = for_each_item
-    if options.for_each is None:
+    if options.for_each is None and options.items is None:
         planner = options.planner or one_task
     return planner(goal.strip(), options)
 
 
 def for_each_item(goal: str, options: PlanOptions) -> Planned:
     """A task for each group of the items that a command lists."""
-    items = fetch_items(options.for_each or "", options.checkout, timeout_s=options.timeout_s)
+    items = options.items
+    if items is None:
+        command = options.for_each or ""
+        items = fetch_items(command, options.checkout, timeout_s=options.timeout_s)
     made = plan_for_each(
         goal,
         items,

@@ -2,7 +2,8 @@
 
 1. What counts is what runs, and what it is handed or let at: gates, workers, fix and set-up
    commands; variables and files that are passed on; where workspaces lie; sandbox and network;
-   which models read the code, who serves them and by whose key; by what a person is told.
+   which models read the code, who serves them and by whose key; by what a person is told; what
+   automations run and ask, and into which branch they may accept by themselves.
 2. What only says when, how often or how long does not count (`UNCOUNTED`). A field that nobody
    has put there counts: a new setting is asked about until somebody has thought about it.
 3. A line says one thing, whole, and whose it is: a difference of two texts needs no context.
@@ -15,11 +16,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
+from ledger.automations import Automation
 from ledger.model import (
     CommandWorker,
     ForgeSettings,
@@ -32,8 +34,16 @@ from ledger.model import (
 )
 
 UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
-    Settings: frozenset({"worker", "planner", "checker", "plan_budget_usd", "protected", "prices"}),
+    Settings: frozenset(
+        {"worker", "planner", "checker", "plan_budget_usd", "protected", "prices"}
+        | {"daily_usd", "daily_tokens"}
+    ),
     NotifySettings: frozenset({"shape", "bell", "when"}),
+    Automation: frozenset(
+        {"plan", "batch", "by_folder", "max_tasks", "schedule", "time_zone", "watch", "when"}
+        | {"debounce_s", "branch", "quiet", "pause_s", "while_running", "until", "max_rounds"}
+        | {"base", "deadline", "budget_usd", "budget_tokens"}
+    ),
     Preparation: frozenset({"setup_inputs", "keep"}),
     Gate: frozenset({"stage", "timeout_s", "when", "pass_if", "junit"}),
     CommandWorker: frozenset({"timeout_s"}),
@@ -48,7 +58,7 @@ _WORDS = {"copy_files": "copy"}
 """The file's words, where they differ from the model's."""
 
 
-def commands_of(settings: Settings) -> tuple[str, ...]:
+def commands_of(settings: Settings, automations: Iterable[Automation] = ()) -> tuple[str, ...]:
     """Every command of the settings and what it is run with, one thing a line."""
     lines = [*_fields("run", settings.preparation), *_fields("run", settings)]
     for gate in sorted(settings.gates, key=lambda gate: gate.name):
@@ -57,6 +67,8 @@ def commands_of(settings: Settings) -> tuple[str, ...]:
         lines += _fields(f"worker {name}", worker)
     for name, provider in sorted(settings.providers.items()):
         lines += _fields(f"provider {name}", provider)
+    for automation in sorted(automations, key=lambda one: one.name):
+        lines += _fields(f"automation {automation.name}", automation)
     return tuple(lines)
 
 

@@ -41,9 +41,10 @@ from orchestrator.review.words import (
 
 if TYPE_CHECKING:
     from ledger.state import RunState, Status, TaskState
+    from orchestrator.automations.standing import Series
     from orchestrator.driven import Driven
 
-VIEW_VERSION = 6
+VIEW_VERSION = 7
 """Raised when the value's shape or wording changes, so that a kept one is made anew."""
 
 RunPhase = Literal["going-on", "interrupted", "finished", "cleaned"]
@@ -127,14 +128,24 @@ class StatusView:
     """By provider, until when calls to it wait, in seconds since the epoch."""
     questions: tuple[tuple[str, str], ...]
     """What tasks ask a person."""
+    automation: str
+    """What started it; empty: a person."""
+    until: str
+    series: tuple[tuple[int, float, float], ...]
+    """What its automation measured: round (0: before the first), value, error."""
     tasks: tuple[TaskLine, ...]
     next: tuple[tuple[str, str], ...]
 
 
 def status_of(
-    state: RunState, alive: bool, named: bool = False, driven: Driven | None = None
+    state: RunState,
+    alive: bool,
+    named: bool = False,
+    driven: Driven | None = None,
+    series: Series | None = None,
 ) -> StatusView:
-    """The view of a state; `alive`: an engine drives it now; `driven`: for how long one did."""
+    """The view of a state; `alive`: an engine drives it now; `driven`: for how long one did;
+    `series`: what the automation that started it measured."""
     from orchestrator.policy.accepted import unaccepted
     from orchestrator.review.advice import next_steps
     from orchestrator.review.tested import tests_on_result
@@ -190,6 +201,9 @@ def status_of(
         budget=budget_of(state),
         pauses=waits(state, 0.0) if phase == "going-on" else (),
         questions=tuple((task_id, foreign(asked, 400)) for task_id, asked in questions_of(state)),
+        automation=state.started.automation,
+        until=series.until if series else "",
+        series=series.points if series else (),
         tasks=tuple(_task_line(state, task) for task in tasks),
         next=tuple((s.command, s.why) for s in next_steps(state, alive, named)),
     )
@@ -253,6 +267,7 @@ def status_from_json(body: Any) -> StatusView | None:
         body["tests"] = tuple((gate, said) for gate, said in body["tests"])
         body["next"] = tuple((command, why) for command, why in body["next"])
         body["spent"], body["budget"] = Spent(**body["spent"]), Budget(**body["budget"])
+        body["series"] = tuple((number, value, e) for number, value, e in body["series"])
         body["pauses"] = tuple((name, until) for name, until in body["pauses"])
         body["questions"] = tuple((task, asked) for task, asked in body["questions"])
     except (TypeError, ValueError):
@@ -277,6 +292,7 @@ def render_status(
         *(f"gate {gate}: {said}" for gate, said in status.tests),
         *_money(status, now, paint),
         *_warnings(status, paint),
+        *_series(status, paint),
         "",
     ]
     width = max((len(task.id) for task in status.tasks), default=0)
@@ -336,6 +352,16 @@ def _money(status: StatusView, now: float, paint: Paint) -> list[str]:
     lines += [paint(said, "ask") for said in said_of_waits(waiting, now)]
     lines += [paint(said, "ask") for said in told_questions(status.questions)]
     return [line for line in lines if line]
+
+
+def _series(status: StatusView, paint: Paint) -> list[str]:
+    """What started it, and what that measures."""
+    if not status.automation:
+        return []
+    from orchestrator.review.thermostat import render_series
+
+    drawn = render_series(status.until, status.series, paint) if status.until else []
+    return [f"started by automation {status.automation}", *drawn]
 
 
 def _warnings(status: StatusView, paint: Paint) -> list[str]:

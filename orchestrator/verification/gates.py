@@ -19,6 +19,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -40,7 +42,9 @@ from orchestrator.verification.keys import verdict_key
 from orchestrator.verification.preparation import changed_files, prepare
 from orchestrator.verification.running import OnLine, run_gate
 from orchestrator.workplace import Workplace
+from workers.command import run_command
 from workers.environment import build_environment, free_port, orch_variables
+from workers.process import Ended
 from workers.sandbox import Confinement
 from worktree.workspace import Pool, Workspace
 
@@ -49,6 +53,8 @@ T = TypeVar("T")
 
 TIMEOUT_S = 600.0
 BASELINE_FACTOR = 4.0
+OUTPUT = "orch-answer"
+OUTPUT_BYTES = 32 << 20
 WORKSPACES_AT_MOST = 2
 """So many times a gate runs whose workspace somebody removes meanwhile."""
 
@@ -66,6 +72,14 @@ def time_limit_s(gate: Gate, baseline: Verdict | None) -> float:
     if gate.timeout_s is not None:
         return gate.timeout_s
     return max(TIMEOUT_S, BASELINE_FACTOR * baseline.duration_s if baseline else 0.0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed, and how it ended."""
+
+    ended: Ended
+    out: bytes
 
 
 @dataclass(frozen=True)
@@ -219,6 +233,27 @@ class Bench:
             log=await self._keep(log),
         )
 
+    async def answer(self, command: str, *, log: Path, timeout_s: float) -> Answer | Trouble:
+        """What a command that judges nothing prints of the tree, run as a gate is."""
+        if trouble := await self._make_ready(log):
+            return trouble
+        assert self._workspace is not None
+        temporary = self._workspace.folder / "tmp"
+        out = temporary / OUTPUT
+        out.unlink(missing_ok=True)
+        ended = await run_command(
+            # What it says of errors is told apart: no warning is taken for an answer.
+            f'exec >"$TMPDIR/{OUTPUT}"\n{command}',
+            tree=self._workspace.path,
+            env=self._judge.environment(temporary, self._port),
+            mark=self._mark,
+            timeout_s=timeout_s,
+            log=log,
+            secrets=self._secrets,
+            confinement=self._confinement,
+        )
+        return Answer(ended, await anyio.to_thread.run_sync(_load_output, out))
+
     def _could_not_run(self, gate: Gate, key: str, why: str, log: str | None = None) -> Verdict:
         return Verdict(
             gate=gate.name,
@@ -286,6 +321,16 @@ class Bench:
         if preparation.setup or names:
             self._clean = await judge.git(changed_files, judge.workplace.git, self._workspace)
         return None
+
+
+def _load_output(path: Path) -> bytes:
+    """What a command wrote there, bounded; nothing where it put anything else in its place."""
+    try:
+        flags = os.O_NOFOLLOW | os.O_NONBLOCK
+        with open(path, "rb", opener=lambda name, how: os.open(name, how | flags)) as file:
+            return file.read(OUTPUT_BYTES) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+    except OSError:
+        return b""
 
 
 def _identity(tree: Path) -> tuple[int, int] | None:

@@ -1,8 +1,8 @@
 """Who may import whom, and which modules stay pure.
 
 1. `ledger` and `worktree` import nothing of ours; `workers` imports `ledger.{model,books,guidance}`
-   alone; `orchestrator.policy` imports `ledger.{model,events,books,state}` and itself; nothing
-   outside `orchestrator.cli` imports it.
+   alone; `orchestrator.policy` imports `ledger.{model,events,books,state}`, what is told of
+   automations, and itself; nothing outside `orchestrator.cli` imports it.
 2. Pure modules know no files, clock, chance, processes, network or git.
 3. Each outside thing has one door: one module of `worktree` imports GitPython, only
    `orchestrator.cli.output` and the live view print or import rich. A program that runs as a
@@ -37,6 +37,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "ledger.events",
         "ledger.books",
         "ledger.state",
+        "ledger.automations",
+        "ledger.heartbeat",
+        "ledger.heartbeat_fold",
     ),
     "orchestrator": ROOMS,
 }
@@ -48,6 +51,8 @@ PURE = (
     "ledger.facts",
     "ledger.events",
     "ledger.automations",
+    "ledger.heartbeat",
+    "ledger.heartbeat_fold",
     "ledger.state",
     "ledger.standing",
     "ledger.accept_fold",

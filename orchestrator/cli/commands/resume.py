@@ -25,6 +25,7 @@ from orchestrator.cli.limits import (
 )
 from orchestrator.cli.options import JsonOption, RunArgument
 from orchestrator.cli.traffic import RecordOption, ReplayOption
+from orchestrator.cli.waking import KeepAwakeOption, awake, words_of_awake
 
 app = command_app()
 
@@ -45,6 +46,7 @@ def resume(
     record: RecordOption = None,
     replay: ReplayOption = None,
     detach: DetachOption = False,
+    keep_awake: KeepAwakeOption = False,
     bundle: Annotated[
         Path | None,
         typer.Option(
@@ -131,9 +133,17 @@ def resume(
         with EngineLock.take(desk.workplace.place.lock(desk.run)):
             change_limits(desk.store, desk.run, limits)
     if detach:
-        start_detached(desk.workplace, desk.run, words_of(traffic))
+        words = (*words_of(traffic), *words_of_awake(wanted=keep_awake))
+        start_detached(desk.workplace, desk.run, words)
         answer_detached(desk.workplace, desk.run, as_json)
         return 0
-    return drive_shown(
-        desk.workplace, desk.store, desk.run, as_json=as_json, plain=plain, traffic=traffic, ci=ci
-    )
+    with awake(desk.workplace, wanted=keep_awake):
+        return drive_shown(
+            desk.workplace,
+            desk.store,
+            desk.run,
+            as_json=as_json,
+            plain=plain,
+            traffic=traffic,
+            ci=ci,
+        )

@@ -25,6 +25,7 @@ from orchestrator.cli.limits import (
 )
 from orchestrator.cli.options import JsonOption
 from orchestrator.cli.traffic import RecordOption, ReplayOption
+from orchestrator.cli.waking import KeepAwakeOption, awake, words_of_awake
 
 app = command_app()
 
@@ -59,6 +60,7 @@ def run(
             help="Begin there; last-green: at the newest commit that the gates pass.",
         ),
     ] = None,
+    keep_awake: KeepAwakeOption = False,
     accept: Annotated[
         bool, typer.Option("--accept", help="Accept the result when all of it landed.")
     ] = False,
@@ -173,16 +175,18 @@ def run(
         workplace, store, checked.plan, checked.path.stem, checked.settings, options, begin
     )
     if detach:
-        start_detached(workplace, started, words_of(traffic))
+        words = (*words_of(traffic), *words_of_awake(wanted=keep_awake))
+        start_detached(workplace, started, words)
         answer_detached(workplace, started, as_json)
         return 0
-    return drive_shown(
-        workplace,
-        store,
-        started,
-        as_json=as_json,
-        plain=plain,
-        from_start=True,
-        traffic=traffic,
-        ci=ci,
-    )
+    with awake(workplace, wanted=keep_awake):
+        return drive_shown(
+            workplace,
+            store,
+            started,
+            as_json=as_json,
+            plain=plain,
+            from_start=True,
+            traffic=traffic,
+            ci=ci,
+        )

@@ -26,6 +26,7 @@ def status(
     """
     from orchestrator.cli.desk import look
     from orchestrator.cli.glance import answer_status, keep
+    from orchestrator.cli.going_on import series_of_run
     from orchestrator.driven import driven
     from orchestrator.review.status import status_of
     from orchestrator.runs import engine_alive
@@ -38,7 +39,7 @@ def status(
         state = follow(sight.place, sight.store, state)
         alive = engine_alive(sight.place, sight.run)
     time_s = driven(sight.store, sight.run, state, alive)
-    view = status_of(state, alive, sight.named, time_s)
+    view = status_of(state, alive, sight.named, time_s, series_of_run(sight.store, state))
     if view.phase == "finished" and not sight.named:
         keep(sight.place, view)
     answer_status(view, as_json, everything)

@@ -1,0 +1,63 @@
+"""What is done with a run that an automation started, once that has ended.
+
+`ACTIONS` holds a function for each word of `on_end` that this version knows; the settings refuse
+the others. Each is told what it works on, and says what came of it; OrchError where it cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ledger.heartbeat import EndActionTaken
+from orchestrator.errors import OrchError
+from orchestrator.policy.thermostat import Action
+
+if TYPE_CHECKING:
+    from ledger.automations import Automation
+    from ledger.store import Store
+    from orchestrator.workplace import Workplace
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A finished run, and the automation that started it, as it was then."""
+
+    workplace: Workplace
+    store: Store
+    run: str
+    automation: Automation
+
+
+ACTIONS: Mapping[str, Callable[[Ending], str]] = {}
+"""By the words of `on_end`: does it, and says in a line what was done."""
+
+
+def act(ending: Ending, action: Action) -> EndActionTaken:
+    """Do it, and tell what came of it; what a person can put right is told, never raised."""
+    try:
+        good, said = True, _accept(ending) if action == "accept" else ACTIONS[action](ending)
+    except OrchError as error:
+        good, said = False, error.message
+    return EndActionTaken(action=action, run=ending.run, good=good, said=said)
+
+
+def _accept(ending: Ending) -> str:
+    """Bring the result into the branch that the automation names, and into no other."""
+    import anyio
+
+    from orchestrator.accept import accept
+
+    into = ending.automation.into
+    assert into is not None  # the rules of the settings see to that
+    work = partial(accept, ending.workplace, ending.store, ending.run, to=into)
+    result = anyio.run(work)
+    match result.outcome:
+        case "accepted":
+            return f"accepted into {into}"
+        case "nothing":
+            return result.why
+        case _:
+            raise OrchError(result.why, hint=result.hint)

@@ -1,0 +1,221 @@
+"""A firing goes on, step by step, until it is settled: see `policy.thermostat`.
+
+1. Each step is recorded before the next is decided, so a firing that a crash cut short goes on from
+   its facts: the same loop, on a stream that already has some.
+2. A run that was started and not told of yet is found by the name of its automation: none is
+   started twice.
+3. What a person must put right (a plan with errors, a measure without a number) settles it, with
+   the reason; the error is told as any other.
+4. A run that was ended at once stays open, and so does its firing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ledger import heartbeat as h
+from ledger.books import Cap, Sum
+from ledger.heartbeat_fold import Firing, Round
+from ledger.model import Limits, RunId, Settings
+from ledger.store import Store
+from orchestrator.automations.beats import Beats
+from orchestrator.automations.beginning import NothingToDo, plan_of
+from orchestrator.automations.ending import Ending, act
+from orchestrator.automations.scratch import measure
+from orchestrator.automations.today import cap_of_day, spent_today
+from orchestrator.base import Base
+from orchestrator.errors import WRONG_USE, OrchError
+from orchestrator.policy.firing import is_empty, left, tighter
+from orchestrator.policy.thermostat import (
+    Act,
+    BeginRound,
+    Drive,
+    Measure,
+    Settle,
+    StartRun,
+    next_step,
+)
+from orchestrator.policy.until import parse_until, said_of_number
+from orchestrator.runs import load_state
+from orchestrator.workplace import Workplace
+from worktree.values import GitError
+
+RUNS_LOOKED_AT = 50
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What a firing needs of whoever fires it."""
+
+    drive: Callable[[Store, RunId], None]
+    """Drives a run to its end, shown in some way; it may come back early."""
+    tell: Callable[[str], None]
+    """Says in a line what goes on."""
+
+
+@dataclass(frozen=True)
+class Going:
+    """One firing, and all that it goes on with."""
+
+    workplace: Workplace
+    store: Store
+    settings: Settings
+    beats: Beats
+    hands: Hands
+
+    def go_on(self) -> int:
+        """Go on with the open firing until it is settled, or its run was ended at once."""
+        try:
+            while True:
+                firing = self._firing()
+                step = next_step(firing, broke=is_empty(self._left(firing)))
+                if isinstance(step, Settle):
+                    return self._settle(step)
+                if not self._take(firing, step):
+                    return INTERRUPTED
+        except NothingToDo as nothing:
+            return self._settle(Settle("done", 0, f"nothing to do: {nothing}"))
+        except (OrchError, GitError) as error:
+            if isinstance(step, Drive):
+                raise  # once that is put right, the run can go on
+            outcome: h.FiringOutcome = "not-measured" if isinstance(step, Measure) else "failed"
+            code = error.exit_code if isinstance(error, OrchError) else WRONG_USE
+            self._settle(Settle(outcome, code, str(error).partition("\n  hint: ")[0]), told=False)
+            raise
+
+    def _firing(self) -> Firing:
+        firing = self.beats.catch_up().open
+        assert firing is not None  # only its own lock's holder settles it
+        return firing
+
+    def _take(self, firing: Firing, step: object) -> bool:
+        """Take one step; whether the next may follow."""
+        match step:
+            case Measure():
+                self._measure(firing, step)
+            case BeginRound(number, base):
+                self.beats.append(h.RoundStarted(round=number, base=base))
+            case StartRun(number, base):
+                run = self._found(firing) or self._start(firing, base)
+                self.beats.append(h.RoundRunStarted(round=number, run=run))
+            case Drive(number, run):
+                return self._drive(firing, number, run)
+            case Act(action, run):
+                ending = Ending(self.workplace, self.store, run, firing.started.automation)
+                taken = act(ending, action)
+                self.beats.append(taken)
+                self.hands.tell(f"{action}: {taken.said}")
+        return True
+
+    def _settle(self, settle: Settle, *, told: bool = True) -> int:
+        fact = h.FiringSettled(outcome=settle.outcome, exit_code=settle.exit_code, why=settle.why)
+        self.beats.append(fact)
+        if told:
+            why = f": {settle.why}" if settle.why else ""
+            self.hands.tell(f"{self.beats.name}: {settle.outcome.replace('-', ' ')}{why}")
+        return settle.exit_code
+
+    # --- measure ------------------------------------------------------------------------------
+
+    def _measure(self, firing: Firing, step: Measure) -> None:
+        automation = firing.started.automation
+        where = f"after round {step.round}" if step.round else "before the first round"
+        value = measure(self.workplace, self.settings, automation, step.name, step.commit)
+        self.beats.append(
+            h.Measured(round=step.round, measure=step.name, value=value, commit=step.commit)
+        )
+        until = parse_until(automation.until or "")
+        error = until.error(value) if until else 0.0
+        to_go = f", {said_of_number(error)} to go" if error else ""
+        self.hands.tell(f"{step.name} is {said_of_number(value)} {where}{to_go}")
+
+    # --- run ----------------------------------------------------------------------------------
+
+    def _found(self, firing: Firing) -> RunId | None:
+        """The run that was started for the newest round, where nothing told of it any more."""
+        last = firing.last
+        assert last is not None
+        known = set(firing.runs)
+        for stored in self.store.runs()[:RUNS_LOOKED_AT]:
+            if stored.started < last.started_at or stored.run in known:
+                continue
+            started = load_state(self.store, stored.run).started
+            if started.automation == self.beats.name and started.base == last.base:
+                return stored.run
+        return None
+
+    def _start(self, firing: Firing, base: str) -> RunId:
+        from orchestrator.config import refuse_missing_copies, refuse_missing_keys
+        from orchestrator.policy.models import workers_of_run
+        from orchestrator.start import RunOptions, start_run
+
+        automation = firing.started.automation
+        told, paths = self.hands.tell, firing.started.paths
+        plan = plan_of(self.workplace, self.settings, automation, base, paths, told)
+        limit = self._left(firing)
+        budgets = {"budget_usd": limit.usd, "budget_tokens": limit.tokens}
+        options = RunOptions(
+            deadline=firing.started.deadline,
+            budgets={name: value for name, value in budgets.items() if value is not None},
+            unattended=True,
+            automation=automation.name,
+        )
+        refuse_missing_copies(self.workplace.checkout, self.settings)
+        asked = workers_of_run(self.settings, plan)
+        refuse_missing_keys(self.settings, self.workplace.environ, asked)
+        self.workplace.make_workspaces(self.settings.workspaces)
+        begin = Base(base, firing.started.target)
+        run = start_run(
+            self.workplace, self.store, plan, automation.name, self.settings, options, begin
+        )
+        number = len(firing.rounds)
+        self.hands.tell(f"{automation.name}: round {number} is run {run}")
+        return run
+
+    def _drive(self, firing: Firing, number: int, run: RunId) -> bool:
+        """Drive the round's run; whether it came to its end."""
+        from orchestrator.persons import change_limits
+
+        state = load_state(self.store, run)
+        if state.cleaned is None and state.finished is None:
+            if firing.replaced is not None:
+                # Cut short, and no longer wanted: an engine ends it in order at once.
+                changed = {**state.limits.model_dump(), "deadline": time.time()}
+                change_limits(self.store, run, Limits.model_validate(changed))
+            self.hands.drive(self.store, run)
+            state = load_state(self.store, run)
+        if state.finished is None and state.cleaned is None:
+            return False
+        finished = state.finished
+        self.beats.append(
+            h.RoundEnded(
+                round=number,
+                run=run,
+                outcome=finished.outcome if finished else "stopped",
+                exit_code=finished.exit_code if finished else INTERRUPTED,
+                landed=len(state.landings),
+                result=state.result,
+            )
+        )
+        return True
+
+    # --- what it may spend --------------------------------------------------------------------
+
+    def _left(self, firing: Firing) -> Cap:
+        """What is left of its own budget, and of the day's."""
+        automation = firing.started.automation
+        own = Cap(tokens=automation.budget_tokens, usd=automation.budget_usd)
+        of_day = cap_of_day(self.settings)
+        found = left(own, self._spent(firing.rounds)) if own != Cap() else own
+        if of_day == Cap():
+            return found
+        spent = spent_today(self.workplace, self.store, automation.time_zone, time.time())
+        return tighter(found, left(of_day, spent))
+
+    def _spent(self, rounds: tuple[Round, ...]) -> Sum:
+        runs = (one.run for one in rounds if one.run)
+        books = (load_state(self.store, run).books.abandoned() for run in runs)
+        return sum((one.spent_by() for one in books), Sum())

@@ -1,0 +1,116 @@
+"""Automations from the command line: how they are looked at, and how one is fired, shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import PurePosixPath
+
+import typer
+
+from ledger.automations import Automation
+from ledger.heartbeat import Trigger, TriggerCause
+from ledger.heartbeat_fold import Heartbeat
+from ledger.store import Store
+from orchestrator.automations.standing import Standing, standings
+from orchestrator.cli import output
+from orchestrator.cli.options import environ_of
+from orchestrator.errors import OrchError
+from orchestrator.review.words import foreign
+
+BECAUSE = {
+    "person": "a person asked",
+    "schedule": "its schedule",
+    "watch": "files changed",
+    "event": "",
+}
+YEAR_S = 366 * 86400.0
+
+
+def look(ctx: typer.Context) -> tuple[Standing, ...]:
+    """Where all automations stand."""
+    from orchestrator.cli.desk import open_here
+    from orchestrator.cli.planned import sourced_of
+
+    workplace = open_here(environ_of(ctx))
+    automations = sourced_of(workplace).automations
+    with workplace.existing_store() or nullcontext() as store:
+        return standings(workplace.place, store, automations, time.time())
+
+
+def trigger_typed(
+    automation: Automation, state: Heartbeat, because: str, due: str | None, paths: list[str]
+) -> Trigger:
+    """The trigger that the command line tells of."""
+    cause: TriggerCause = "event" if because else "person"
+    at = None
+    if paths:
+        cause = "watch"
+    if due is not None:
+        cause, at = "schedule", _due(automation, state, due)
+    return Trigger(
+        cause=cause,
+        because=because or BECAUSE[cause],
+        due=at,
+        paths=tuple(str(PurePosixPath(path)) for path in paths),
+    )
+
+
+def _due(automation: Automation, state: Heartbeat, text: str) -> float:
+    if text == "last":
+        if automation.schedule is None:
+            raise OrchError(
+                f"automation '{automation.name}' has no schedule, so nothing was due",
+                hint=f"orch schedule run {automation.name}",
+            )
+        from orchestrator.automations.times import last_due
+
+        now = time.time()
+        since = state.answered if state.answered is not None else now - YEAR_S
+        found = last_due(automation.schedule, automation.time_zone, since, now)
+        return found if found is not None else since
+    try:
+        return float(text)
+    except ValueError as error:
+        what = f"'{text}' is no time in seconds since the epoch"
+        raise OrchError(what, hint="--due 1795330800, or --due last") from error
+
+
+def fire(
+    ctx: typer.Context,
+    name: str,
+    trigger: Callable[[Automation, Heartbeat], Trigger | None],
+    *,
+    by_person: bool,
+    plain: bool,
+    keep_awake: bool = False,
+) -> int:
+    """Fire an automation in the foreground; the exit code."""
+    from orchestrator.automations.beats import load_heartbeat
+    from orchestrator.automations.firing import Fired
+    from orchestrator.automations.going import Hands
+    from orchestrator.cli.desk import open_here
+    from orchestrator.cli.driving import drive_shown
+    from orchestrator.cli.planned import sourced_of
+    from orchestrator.cli.trusting import require_trust
+    from orchestrator.cli.waking import awake
+    from orchestrator.runs import load_state
+
+    workplace = open_here(environ_of(ctx))
+    workplace.refuse_nested()
+    sourced = sourced_of(workplace)
+    automation = sourced.automation(name)
+    require_trust(workplace, sourced, attended=by_person and output.can_ask())
+
+    def drive(store: Store, run: str) -> None:
+        begun = load_state(store, run).engines > 0
+        drive_shown(workplace, store, run, plain=plain, from_start=not begun)
+
+    def tell(what: str) -> None:
+        output.narrate(foreign(what, 400))
+
+    with workplace.store() as store, awake(workplace, wanted=keep_awake):
+        asked = trigger(automation, load_heartbeat(store, name))
+        fired = Fired(workplace, sourced.settings, automation, Hands(drive, tell))
+        return fired.fire(store, asked)

@@ -1,0 +1,231 @@
+"""Triggers, conditions, crashes and two at once: a real ledger, real locks, real runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from ledger import heartbeat as h
+from ledger.lock import EngineLock
+from ledger.store import Store
+from orchestrator.automations.firing import is_fired, lock_of
+from orchestrator.errors import OrchError
+from orchestrator.persons import request_stop
+from tests.integration.automations.support import Automated
+from tests.support.cli import wait_for
+
+WATCH = h.Trigger(cause="watch", because="a file came", paths=("src/a.py",))
+ONCE = {"until": None, "measure": {}}
+
+
+def at_hour(hour: int) -> Callable[[], float]:
+    """A clock that stands at that hour of a day in UTC."""
+    moment = datetime(2026, 11, 26, hour, 30, tzinfo=UTC).timestamp()
+    return lambda: moment
+
+
+def test_a_plan_of_a_file_is_run_within_its_deadline(automated: Automated) -> None:
+    plan = 'goal = "G"\n[[task]]\nid = "t"\nprompt = "p"\n'
+    automated.project.write({".agent/plans/nightly.toml": plan})
+    before = time.time()
+    code = automated.fire(
+        **ONCE, goal=None, plan="nightly", deadline="07:00", time_zone="UTC", budget_usd=1.0
+    )
+    assert code == 0 and automated.outcome == "done"
+    (run,) = automated.runs()
+    state = automated.project.state(run)
+    assert [task.id for task in state.plan.tasks] == ["t"]
+    assert state.limits.deadline is not None and 0 < state.limits.deadline - before <= 86400
+    assert datetime.fromtimestamp(state.limits.deadline, UTC).hour == 7
+    assert run.split("-")[1] == "cover", "it is called by its automation"
+
+
+def test_a_plan_with_errors_settles_it_and_the_next_start_is_free(automated: Automated) -> None:
+    with pytest.raises(OrchError, match="there is no plan 'nightly'"):
+        automated.fire(**ONCE, goal=None, plan="nightly")
+    assert automated.state.open is None and automated.runs() == []
+
+
+def test_a_goal_is_about_the_files_that_started_it_or_those_it_watches(
+    automated: Automated,
+) -> None:
+    watching = {**ONCE, "goal": "Test {paths}", "watch": ["src/*.py"]}
+    automated.fire(WATCH, **watching)
+    assert automated.project.state(automated.runs()[-1]).plan.goal == "Test src/a.py"
+    assert automated.fire(**watching) == 0
+    assert automated.heard("nothing to do: no file is what it watches")
+    automated.project.commit({"src/b.py": "", "src/c.py": "", "src/d.txt": ""}, "more")
+    automated.fire(**watching)
+    assert automated.project.state(automated.runs()[-1]).plan.goal == "Test src/b.py, src/c.py"
+
+
+def test_only_if_is_asked_in_the_checkout(automated: Automated) -> None:
+    (automated.project.root / "untracked").touch()
+    assert automated.fire(**ONCE, only_if="test -e missing") == 0
+    assert automated.runs() == [] and automated.state.skipped is not None
+    assert automated.state.skipped.reason == "only-if" and automated.state.waiting is None
+    assert automated.fire(**ONCE, only_if="test -e untracked") == 0
+    assert len(automated.runs()) == 1
+
+
+def test_what_waits_for_the_end_of_quiet_hours_is_started_then_with_all_its_files(
+    automated: Automated,
+) -> None:
+    quiet = {**ONCE, "quiet": ["22:00-06:00"], "time_zone": "UTC", "goal": "Test {paths}"}
+    automated.now = at_hour(23)
+    other = WATCH.model_copy(update={"paths": ("src/b.py",)})
+    for trigger in (WATCH, other):
+        assert automated.fire(trigger, **quiet) == 0
+    waiting = automated.state.waiting
+    assert automated.runs() == [] and waiting is not None
+    assert waiting.not_before is not None
+    assert datetime.fromtimestamp(waiting.not_before, UTC).hour == 6
+    due = h.Trigger(cause="schedule", due=automated.now())
+    assert automated.fire(due, **quiet) == 0
+    assert automated.state.skipped is not None and automated.state.skipped.reason == "quiet"
+    automated.now = at_hour(7)
+    assert automated.fire(None, **quiet) == 0
+    assert automated.project.state(automated.runs()[-1]).plan.goal == "Test src/a.py, src/b.py"
+    assert automated.fire(due, **quiet) == 0, "that time was answered"
+    assert len(automated.runs()) == 1
+
+
+def test_it_accepts_into_the_branch_that_it_names_and_into_no_other(automated: Automated) -> None:
+    project = automated.project
+    project.git("branch", "nightly")
+    main = project.git("rev-parse", "main")
+    assert automated.fire(until="covered >= 2", accept=True, into="nightly") == 0
+    assert "covered/1.txt" in project.files("nightly")
+    assert project.git("rev-parse", "main") == main
+    assert [(one.action, one.good) for one in automated.firing.actions] == [("accept", True)] * 2
+    # Into the branch that is checked out too, where it says so, while that is clean.
+    (project.root / "readme").write_text("a person's own\n")
+    assert automated.fire(**ONCE, accept=True, into="main") == 5
+    assert automated.outcome == "person-needed" and project.git("rev-parse", "main") == main
+    assert (project.root / "readme").read_text() == "a person's own\n"
+
+
+# --- crashes --------------------------------------------------------------------------------------
+
+
+class Crash(BaseException):
+    """As a killed process would: nothing more is done."""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "round 1 is run",
+        pytest.param("covered is 1 after round 1", marks=pytest.mark.thorough),
+        pytest.param("covered is 2 after round 2", marks=pytest.mark.thorough),
+    ],
+)
+def test_a_firing_that_was_cut_short_goes_on_from_its_facts(
+    automated: Automated, moment: str
+) -> None:
+    """At each of these moments the fact is not recorded yet, or is the last."""
+
+    def crash(what: str) -> None:
+        if moment in what:
+            raise Crash
+
+    with pytest.raises(Crash):
+        automated.fire(until="covered >= 2", told=crash)
+    assert automated.state.open is not None
+    assert automated.fire(None) == 0, "by what was recorded when it started"
+    assert automated.values == [0, 1, 2] and automated.outcome == "holds"
+    assert len(automated.runs()) == 2, "no run was started twice"
+    assert automated.kinds().count("FiringResumed") == 1
+    assert len(automated.project.git("worktree", "list").splitlines()) == 1
+
+
+def test_what_is_cut_short_goes_on_first_and_then_what_came_meanwhile(
+    automated: Automated,
+) -> None:
+    def crash(store: Store, run: str) -> None:
+        raise Crash
+
+    with pytest.raises(Crash):
+        automated.fire(**ONCE, driven=crash)
+    first = automated.runs()
+    assert automated.fire(WATCH, **ONCE) == 0
+    assert automated.runs() == first and automated.state.skipped is not None
+    assert automated.state.skipped.reason == "going-on"
+    with pytest.raises(Crash):
+        automated.fire(**ONCE, driven=crash)
+    assert automated.fire(WATCH, **ONCE, while_running="queue") == 0
+    assert len(automated.runs()) == 3, "what was cut short went on, then what waited began"
+    assert automated.firing.started.because == "a file came"
+
+
+def test_a_run_that_a_person_stops_ends_its_firing(automated: Automated) -> None:
+    automated.worker = "sleep 60"
+
+    def stop_soon() -> None:
+        wait_for(lambda: automated.project.store().newest_beat("cover") >= 5, 30)
+        with automated.project.store() as store:
+            run = store.runs()[0].run
+            wait_for(lambda: "AttemptStarted" in [f.kind for f in automated.project.facts(run)], 30)
+            request_stop(store, run)
+
+    person = threading.Thread(target=stop_soon)
+    person.start()
+    assert automated.fire() == 130
+    person.join()
+    assert automated.outcome == "stopped" and automated.state.open is None
+
+
+# --- two at once ----------------------------------------------------------------------------------
+
+
+def test_while_another_process_fires_it_a_trigger_is_skipped_or_waits(
+    automated: Automated,
+) -> None:
+    place = automated.project.workplace().place
+    place.make()
+    with EngineLock.take(lock_of(place, "cover")):
+        assert is_fired(place, "cover")
+        assert automated.fire(WATCH, **ONCE) == 0
+        assert automated.heard("skipped: its last run goes on") and automated.runs() == []
+        assert automated.fire(None, **ONCE) == 0
+        assert automated.fire(WATCH, **ONCE, while_running="queue") == 0
+        assert automated.runs() == [] and automated.state.waiting is not None
+    assert automated.fire(None, **ONCE) == 0
+    assert len(automated.runs()) == 1 and automated.state.waiting is None
+
+
+def test_what_came_while_it_went_on_is_started_after_it(automated: Automated) -> None:
+    queue = {**ONCE, "while_running": "queue"}
+    came: list[int] = []
+
+    def comes(store: Store, run: str) -> None:
+        if not came:
+            came.append(1)
+            code: list[int] = []
+            other = threading.Thread(target=lambda: code.append(automated.fire(WATCH, **queue)))
+            other.start()
+            other.join()
+            assert code == [0]
+
+    assert automated.fire(**queue, driven=comes) == 0
+    assert len(automated.runs()) == 2 and automated.firing.started.paths == ("src/a.py",)
+
+
+def test_a_newer_trigger_takes_the_place_of_what_goes_on(automated: Automated) -> None:
+    automated.worker = f'if [ -e "{automated.folder}/go" ]; then echo x > x.txt; else sleep 60; fi'
+    code: list[int] = []
+    first = threading.Thread(target=lambda: code.append(automated.fire(while_running="replace")))
+    first.start()
+    wait_for(lambda: any("is run" in one for one in automated.said), 30)
+    (automated.folder / "go").touch()
+    assert automated.fire(WATCH, while_running="replace") == 0
+    first.join()
+    old, new = automated.runs()
+    assert code == [1], "of the one that took its place; to be replaced is no failure"
+    assert automated.project.state(old).finished is not None and automated.firing.number == 2
+    assert "x.txt" in automated.project.result(new)
+    assert "ReplacementRequested" in automated.kinds()
