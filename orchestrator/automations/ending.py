@@ -31,7 +31,19 @@ class Ending:
     automation: Automation
 
 
-ACTIONS: Mapping[str, Callable[[Ending], str]] = {}
+def _push(ending: Ending) -> str:
+    from orchestrator.forges.ending import push_said
+
+    return push_said(ending.workplace, ending.store, ending.run)
+
+
+def _pull_request(ending: Ending) -> str:
+    from orchestrator.forges.ending import pull_request_said
+
+    return pull_request_said(ending.workplace, ending.store, ending.run)
+
+
+ACTIONS: Mapping[str, Callable[[Ending], str]] = {"push": _push, "pr": _pull_request}
 """By the words of `on_end`: does it, and says in a line what was done."""
 
 

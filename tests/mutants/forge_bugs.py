@@ -43,11 +43,11 @@ FORGE_BUGS = (
     ),
     Seeded(
         "opens-two",
-        "there is one pull request of a run",
+        "one that was opened while the line broke is looked for, not given up",
         "orchestrator/forges/pull_request.py",
-        "    found = forge.find(branch)\n    if found is None:\n        part",
-        "    found = None\n    if found is None:\n        part",
-        (f"{_PULLS}::test_the_same_again_brings_it_up_to_date_and_keeps_what_a_person_wrote",),
+        'if not (error.unsure or error.trouble == "conflict"):',
+        "if error.trouble:",
+        (f"{_PULLS}::test_one_that_a_crash_swallowed_is_found_and_no_second_is_opened",),
     ),
     Seeded(
         "opens-again-after-a-500",

@@ -123,6 +123,25 @@ def test_a_remote_that_is_not_there_is_told_with_what_to_type(away: Away) -> Non
     assert unreachable.value.trouble == "unreachable"
 
 
+def test_an_automation_pushes_and_opens_at_its_end_and_tells_what_came_of_it(
+    away: Away,
+) -> None:
+    from ledger.automations import Automation
+    from orchestrator.automations.ending import Ending, act
+
+    automation = Automation(name="nightly", plan="p", on_end=("push", "pr"))
+    with away.project.store() as store:
+        ending = Ending(away.project.workplace(), store, away.run, automation)
+        taken = act(ending, "push")
+        assert taken.good and taken.said.startswith(f"pushed to origin as {away.branch} at ")
+        taken = act(ending, "pr")  # a folder is no forge: told, and the branch is there
+        assert not taken.good and "which kind of forge" in taken.said
+        away.project.git("remote", "remove", "origin")
+        taken = act(ending, "push")
+        assert not taken.good and "there is no remote" in taken.said
+    assert away.branch in away.there()
+
+
 def test_nothing_landed_is_nothing_to_push(away: Away) -> None:
     with away.project.store() as store:
         run = away.project.start(*away.state().plan.tasks)
