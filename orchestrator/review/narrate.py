@@ -62,6 +62,10 @@ def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line |
             return _model(event, state)
         case e.TipMoved() | e.TipJudgingStarted() | e.TipGateJudged() | e.TipJudgingLost():
             return _tip(event, state, told)
+        case e.PushIntended() | e.Pushed() | e.PullRequestIntended():
+            return _forge(event)
+        case e.PullRequestOpened() | e.PullRequestUpdated():
+            return _forge(event)
         case (
             e.RunStarted()
             | e.EngineStarted()
@@ -282,6 +286,20 @@ def _tip(event: e.Event, state: RunState, told: Told) -> Line | None:
             return f"result {said_of(event.verdict)}: it is not to blame", "good"
         case e.TipGateJudged():
             return f"result {_red(event.verdict, told)}", "bad"
+        case _:
+            return None
+
+
+def _forge(event: e.Event) -> Line | None:
+    match event:
+        case e.Pushed():
+            what = f"push  {foreign(event.branch)} is at {short(event.commit)}"
+            return f"{what} on {foreign(event.remote)}", "good"
+        case e.PullRequestOpened():
+            word = "found" if event.found else "opened"
+            return f"push  pull request {event.number} {word}: {foreign(event.url)}", "good"
+        case e.PullRequestUpdated():
+            return f"push  pull request {event.number} brought up to date", "good"
         case _:
             return None
 
