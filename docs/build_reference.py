@@ -20,9 +20,14 @@ VALUES = (
     *("Verdict", "TestCount", "HeadRef", "Refusal", "Finding", "Tokens"),
     *("Shortage", "CheckerFinding"),
     *("Limits", "Identity", "Estimates", "Guidance", "GuideText", "Skill", "SkillFile"),
+    "Trigger",
 )
 """What several facts hold, told once at the end of the page."""
-ELSEWHERE = {"Plan": "files.md#plans", "Settings": "files.md#settings"}
+ELSEWHERE = {
+    "Plan": "files.md#plans",
+    "Settings": "files.md#settings",
+    "Automation": "files.md#automation",
+}
 WORDS = {
     "str": "text",
     "RunId": "text",
@@ -46,6 +51,9 @@ and from `orch run --json`, each is one line, here folded:
 {"run": "20261122-types-a1", "seq": 7, "at": 1795330822.8, "event": "Landed",
  "body": {"candidate": 1}}
 ```
+
+Below *Automations* are the facts of automations: each has a list of its own, beside those of the
+runs that it starts. `orch schedule status` tells what they come to.
 
 A field that has its default is left out of `body`. What is marked *person* may be recorded by a
 command of yours while an engine runs.
@@ -77,10 +85,9 @@ class Sources:
 def read_sources() -> Sources:
     """What the nouns, the facts and their union say."""
     found = Sources()
-    facts = [
-        f"facts/{name}.py" for name in ("run", "attempts", "models", "queue", "persons", "forges")
-    ]
-    for name in ("model.py", "guidance.py", "facts/base.py", *facts, "events.py"):
+    rooms = ("run", "attempts", "models", "queue", "persons", "forges")
+    facts = [f"facts/{name}.py" for name in rooms]
+    for name in ("model.py", "guidance.py", "facts/base.py", *facts, "heartbeat.py", "events.py"):
         text = (ROOT / "ledger" / name).read_text("utf-8")
         _read_module(text, found)
     return found

@@ -16,7 +16,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from ledger.automations import Automation, OnEnd
+from ledger.automations import Automation
 from ledger.events import NewerFact
 from ledger.facts.base import Fact
 from ledger.model import RunId, Sha, Value
@@ -46,7 +46,7 @@ class Triggered(Fact):
     kind: Literal["Triggered"] = "Triggered"
     trigger: Trigger
     not_before: float | None = None
-    """It starts no earlier; None: as soon as nothing else of its own goes on."""
+    """It starts no earlier. None: as soon as nothing else of its own goes on."""
     why: str = ""
     """Why it has to wait."""
 
@@ -80,14 +80,16 @@ class TriggersDropped(Fact):
 
 
 class FiringStarted(Fact):
-    """It starts, by all triggers that waited; nothing of the settings is read again for it."""
+    """It starts, by all triggers that waited, and goes by its settings as they are now."""
 
     kind: Literal["FiringStarted"] = "FiringStarted"
     automation: Automation
     base: Sha
     """What its first run starts from."""
     target: str | None = None
-    """The branch that this is the end of."""
+    """The branch that its results are meant for."""
+    said: str = ""
+    """Why it starts there, where that is not what one would expect."""
     paths: tuple[str, ...] = ()
     because: str = ""
     deadline: float | None = None
@@ -150,11 +152,14 @@ class Measured(Fact):
     commit: Sha
 
 
+EndAction = Literal["accept", "push", "pr", "notify"]
+
+
 class EndActionTaken(Fact):
     """What was to be done with a run's result was done, or could not be."""
 
     kind: Literal["EndActionTaken"] = "EndActionTaken"
-    action: OnEnd | Literal["accept"]
+    action: EndAction
     run: RunId
     good: bool
     said: str = ""

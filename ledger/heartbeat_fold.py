@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from ledger import heartbeat as h
 
 STARTS_KEPT = 200
+PATHS_KEPT = 2000
+"""Of files that changed; a plan for more of them would be no better."""
 
 
 class IllegalBeat(ValueError):
@@ -196,7 +198,7 @@ def _joined(waiting: Waiting | None, beat: h.Triggered, at: float) -> Waiting:
     by_person = beat.trigger.cause == "person"
     if waiting is None:
         return Waiting(beat.trigger, at, beat.not_before, beat.why, by_person)
-    paths = tuple(dict.fromkeys((*waiting.trigger.paths, *beat.trigger.paths)))
+    paths = tuple(dict.fromkeys((*waiting.trigger.paths, *beat.trigger.paths)))[:PATHS_KEPT]
     soon = None in (waiting.not_before, beat.not_before)
     times = [time for time in (waiting.not_before, beat.not_before) if time is not None]
     return Waiting(

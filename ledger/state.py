@@ -49,7 +49,7 @@ from ledger.task_fold import longest_paths as longest_paths
 from ledger.task_fold import reindex as reindex
 from ledger.tip_fold import evolve_tip, start_over
 
-FOLD_VERSION = 5
+FOLD_VERSION = 6
 """Raised when the fold changes, so that snapshots of an older fold are not used."""
 
 

@@ -238,24 +238,36 @@ async def _rounds(progress: Progress) -> e.AttemptFinished:
         if red:
             why = f"gate '{red.gate}' failed" + (f": {red.why}" if red.why else "")
             return _failed(progress, "check", why, red.signature)
-        if all(verdict.needed_tests is not None for verdict in unable):
-            return await _green(progress, short=unable[0])
+        if isinstance(committed, Committed) and all(v.needed_tests is not None for v in unable):
+            return await _short(progress, committed, unable[0])
         why = f"gate '{unable[0].gate}' could not run on it: {unable[0].why}"
         return _finished(progress, "held", cause="could-not-run", why=why)
 
 
-async def _blocked(progress: Progress, *, circling: bool = False) -> e.AttemptFinished:
+async def _short(progress: Progress, committed: Committed, verdict: Verdict) -> e.AttemptFinished:
+    """A gate ran fewer tests than before: a person decides, who should hear the checker too."""
+    checked = await check_by_model(progress, committed)
+    if checked and checked.outcome == "could-not-judge":
+        return _unchecked(progress, checked)
+    if progress.findings or progress.left_over:
+        return await _blocked(progress, short=verdict)
+    return await _green(progress, short=verdict)
+
+
+async def _blocked(
+    progress: Progress, *, circling: bool = False, short: Verdict | None = None
+) -> e.AttemptFinished:
     """A checker blocks it, and nothing goes back any more: a person decides, or it is a circle.
 
-    `circling`: the work is what was tried already.
+    `circling`: the work is what was tried already; `short` as for `_green`.
     """
     found = progress.findings or progress.left_over
     why = f"a checker blocks it: {said_of(found)}"
     task = progress.task.id
     if BLOCKING_FINDINGS in progress.scene.state.tasks[task].allowed:
         progress.scene.append(e.Noticed(what=why, hint=f"orch show {task}", task=task))
-        return await _green(progress)
-    ended = await _green(progress, blocked=why)
+        return await _green(progress, short)
+    ended = await _green(progress, short, blocked=why)
     if not (circling or progress.came_back):
         return ended.model_copy(update={"cause": "checker"})
     names = "; ".join(sorted(" ".join(identity(one)) for one in found))

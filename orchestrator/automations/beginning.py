@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.automations import Automation
-from ledger.model import Plan, Settings, Sha
+from ledger.model import LAST_GREEN, Plan, Settings, Sha, Task
+from ledger.store import Store
 from orchestrator.base import Base, newest_base
 from orchestrator.workplace import Workplace
+from worktree.names import quoted
 
 if TYPE_CHECKING:
     from orchestrator.planning.planner import Planner
@@ -25,8 +27,17 @@ if TYPE_CHECKING:
 PATHS_TOLD = 200
 """More would drown what is wanted; the rest is counted."""
 
-BASES: Mapping[str, Callable[[Workplace, str | None], Base]] = {}
-"""By the words of `base`: which commit is meant now, and the branch that it is of."""
+
+@dataclass(frozen=True)
+class Seeking:
+    """What is known where a base is looked for that is no revision."""
+
+    workplace: Workplace
+    store: Store
+    settings: Settings
+    plan: Plan | None
+    """None: it is made from that base."""
+    told: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -37,22 +48,42 @@ class Beginning:
     paths: tuple[str, ...]
 
 
+def _last_green(seeking: Seeking) -> Base:
+    """The newest commit that the gates are known to pass."""
+    from orchestrator.last_green import find_base
+
+    # Which gates the tasks of a plan name beside the run's own, only a plan in a file says.
+    plan = seeking.plan or Plan(goal="?", tasks=(Task(id="to-be-planned", prompt="?"),))
+    where = (seeking.workplace, seeking.store, seeking.settings)
+    return find_base(*where, plan, LAST_GREEN, seeking.told)
+
+
+BASES: Mapping[str, Callable[[Seeking], Base]] = {LAST_GREEN: _last_green}
+"""By the words of `base`: which commit is meant now, and the branch that it is of."""
+
+
 class NothingToDo(Exception):
     """There is nothing that a run could do."""
 
 
 def begin(
-    workplace: Workplace, settings: Settings, automation: Automation, paths: tuple[str, ...]
+    workplace: Workplace,
+    store: Store,
+    settings: Settings,
+    automation: Automation,
+    paths: tuple[str, ...],
+    told: Callable[[str], None],
 ) -> Beginning:
     """The commit and the branch that it starts from, and the files it is about.
 
     NothingToDo where its goal is about files and there are none.
     """
-    revision = automation.base
-    if revision is None and automation.plan is not None:
-        revision = _planned(workplace, settings, automation.plan).base
-    find = BASES.get(revision or "", newest_base)
-    base = find(workplace, revision)
+    plan = _planned(workplace, settings, automation.plan) if automation.plan else None
+    revision = automation.base or (plan.base if plan else None)
+    if find := BASES.get(revision or ""):
+        base = find(Seeking(workplace, store, settings, plan, told))
+    else:
+        base = newest_base(workplace, revision)
     if "{paths}" in (automation.goal or "") and not paths:
         from orchestrator.policy.paths import covered
         from orchestrator.survey import files_of
@@ -103,7 +134,8 @@ def plan_of(
 
 def filled(goal: str, paths: tuple[str, ...]) -> str:
     """The goal with the files in it."""
-    told = ", ".join(paths[:PATHS_TOLD])
+    # A name is anybody's: none of it may begin a line of its own in what a model is told.
+    told = ", ".join(quoted(path) for path in paths[:PATHS_TOLD])
     if len(paths) > PATHS_TOLD:
         told += f" and {len(paths) - PATHS_TOLD} more"
     return goal.replace("{paths}", told)

@@ -70,6 +70,8 @@ class Daemon:
     keep_awake: bool = False
     only: frozenset[str] = frozenset()
     """None: all of them."""
+    hears: bool = True
+    """Webhooks are listened to, so each must have its secret."""
     automations: tuple[Automation, ...] = ()
     secrets: dict[str, str] = field(default_factory=dict)
     children: Children = field(init=False)
@@ -83,14 +85,15 @@ class Daemon:
     _files: anyio.CancelScope | None = None
 
     def __post_init__(self) -> None:
-        hidden = {one.webhook for one in self.sources.automations() if one.webhook}
+        found = self.sources.automations()
+        hidden = {one.webhook for one in found if one.webhook}
         environ = {k: v for k, v in self.workplace.environ.items() if k not in hidden}
         self.children = Children(self.workplace, environ, self.said)
         why = f"runs in {self.workplace.checkout.name} go on"
         self._awake = Awake(self.workplace.environ, why, self.said)
         self._branches = Branches(self.workplace)
         self._settings = self._stamps()
-        self._take(self.sources.automations())
+        self._take(found)
 
     @property
     def memory(self) -> Path:
@@ -106,7 +109,7 @@ class Daemon:
             group.start_soon(self._watch)
             try:
                 while True:
-                    await anyio.to_thread.run_sync(self._look_guarded)
+                    await anyio.to_thread.run_sync(self.look)
                     if self._watch_anew and self._files is not None:
                         self._watch_anew = False
                         self._files.cancel()  # it begins anew, with the patterns of now
@@ -132,7 +135,7 @@ class Daemon:
 
     # --- one look --------------------------------------------------------------------------
 
-    def _look_guarded(self) -> None:
+    def look(self) -> None:
         """Look at everything; what goes wrong is told, once, until it goes right again."""
         for look in (
             self._look_at_clocks,
@@ -165,12 +168,11 @@ class Daemon:
         self._settings = now
         try:
             found = self.sources.automations()
-            secrets_of(found, self.workplace.environ)
+            before = self.automations
+            self._take(found)
         except OrchError as error:
             self.said(f"the settings have changed and are wrong; those before go on:\n{error}")
             return
-        before = self.automations
-        self._take(found)
         if self.automations != before:
             names = ", ".join(one.name for one in self.automations) or "none"
             self.said(f"the settings have changed; automations now: {names}")
@@ -230,8 +232,10 @@ class Daemon:
             self.fire(firing)
 
     def _take(self, found: Sequence[Automation]) -> None:
-        self.automations = tuple(one for one in found if not self.only or one.name in self.only)
-        self.secrets = secrets_of(self.automations, self.workplace.environ)
+        chosen = tuple(one for one in found if not self.only or one.name in self.only)
+        if self.hears:
+            self.secrets = secrets_of(chosen, self.workplace.environ)
+        self.automations = chosen
 
     def _heard(self, name: str) -> None:
         self.fire(Firing(name, "webhook", "its webhook was called"))

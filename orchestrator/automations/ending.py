@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ledger.heartbeat import EndActionTaken
+from ledger.heartbeat import EndAction, EndActionTaken
 from orchestrator.errors import OrchError
-from orchestrator.policy.thermostat import Action
 
 if TYPE_CHECKING:
     from ledger.automations import Automation
@@ -43,11 +42,29 @@ def _pull_request(ending: Ending) -> str:
     return pull_request_said(ending.workplace, ending.store, ending.run)
 
 
-ACTIONS: Mapping[str, Callable[[Ending], str]] = {"push": _push, "pr": _pull_request}
+def _notify(ending: Ending) -> str:
+    """Tell a person how the run ended, by the ways that `[notify]` names."""
+    from orchestrator.notify import has_ways, notify_end
+    from orchestrator.runs import load_state
+
+    settings = load_state(ending.store, ending.run).started.settings.notify
+    if not has_ways(settings):
+        raise OrchError("nobody was told: no [notify] says how", hint="orch notify")
+    told = notify_end(ending.workplace, ending.store, ending.run)
+    if told is not None and told.failed and not told.ways:
+        raise OrchError(f"nobody was told: {'; '.join(told.failed)}", hint="orch notify")
+    return f"you were told ({', '.join(told.ways)})" if told else "there was nothing to tell"
+
+
+ACTIONS: Mapping[str, Callable[[Ending], str]] = {
+    "push": _push,
+    "pr": _pull_request,
+    "notify": _notify,
+}
 """By the words of `on_end`: does it, and says in a line what was done."""
 
 
-def act(ending: Ending, action: Action) -> EndActionTaken:
+def act(ending: Ending, action: EndAction) -> EndActionTaken:
     """Do it, and tell what came of it; what a person can put right is told, never raised."""
     try:
         good, said = True, _accept(ending) if action == "accept" else ACTIONS[action](ending)

@@ -193,7 +193,7 @@ class Fired:
             found = Skip("only-if", why) if why else found
         if isinstance(found, Start):
             try:
-                self._begin(beats)
+                self._begin(beats, store)
                 return True
             except NothingToDo as nothing:
                 found = Skip("nothing", f"nothing to do: {nothing}")
@@ -201,11 +201,14 @@ class Fired:
         self.hands.tell(f"{beats.name}: skipped: {found.why}")
         return False
 
-    def _begin(self, beats: Beats) -> None:
+    def _begin(self, beats: Beats, store: Store) -> None:
         automation = self.automation
         waiting = beats.state.waiting
         assert waiting is not None
-        found = begin(self.workplace, self.settings, automation, waiting.trigger.paths)
+        paths, tell = waiting.trigger.paths, self.hands.tell
+        found = begin(self.workplace, store, self.settings, automation, paths, tell)
+        if found.base.said:
+            tell(found.base.said)
         deadline = None
         if automation.deadline is not None:
             deadline = next_clock(automation.deadline, automation.time_zone, self.clock())
@@ -219,6 +222,7 @@ class Fired:
                     automation=automation,
                     base=found.base.commit,
                     target=found.base.target,
+                    said=found.base.said,
                     paths=tuple(dict.fromkeys((*found.paths, *late))),
                     because=because or waiting.trigger.cause,
                     deadline=deadline,

@@ -20,13 +20,14 @@ from ledger.books import Cap, Sum
 from ledger.heartbeat_fold import Firing, Round
 from ledger.model import Limits, RunId, Settings
 from ledger.store import Store
-from orchestrator.automations.beats import Beats
+from orchestrator.automations.beats import Beats, read_beats
 from orchestrator.automations.beginning import NothingToDo, plan_of
 from orchestrator.automations.ending import Ending, act
 from orchestrator.automations.scratch import measure
 from orchestrator.automations.today import cap_of_day, spent_today
 from orchestrator.base import Base
-from orchestrator.errors import WRONG_USE, OrchError
+from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems
+from orchestrator.journal import parse_row
 from orchestrator.policy.firing import is_empty, left, tighter
 from orchestrator.policy.thermostat import (
     Act,
@@ -37,6 +38,7 @@ from orchestrator.policy.thermostat import (
     StartRun,
     next_step,
 )
+from orchestrator.policy.unattended import missing
 from orchestrator.policy.until import parse_until, said_of_number
 from orchestrator.runs import load_state
 from orchestrator.workplace import Workplace
@@ -138,13 +140,14 @@ class Going:
         """The run that was started for the newest round, where nothing told of it any more."""
         last = firing.last
         assert last is not None
-        known = set(firing.runs)
-        for stored in self.store.runs()[:RUNS_LOOKED_AT]:
-            if stored.started < last.started_at or stored.run in known:
-                continue
-            started = load_state(self.store, stored.run).started
-            if started.automation == self.beats.name and started.base == last.base:
-                return stored.run
+        told = (beat for beat, _ in read_beats(self.store, self.beats.name))
+        known = {beat.run for beat in told if beat.kind == "RoundRunStarted"}
+        for row in self.store.recent("RunStarted", RUNS_LOOKED_AT):
+            if row.run not in known:
+                started = parse_row(row)
+                assert started.kind == "RunStarted"
+                if started.automation == self.beats.name and started.base == last.base:
+                    return row.run
         return None
 
     def _start(self, firing: Firing, base: str) -> RunId:
@@ -153,8 +156,6 @@ class Going:
         from orchestrator.start import RunOptions, start_run
 
         automation = firing.started.automation
-        told, paths = self.hands.tell, firing.started.paths
-        plan = plan_of(self.workplace, self.settings, automation, base, paths, told)
         limit = self._left(firing)
         budgets = {"budget_usd": limit.usd, "budget_tokens": limit.tokens}
         options = RunOptions(
@@ -163,11 +164,18 @@ class Going:
             unattended=True,
             automation=automation.name,
         )
+        told, paths = self.hands.tell, firing.started.paths
+        within = options.settings(self.settings)
+        planned = automation.plan is None and automation.for_each is None
+        if lacks := missing(within, (), plans=planned and within.planner is not None):
+            raise Problems(Problem("", None, one.what, one.hint) for one in lacks)
+        plan = plan_of(self.workplace, within, automation, base, paths, told)
         refuse_missing_copies(self.workplace.checkout, self.settings)
         asked = workers_of_run(self.settings, plan)
         refuse_missing_keys(self.settings, self.workplace.environ, asked)
         self.workplace.make_workspaces(self.settings.workspaces)
-        begin = Base(base, firing.started.target)
+        said = firing.started.said if base == firing.started.base else ""
+        begin = Base(base, firing.started.target, said)
         run = start_run(
             self.workplace, self.store, plan, automation.name, self.settings, options, begin
         )

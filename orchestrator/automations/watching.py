@@ -70,14 +70,21 @@ async def watch_files(
     mine = [one for one in automations if one.watch]
     if not mine:
         return
-    ears = Ears(workplace.checkout.resolve(), mine)
-    async with anyio.create_task_group() as group:
-        group.start_soon(anyio.to_thread.run_sync, ears.listen)
-        try:
-            await ears.listens()
-            await _look(Looker(workplace), mine, ears, fire)
-        finally:
-            ears.stop()
+    looker, watched = Looker(workplace), list[Watched]()
+    while True:
+        ears = Ears(workplace.checkout.resolve(), mine)
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.to_thread.run_sync, ears.listen)
+            try:
+                await ears.listens()
+                for each in watched:
+                    each.stir(time.monotonic())  # it may have, while nobody listened
+                for one in mine if not watched else ():
+                    snapshot = await anyio.to_thread.run_sync(looker.snapshot, one)
+                    watched.append(Watched(one, snapshot))
+                await _look(looker, watched, ears, fire)
+            finally:
+                ears.stop()
 
 
 @dataclass
@@ -90,12 +97,14 @@ class Ears:
     """Paths from the checkout's top."""
     _begun: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _folders: tuple[object, ...] = ()
 
     def listen(self) -> None:
         """Listen until stopped; OrchError where the system does not let us."""
         from watchfiles import watch
 
         roots = roots_of(self.checkout, self.automations)
+        self._folders = _folders(roots)
         try:
             for batch in watch(
                 *roots,
@@ -128,6 +137,12 @@ class Ears:
         """Listen no more."""
         self._stop.set()
 
+    def are_deaf(self) -> bool:
+        """Whether a folder is another one than that which is listened to, or has come or gone."""
+        now = _folders(roots_of(self.checkout, self.automations))
+        self._folders = self._folders or now
+        return now != self._folders
+
 
 def matters(patterns: tuple[str, ...], path: str, checkout: Path) -> bool:
     """Whether what stirred may be a watched file, or a folder that holds some."""
@@ -153,18 +168,28 @@ def roots_of(checkout: Path, automations: Iterable[Automation]) -> tuple[Path, .
 
 
 async def _look(
-    looker: Looker, automations: Sequence[Automation], ears: Ears, fire: Callable[[Firing], None]
+    looker: Looker, watched: Sequence[Watched], ears: Ears, fire: Callable[[Firing], None]
 ) -> None:
-    watched = [
-        Watched(one, await anyio.to_thread.run_sync(looker.snapshot, one)) for one in automations
-    ]
-    while True:
+    """Look at what has come to rest, until a folder is there that nobody listens to."""
+    while not ears.are_deaf():
         await anyio.to_thread.run_sync(_stir, watched, ears)
         for each in watched:
             if each.rest_in(time.monotonic()) <= 0:
                 await _look_at(looker, each, fire)
         soonest = min(each.rest_in(time.monotonic()) for each in watched)
         await anyio.sleep(min(max(soonest, 0.02), POLL_S))
+
+
+def _folders(roots: Sequence[Path]) -> tuple[object, ...]:
+    """Which folders these are: one that was made anew is another."""
+    found: list[object] = []
+    for root in roots:
+        try:
+            which = root.stat()
+            found.append((root, which.st_dev, which.st_ino))
+        except OSError:
+            found.append((root, None))
+    return tuple(found)
 
 
 def _stir(watched: Sequence[Watched], ears: Ears) -> None:

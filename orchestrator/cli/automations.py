@@ -11,7 +11,7 @@ import typer
 
 from ledger.automations import Automation
 from ledger.heartbeat import Trigger, TriggerCause
-from ledger.heartbeat_fold import Heartbeat
+from ledger.heartbeat_fold import PATHS_KEPT, Heartbeat
 from ledger.store import Store
 from orchestrator.automations.standing import Standing, standings
 from orchestrator.cli import output
@@ -53,7 +53,7 @@ def trigger_typed(
         cause=cause,
         because=because or BECAUSE[cause],
         due=at,
-        paths=tuple(str(PurePosixPath(path)) for path in paths),
+        paths=tuple(str(PurePosixPath(path)) for path in paths[:PATHS_KEPT]),
     )
 
 

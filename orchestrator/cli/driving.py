@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ledger.lock import EngineRunning
 from ledger.state import RunState
 from ledger.store import Store
 from orchestrator.cli import output
@@ -79,11 +80,13 @@ def drive_shown(
             observer.on_facts(state, [(fact, at) for _, at, fact in read_facts(store, run)])
         try:
             ended = anyio.run(_drive, workplace, store, run, observer, view, traffic)
-        except Exception:
-            if ci:
+        except Exception as error:
+            if ci and not isinstance(error, EngineRunning):
                 from orchestrator.cli.ci import end_in_ci
 
                 end_in_ci(workplace, store, run)
+            if state.started.notify and not isinstance(error, EngineRunning):
+                _tell_broken(workplace, store, run, error)
             raise
     state = load_state(store, run)
     code = state.finished.exit_code if state.finished and ended else INTERRUPTED
@@ -112,6 +115,12 @@ def drive_shown(
     if not as_json:  # whoever reads events has been told all of it
         show_end(workplace, store, state, as_json=False)
     return code
+
+
+def _tell_broken(workplace: Workplace, store: Store, run: str, error: Exception) -> None:
+    from orchestrator.cli.notifying import tell_end
+
+    tell_end(workplace, store, run, str(error).partition("\n")[0] or type(error).__name__)
 
 
 def show_end(workplace: Workplace, store: Store, state: RunState, *, as_json: bool) -> None:

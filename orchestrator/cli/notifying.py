@@ -11,12 +11,15 @@ from orchestrator.workplace import Workplace
 from worktree.values import GitError
 
 
-def tell_end(workplace: Workplace, store: Store, run: str) -> None:
-    """Send the message of the run's end where its settings name a way; what fails is said."""
+def tell_end(workplace: Workplace, store: Store, run: str, broke: str = "") -> None:
+    """Send the message of the run's end where its settings name a way; what fails is said.
+
+    `broke`: why its engine broke off.
+    """
     from orchestrator.notify import notify_end
 
     try:
-        told = notify_end(workplace, store, run, ring=output.ring)
+        told = notify_end(workplace, store, run, broke=broke, ring=output.ring)
     except (OSError, OrchError, LedgerError, GitError) as error:
         output.narrate(output.colour_narration(f"you were not told: {foreign(str(error))}", "ask"))
         return

@@ -35,7 +35,7 @@ INTERRUPTED = 130
 
 def watch_once(workplace: Workplace, only: frozenset[str], *, keep_awake: bool) -> int:
     """Fire what is due and wait for its end; the worst exit code of it."""
-    daemon = _daemon(workplace, only, keep_awake)
+    daemon = _daemon(workplace, only, keep_awake, hears=False)
     held = holder(lock_file(workplace))
     if held is not None:
         output.narrate(f"process {held.pid} watches here already (orch watch): it fires these")
@@ -78,7 +78,9 @@ def watch_for_ever(
     return INTERRUPTED
 
 
-def _daemon(workplace: Workplace, only: frozenset[str], keep_awake: bool) -> Daemon:
+def _daemon(
+    workplace: Workplace, only: frozenset[str], keep_awake: bool, *, hears: bool = True
+) -> Daemon:
     folder = user_config_folder(workplace.environ)
     files = (workplace.checkout / SHARED_FILE, folder / USER_FILE, workplace.checkout / LOCAL_FILE)
 
@@ -92,7 +94,7 @@ def _daemon(workplace: Workplace, only: frozenset[str], keep_awake: bool) -> Dae
         raise OrchError(f"there is no automation '{name}'", hint=hint)
     workplace.place.make()
     sources = Sources(automations, files, LeftOver(workplace).look)
-    return Daemon(workplace, sources, _say, keep_awake, only)
+    return Daemon(workplace, sources, _say, keep_awake, only, hears)
 
 
 async def _until_ended(daemon: Daemon, listening: socket.socket | None) -> tuple[Child, ...]:

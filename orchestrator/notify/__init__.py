@@ -5,7 +5,8 @@
 2. The same is not told twice: an end whose message went out is not told again by whoever goes on
    with the run, unless something else is to be said then. The fact follows the message, so a crash
    in between means one more message, never none.
-3. Secrets are hidden in what is sent, as they are in the ledger.
+3. An engine that breaks off is told of too: nobody would learn of a night that ended at one.
+4. Secrets are hidden in what is sent, as they are in the ledger.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ledger.model import NotifySettings, RunId
 from ledger.store import Store
 from orchestrator.hiding import Hiding, hiding_of
 from orchestrator.journal import Journal
-from orchestrator.notify.message import Message, message_of
+from orchestrator.notify.message import Message, broken_message, message_of
 from orchestrator.notify.sending import WAITS_S, post_webhook, run_notifier
 from orchestrator.runs import mark_of_run
 from orchestrator.workplace import Workplace
@@ -49,22 +50,26 @@ def notify_end(
     store: Store,
     run: RunId,
     *,
+    broke: str = "",
     ring: Ring | None = None,
     waits_s: Sequence[float] = WAITS_S,
 ) -> Told | None:
     """Tell of a run's end, as its settings say; None where there is nothing to tell.
 
-    Blocking. `ring`: how the bell is rung; absent, there is none.
+    Blocking. `broke`: why its engine broke off, where the run has no end. `ring`: how the bell is
+    rung; absent, there is none.
     """
     journal = Journal.load(store, run)
     state = journal.state
     settings = state.started.settings.notify
-    if state.finished is None or state.cleaned or not has_ways(settings):
+    if state.cleaned or not has_ways(settings) or not (state.finished or broke):
         return None
-    if settings.when == "trouble" and state.finished.exit_code == 0:
+    if settings.when == "trouble" and state.finished and state.finished.exit_code == 0:
         return None
     journal.hiding = hiding_of(workplace, state.started.settings)
-    message = hidden(message_of(state, workplace.checkout.name), journal.hiding)
+    project = workplace.checkout.name
+    made = message_of(state, project) if state.finished else broken_message(state, project, broke)
+    message = hidden(made, journal.hiding)
     before = state.notified
     if before is not None and before.ways and before.said == message.title:
         return None

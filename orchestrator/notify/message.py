@@ -69,6 +69,19 @@ def message_of(state: RunState, project: str) -> Message:
     )
 
 
+def broken_message(state: RunState, project: str, why: str) -> Message:
+    """The message of a run whose engine broke off, before the run had an end."""
+    resume = f"orch resume {state.run}"
+    return Message(
+        project=foreign(project, 60),
+        run=state.run,
+        level="person",
+        title=foreign(f"{foreign(project, 60)}: needs you: orch broke off: {why}", TITLE_CHARS),
+        lines=(foreign(state.plan.goal, LINE_CHARS), f"run {state.run}", resume),
+        commands=(resume,),
+    )
+
+
 def try_message(project: str) -> Message:
     """What is sent to see whether it arrives."""
     said = "this is how you are told of a run's end"

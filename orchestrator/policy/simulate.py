@@ -104,24 +104,24 @@ class _Engine:
         heapq.heappush(self.pending, (self.clock + seconds, self.order, self.epoch, end))
 
     def append(self, *facts: e.Event) -> bool:
-        """Fold facts; False when the engine died after one of them."""
+        """Fold facts that a ledger takes together; False when the engine died after them."""
         for fact in facts:
             self.fold(fact)
-            match self.interruption(self.result):
-                case "nothing":
-                    pass
-                case "crash":
-                    self.crash(landed=False)
-                    return False
-                case "crash-after-landing":
-                    self.crash(landed=True)
-                    return False
-                case "push" | "touch" | "take-back" as pushed:
-                    self.pushed.append(pushed)
-                case others:
-                    self.disturbed = True
-                    for other in others:
-                        self.fold(other)
+        match self.interruption(self.result):
+            case "nothing":
+                pass
+            case "crash":
+                self.crash(landed=False)
+                return False
+            case "crash-after-landing":
+                self.crash(landed=True)
+                return False
+            case "push" | "touch" | "take-back" as pushed:
+                self.pushed.append(pushed)
+            case others:
+                self.disturbed = True
+                for other in others:
+                    self.fold(other)
         return True
 
     def fold(self, fact: e.Event) -> None:

@@ -16,14 +16,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
-from ledger.automations import OnEnd
-from ledger.heartbeat import FiringOutcome, RoundEnded
+from ledger.heartbeat import EndAction, FiringOutcome, RoundEnded
 from ledger.heartbeat_fold import Firing, Point
 from orchestrator.policy.until import Until, parse_until, said_of_number
 
-Action = OnEnd | Literal["accept"]
 _OUTCOMES = frozenset(get_args(FiringOutcome))
 
 
@@ -64,7 +62,7 @@ class Drive:
 class Act:
     """Do something with a run's result."""
 
-    action: Action
+    action: EndAction
     run: str
 
 

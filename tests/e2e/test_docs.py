@@ -16,7 +16,9 @@ from typing import Any, get_args
 import pytest
 import typer
 
+from ledger.automations import Automation
 from ledger.events import EVENT_TYPES
+from ledger.heartbeat import BEAT_TYPES
 from ledger.model import (
     CommandWorker,
     Gate,
@@ -233,6 +235,22 @@ def test_every_key_is_told_with_its_default() -> None:
     assert all(f"`{key}`" in text for key in OWN_KEYS)
 
 
+def test_every_key_of_an_automation_is_told_with_its_default() -> None:
+    text = (DOCS / "reference" / "files.md").read_text("utf-8")
+    table = text.partition("### [[automation]]\n")[2].partition("\n### ")[0]
+    told = dict(re.findall(r"(?m)^\| `([^`|]+)` \| ([^|]*) \|", table))
+    assert list(told) == list(Automation.model_fields)
+    shown: dict[Any, str] = {(): "`[]`", False: "`false`"}
+    for key, field in Automation.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, str):
+            assert told[key] == f'`"{default}"`', key
+        elif isinstance(default, bool | tuple):
+            assert told[key] == shown[default], key
+        elif isinstance(default, float | int):
+            assert told[key] == f"{default:g}", key
+
+
 def test_every_key_of_a_script_is_told_with_its_default() -> None:
     told = rows(DOCS / "reference" / "scripted-model.md")
     shown = {"": "none", (): "none", None: "none", "conversation": "`conversation`"}
@@ -254,7 +272,7 @@ def test_the_page_of_the_events_is_as_the_code_says() -> None:
     made = runpy.run_path(str(DOCS / "build_reference.py"))["render_page"]()
     page = (DOCS / "reference" / "events.md").read_text("utf-8")
     assert page == made, "python docs/build_reference.py --write"
-    assert set(EVENT_TYPES) <= set(re.findall(r"(?m)^### (\w+)$", page))
+    assert set(EVENT_TYPES) | set(BEAT_TYPES) <= set(re.findall(r"(?m)^### (\w+)$", page))
 
 
 def test_the_glossary_holds_the_words_and_no_others() -> None:
@@ -264,7 +282,8 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     more = "Skill Digest Circle Base Trust Dialect Script Turn Provider Gateway Grant Budget"
     more += " Reservation Question Unattended Notify"
     more += " Forge Ticket Bundle"
-    assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} Ledger Automation"
+    last = "Ledger Automation Trigger Firing Measure"
+    assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} {last}"
 
 
 # --- what is told to be typed, typed ----------------------------------------------------------

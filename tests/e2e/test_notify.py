@@ -71,6 +71,7 @@ def test_it_can_be_tried_out(user: User) -> None:
     assert not (user.root / ".git/orch/ledger.sqlite").exists(), "it is no run"
 
 
+@pytest.mark.thorough
 def test_the_bell_of_a_terminal_rings(tmp_path: Path) -> None:
     here = Terminal(tmp_path)
     here.plan(("a", ()))
@@ -109,6 +110,7 @@ def test_a_command_that_everybody_shares_is_trusted_first(user: User) -> None:
         ("[[notify]]\nbell = true\n", "write: [notify]"),
     ],
 )
+@pytest.mark.sample(3)
 def test_what_is_wrong_in_it_is_told_with_its_line(user: User, text: str, words: str) -> None:
     own(user, text)
     said = user.orch("run")
@@ -121,3 +123,18 @@ def test_a_command_that_holds_a_secret_is_refused(user: User) -> None:
     key = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" * 2
     own(user, f"[notify]\ncommand = 'curl -H {key} https://example.com'\n")
     refused(user.orch("run", "--notify"), 2, "command of [notify] holds")
+
+
+@pytest.mark.thorough
+def test_an_engine_that_breaks_off_is_told_of(user: User) -> None:
+    """Somebody takes the ledger away in the night."""
+    with receiver() as server:
+        own(user, HOOK)
+        user.environ["TELL_ME"] = server.url
+        place = user.root / ".git/orch/ledger.sqlite"
+        user.settings(worker=f"mv {place} {place}.away; sleep 30")
+        said = user.orch("run", "--notify")
+        assert said.exit_code == 2, said
+    (got,) = server.received
+    assert got.json["level"] == "person" and "orch broke off" in got.json["title"]
+    assert got.json["next"][0].startswith("orch resume ")

@@ -394,7 +394,7 @@ def test_where_prompts_and_keys_go_is_said_and_a_change_of_it_asked_about(
         '\n[worker.m]\nkind = "model"\nmodel = "acme:m"\n\n[provider.acme]\ndialect = "openai"\n'
     )
     before = used.settings.read_text()
-    used.settings.write_text(f'{before}{model}dialect = "openai"\nurl = "{at}"\nkey = "ACME_KEY"\n')
+    used.settings.write_text(f'{before}{model}url = "{at}"\nkey = "ACME_KEY"\n')
     used.git("commit", "-q", "-a", "-m", "a model")
     said = used.orch("run")
     refused(said)

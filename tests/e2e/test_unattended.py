@@ -177,6 +177,7 @@ def test_no_child_of_a_run_can_say_a_persons_word(tmp_path: Path) -> None:
     assert here.orch("accept").exit_code == 0, "a person may"
 
 
+@pytest.mark.thorough
 def test_a_worker_that_tries_has_done_nothing_but_its_work(user: User) -> None:
     """Where something around orch confines a worker, it may reach the ledger."""
     orch = Path(sys.executable).parent / "orch"
@@ -192,6 +193,7 @@ def test_a_worker_that_tries_has_done_nothing_but_its_work(user: User) -> None:
     assert user.git("rev-parse", "main") == before
 
 
+@pytest.mark.thorough
 def test_a_person_in_another_repository_is_not_taken_for_a_worker(tmp_path: Path) -> None:
     """Whoever develops orch with orch: its tests are children of a run, and persons elsewhere."""
     here = Terminal(tmp_path)

@@ -8,10 +8,12 @@ import re
 import signal
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.support.away import Away
 from tests.support.cli import User, ended_with, refused, wait_for
 
 GOAL = 'goal = "Do it"\n'
@@ -19,13 +21,12 @@ COVER = f'\n[[automation]]\nname = "cover"\nwatch = ["src/**/*.py"]\ndebounce_s 
 NIGHTLY = f'\n[[automation]]\nname = "nightly"\nschedule = "0 2 * * *"\n{GOAL}'
 HOOKED = f'\n[[automation]]\nname = "hooked"\nwebhook = "HOOK_SECRET"\n{GOAL}'
 SECRET = "0123456789abcdef0123"
-BUDGET = "budget_usd = 1.0"
 
 
 @pytest.fixture
 def user(tmp_path: Path) -> User:
-    user = User(tmp_path, files={"src/a.py": "a\n"})
-    user.settings(run=BUDGET, more=COVER)
+    user = Away(tmp_path, files={"src/a.py": "a\n"})
+    user.settings(more=COVER)
     user.commit({})
     return user
 
@@ -43,6 +44,15 @@ def slept(user: User, name: str, schedule: str) -> None:
     folder = user.root / ".git" / "orch"
     folder.mkdir(mode=0o700, exist_ok=True)
     (folder / "watch.json").write_text(json.dumps({"version": 1, "seen": seen}))
+
+
+def killed(user: User) -> dict[int, str]:
+    """Kill all that goes on, as a power failure would; what there was."""
+    there = user.processes()
+    for pid in there:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return there
 
 
 def test_a_new_file_starts_a_run_and_a_second_watcher_is_told_who_watches(user):
@@ -66,7 +76,7 @@ def test_a_new_file_starts_a_run_and_a_second_watcher_is_told_who_watches(user):
         user.write({".agent/orch.toml": wrong})
         watch.hears("the settings have changed and are wrong")
         watch.hears("never fires")
-        user.settings(run=BUDGET, more=COVER + NIGHTLY)
+        user.settings(more=COVER + NIGHTLY)
         watch.hears("automations now: cover, nightly")
         watch.press(signal.SIGINT)
         ended_with(watch.said(), 130, "nothing goes on")
@@ -74,7 +84,7 @@ def test_a_new_file_starts_a_run_and_a_second_watcher_is_told_who_watches(user):
 
 
 def test_what_was_missed_is_caught_up_once(user):
-    user.settings(run=BUDGET, more=NIGHTLY)
+    user.settings(more=NIGHTLY)
     ended_with(user.orch("watch", "--once"), 0, "nothing is due")  # seen for the first time
     slept(user, "nightly", "0 2 * * *")
     ended_with(user.orch("watch", "--once"), 0, "nightly: its time has come", "nightly: ended")
@@ -92,7 +102,7 @@ def test_what_was_missed_is_caught_up_once(user):
 def test_a_run_that_a_crash_cut_short_goes_on_by_itself(user, tmp_path):
     gate = tmp_path / "go-on"
     works = f'while [ ! -e {gate} ]; do sleep 0.05; done; echo x > "$ORCH_TASK.txt"'
-    user.settings(worker=works, run=BUDGET, more=NIGHTLY)
+    user.settings(worker=works, more=NIGHTLY)
     slept(user, "nightly", "0 2 * * *")
     with user.typing("watch") as watch:
         pid = int(re.findall(r"process (\d+)", watch.hears("nightly: its time has come"))[0])
@@ -101,9 +111,7 @@ def test_a_run_that_a_crash_cut_short_goes_on_by_itself(user, tmp_path):
         os.killpg(watch.process.pid, signal.SIGINT)
         ended_with(watch.said(), 130, "goes on", f"process {pid}", "orch status --watch")
     os.kill(pid, 0)
-    for each in user.processes():
-        os.kill(each, signal.SIGKILL)  # as a power failure would
-    wait_for(lambda: not user.processes())
+    wait_for(lambda: not killed(user))
     assert standing(user, "nightly")["phase"] == "cut-short"
     gate.touch()
     with user.typing("watch") as watch:
@@ -115,8 +123,9 @@ def test_a_run_that_a_crash_cut_short_goes_on_by_itself(user, tmp_path):
     assert len(standing(user, "nightly")["last"]["runs"]) == 1
 
 
+@pytest.mark.thorough
 def test_a_webhook_starts_it_and_its_secret_goes_nowhere(user):
-    user.settings(run=BUDGET, more=HOOKED)
+    user.settings(more=HOOKED)
     refused(user.orch("watch"), 2, "HOOK_SECRET is not set", "export HOOK_SECRET=")
     user.environ["HOOK_SECRET"] = SECRET
     with user.typing("watch", "--port", "0") as watch:
@@ -150,12 +159,12 @@ def test_a_webhook_starts_it_and_its_secret_goes_nowhere(user):
     ],
 )
 def test_what_would_never_fire_or_always_is_refused(user, lines, words):
-    user.settings(run=BUDGET, more=f'\n[[automation]]\nname = "bad"\n{GOAL}{lines}\n')
+    user.settings(more=f'\n[[automation]]\nname = "bad"\n{GOAL}{lines}\n')
     for once in ((), ("--once",)):
         refused(user.orch("watch", *once), 2, words)
 
 
 def test_there_must_be_something_to_watch_for(user):
-    user.settings(run=BUDGET)
+    user.settings()
     refused(user.orch("watch"), 2, "there is no automation to watch for")
     ended_with(user.orch("watch", "--once"), 0, "nothing is due")

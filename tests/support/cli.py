@@ -33,8 +33,8 @@ ORCH = Path(sys.executable).parent / "orch"
 WITHIN_S = 60.0
 USUAL = {"PATH", "HOME", "ORCH_STATE_DIR", "GIT_CONFIG_NOSYSTEM", "LANG"}
 """The variables of a person who set none of their own."""
-READ_LATER = {"TEA_TOKEN", "GITHUB_STEP_SUMMARY", "CI"}
-"""Variables on which how orch starts does not depend."""
+READ_LATER = {"TELL_ME", "TEA_TOKEN", "GITHUB_STEP_SUMMARY", "CI"}
+"""Variables that mean nothing to an interpreter that starts."""
 
 WORKS = 'printf "by %s\\n" "$ORCH_TASK" > "$ORCH_TASK.txt"'
 """A worker that writes the one file that its task may change."""
@@ -214,8 +214,7 @@ class User:
     ) -> Said:
         """Type an orch command and wait for its end; `before` runs in the child, before it."""
         began = time.monotonic()
-        usual = USUAL <= set(self.environ) <= USUAL | READ_LATER
-        if environ is None and before is None and usual:
+        if environ is None and before is None and set(self.environ) - READ_LATER == USUAL:
             always = frozenset((k, v) for k, v in self.environ.items() if k in ("PATH", "LANG"))
             code, *said = warm(always).run(
                 args, folder or self.root, self.environ, within_s, MODELS if self.models else ()

@@ -132,8 +132,10 @@ def _serve(server: socket.socket) -> None:
             os._exit(0)
         first, descriptors, _, _ = socket.recv_fds(server, 1, 4)
         args, folder, environ, wanted = json.loads(first + _exactly(server, size - 1))
-        for module in wanted:
-            importlib.import_module(module)
+        if wanted := [module for module in wanted if module not in sys.modules]:
+            for module in wanted:
+                importlib.import_module(module)
+            gc.freeze()
         keeper = os.fork()
         if keeper:
             for descriptor in descriptors:

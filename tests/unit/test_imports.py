@@ -67,6 +67,7 @@ PURE = (
     "worktree.address",
     "orchestrator.policy",
     "orchestrator.planning.graph",
+    "orchestrator.automations.system.texts",
     "orchestrator.verification.weakened",
     "orchestrator.verification.python_tests",
     "workers.secrets",
@@ -319,7 +320,7 @@ def test_one_module_prints():
 def test_a_run_without_a_model_brings_in_nothing_of_models():
     """They cost seconds to import; only who calls a model pays for that."""
     heavy = ("httpx", "httpx2", "starlette", "uvicorn", "genai_prices", "pydantic_ai")
-    heavy += ("anthropic", "openai")
+    heavy += ("watchfiles", "anthropic", "openai")
     found = ", ".join(
         ["orchestrator.cli.main", "orchestrator.cli.app", "orchestrator.engine"]
         + ["orchestrator.attempt", "orchestrator.actions", "workers.gateway.gateway"]

@@ -11,6 +11,7 @@ import pytest
 
 from ledger import heartbeat as h
 from ledger.lock import EngineLock
+from ledger.model import NotifySettings
 from ledger.store import Store
 from orchestrator.automations.firing import is_fired, lock_of
 from orchestrator.errors import OrchError
@@ -54,8 +55,10 @@ def test_a_goal_is_about_the_files_that_started_it_or_those_it_watches(
     automated: Automated,
 ) -> None:
     watching = {**ONCE, "goal": "Test {paths}", "watch": ["src/*.py"]}
-    automated.fire(WATCH, **watching)
-    assert automated.project.state(automated.runs()[-1]).plan.goal == "Test src/a.py"
+    odd = WATCH.model_copy(update={"paths": ("src/a.py", "src/b\nNow obey.py")})
+    automated.fire(odd, **watching)
+    goal = automated.project.state(automated.runs()[-1]).plan.goal
+    assert goal.startswith("Test src/a.py, ") and "\n" not in goal
     assert automated.fire(**watching) == 0
     assert automated.heard("nothing to do: no file is what it watches")
     automated.project.commit({"src/b.py": "", "src/c.py": "", "src/d.txt": ""}, "more")
@@ -107,6 +110,37 @@ def test_it_accepts_into_the_branch_that_it_names_and_into_no_other(automated: A
     assert automated.fire(**ONCE, accept=True, into="main") == 5
     assert automated.outcome == "person-needed" and project.git("rev-parse", "main") == main
     assert (project.root / "readme").read_text() == "a person's own\n"
+
+
+def test_it_starts_from_the_newest_commit_that_is_green(automated: Automated) -> None:
+    project = automated.project
+    automated.fire(**ONCE)
+    green = project.git("rev-parse", "main")
+    project.commit({"test.sh": "exit 1\n"}, "break it")
+    assert automated.fire(**ONCE, base="last-green") == 0
+    started = project.state(automated.runs()[-1]).started
+    assert (started.base, started.target) == (green, "main")
+    assert automated.heard("the newest that is known to be green")
+
+
+def test_at_the_end_a_person_is_told_once(automated: Automated) -> None:
+    heard = automated.folder / "heard"
+    command = NotifySettings(command=f"cat >> {heard}; echo . >> {heard}.times")
+    automated.more = {"notify": command}
+    assert automated.fire(until="covered >= 2", on_end=["notify"]) == 0
+    assert [(one.action, one.good) for one in automated.firing.actions] == [("notify", True)]
+    assert automated.runs()[-1] in heard.read_text()
+    assert (automated.folder / "heard.times").read_text() == ".\n"
+    automated.more = {}
+    assert automated.fire(**ONCE, on_end=["notify"]) == 0
+    assert automated.firing.actions[-1].said == "nobody was told: no [notify] says how"
+
+
+def test_without_a_sandbox_nothing_is_started_with_nobody_there(automated: Automated) -> None:
+    automated.project.sandbox = "none"
+    with pytest.raises(OrchError, match="no sandbox confines it"):
+        automated.fire(**ONCE)
+    assert automated.runs() == [] and automated.outcome == "failed"
 
 
 # --- crashes --------------------------------------------------------------------------------------
@@ -162,6 +196,21 @@ def test_what_is_cut_short_goes_on_first_and_then_what_came_meanwhile(
     assert automated.firing.started.because == "a file came"
 
 
+@pytest.mark.thorough
+def test_what_is_cut_short_and_replaced_ends_at_once(automated: Automated) -> None:
+    with pytest.raises(Crash):
+        automated.fire(told=lambda what: _raise(Crash) if "is run" in what else None)
+    assert automated.fire(WATCH, while_running="replace", until="covered >= 1") == 0
+    old, new = automated.runs()
+    finished = automated.project.state(old).finished
+    assert finished is not None and finished.outcome == "deadline"
+    assert automated.firing.number == 2 and automated.firing.runs == (new,)
+
+
+def _raise(error: type[BaseException]) -> None:
+    raise error
+
+
 def test_a_run_that_a_person_stops_ends_its_firing(automated: Automated) -> None:
     automated.worker = "sleep 60"
 
@@ -198,6 +247,7 @@ def test_while_another_process_fires_it_a_trigger_is_skipped_or_waits(
     assert len(automated.runs()) == 1 and automated.state.waiting is None
 
 
+@pytest.mark.thorough
 def test_what_came_while_it_went_on_is_started_after_it(automated: Automated) -> None:
     queue = {**ONCE, "while_running": "queue"}
     came: list[int] = []

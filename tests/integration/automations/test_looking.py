@@ -81,6 +81,9 @@ def test_what_orch_accepted_starts_nothing_and_what_a_person_did_beside_it_does(
     user.commit({"src/c.py": "c\n"}, "Land more\n\nOrch-Run: r1\n")
     user.write({"src/a.py": "by a person\n"})
     assert looks.changes() == Changes(changed=("src/a.py",))
+    user.commit({"src/a.py": "by orch again\n", "src/e.py": "e\n"}, "Land\n\nOrch-Run: r1\n")
+    user.write({"src/e.py": "by a person, after orch made it\n"})
+    assert looks.changes() == Changes(added=("src/e.py",))
     user.commit({"src/d.py": "d\n"}, "A person's")
     assert looks.changes() == Changes(added=("src/d.py",))
 

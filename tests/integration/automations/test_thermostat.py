@@ -7,6 +7,7 @@ from ledger.store import Store
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal
 from tests.integration.automations.support import Automated
+from tests.support.sandboxed import needs_sandbox
 
 
 def test_it_goes_round_until_the_measure_holds(automated: Automated) -> None:
@@ -72,6 +73,7 @@ def test_the_rounds_share_one_budget(automated: Automated) -> None:
     assert automated.project.state(automated.runs()[-1]).limits.budget_usd == 0.5
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -95,6 +97,21 @@ def test_a_measure_without_a_number_is_a_clear_error_and_blames_nobody(
         assert "|| true" in raised.value.hint
 
 
+@needs_sandbox
+def test_a_measure_is_confined_as_gates_are(automated: Automated) -> None:
+    automated.project.sandbox = "bubblewrap"
+    out = automated.folder / "out"
+    out.mkdir()
+    command = f"touch {out}/escaped 2>/dev/null; ls {out} 2>/dev/null | wc -l"
+    automated.project.commit({"covered/0.txt": "x"}, "one")
+    assert automated.fire(until="covered == 0", measure={"covered": command}) == 0
+    assert automated.values == [0] and not list(out.iterdir())
+    mine = "ls covered | wc -l"
+    assert automated.fire(until="covered == 1", measure={"covered": mine}) == 0
+    assert automated.values == [1], "the commit's files are there"
+
+
+@pytest.mark.thorough
 def test_after_a_measure_that_failed_it_can_be_fired_again(automated: Automated) -> None:
     broken = "test -d covered && echo none || echo 0"
     with pytest.raises(OrchError, match="says no number"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ def user(tmp_path: Path) -> User:
 async def watching(user: User, *automations: Automation):
     """What is fired while it watches; it is known to watch when the block begins."""
     fired: list[Firing] = []
-    ready = Automation(name="ready", goal="x", watch=("ready",), debounce_s=0)
+    ready = Automation(name="ready", goal="x", watch=("src/ready",), debounce_s=0)
     workplace = open_workplace(user.root, user.environ)
     async with anyio.create_task_group() as group:
         group.start_soon(watch_files, workplace, (*automations, ready), fired.append)
@@ -37,7 +38,7 @@ async def watching(user: User, *automations: Automation):
         with anyio.fail_after(30):
             while not fired:
                 number += 1
-                user.write({"ready": str(number)})
+                user.write({"src/ready": str(number)})
                 await anyio.sleep(0.2)
         yield lambda: [one for one in fired if one.name != "ready"]
         group.cancel_scope.cancel()
@@ -71,6 +72,17 @@ async def test_a_folder_that_is_moved_is_files_that_moved(user):
         assert by_name == {"cover": ("src/a.py", "src/moved.py"), "added": ("src/moved.py",)}
 
 
+async def test_a_folder_that_is_made_anew_is_listened_to(user):
+    async with watching(user, COVER.model_copy(update={"debounce_s": 0.1})) as fired:
+        shutil.rmtree(user.root / "src")
+        await until(lambda: len(fired()) == 1)
+        user.write({"src/deep/new.py": "x"})
+        await until(lambda: len(fired()) == 2)
+        user.write({"src/deep/more.py": "x"})
+        await until(lambda: len(fired()) == 3)
+        assert fired()[2].paths == ("src/deep/more.py",)
+
+
 async def test_what_orch_and_git_write_starts_nothing(user):
     everything = Automation(name="all", goal="x", watch=("**",), debounce_s=0.2)
     user.git("rm", "-q", "--cached", "-r", ".agent")
@@ -82,4 +94,4 @@ async def test_what_orch_and_git_write_starts_nothing(user):
         await until(lambda: any(one.name == "cover" for one in fired()))
         await until(lambda: any("src/last.py" in one.paths for one in fired() if one.name == "all"))
         paths = {path for one in fired() for path in one.paths}
-        assert paths - {"ready"} == {"src/last.py"}
+        assert paths - {"src/ready"} == {"src/last.py"}

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.model import Gate, Plan
 from orchestrator.base import Base, newest_base
-from orchestrator.errors import OrchError
+from orchestrator.errors import OrchError, Problems
 from orchestrator.last_green import find_base
 from orchestrator.start import RunOptions, start_run
 from tests.support.project import Project, task
@@ -160,6 +160,13 @@ def test_without_a_gate_nothing_is_green(here: Project) -> None:
     here.gates = ()
     with pytest.raises(OrchError, match="no gate judges anything"):
         look(here)
+
+
+def test_no_other_way_of_starting_passes_by_what_an_unattended_run_wants(here: Project) -> None:
+    with pytest.raises(Problems, match="no sandbox confines it"):
+        here.start(task("a"), options=RunOptions(unattended=True))
+    with here.store() as store:
+        assert store.runs() == ()
 
 
 def test_nobody_starts_there_without_having_looked(here: Project) -> None:

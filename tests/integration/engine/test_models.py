@@ -11,6 +11,7 @@ import pytest
 from ledger import events as e
 from ledger.model import (
     BLOCKING_FINDINGS,
+    FEWER_TESTS,
     Gate,
     Limits,
     ModelWorkerSettings,
@@ -26,7 +27,7 @@ from orchestrator.review.show import render_task
 from orchestrator.review.spent import to_raise_own
 from tests.support.project import Project, task
 from tests.support.served import served
-from workers.gateway import pulse
+from workers.gateway import call, pulse
 
 WRITES = """
 [[turn]]
@@ -282,8 +283,9 @@ def test_a_limit_of_the_providers_is_waited_for_and_told(project: Project, serve
 
 @pytest.mark.parametrize("status", [401, 500])
 def test_a_provider_that_does_not_serve_is_not_the_tasks_fault(
-    project: Project, serve: Serve, status: int
+    project: Project, serve: Serve, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(call, "PAUSE_S", 0.02)
     serve(f"[[turn]]\nstatus = {status}\nrepeat = 0\n")
     state = project.run(task("a", paths=("a.txt",)))
     assert state.tasks["a"].charged == 0
@@ -327,6 +329,7 @@ def test_whatever_a_provider_does_no_work_is_lost_and_no_attempt_is_used_up(
     project: Project, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pulse, "ANSWER_BYTES", 1_000_000)
+    monkeypatch.setattr(call, "PAUSE_S", 0.02)
     serve("".join(THEN_WORKS.format(name=name, trouble=how) for name, how in TROUBLES.items()))
     state = project.run(*(task(name, paths=(f"{name}.txt",)) for name in TROUBLES), parallel=8)
     for name in TROUBLES:
@@ -508,6 +511,22 @@ def test_what_a_checker_still_blocks_after_its_rounds_waits_for_a_person(
         allow(store, state.run, "a", BLOCKING_FINDINGS)
     state = project.drive(state.run)
     assert state.tasks["a"].status == "landed", said_of(state, "a")
+
+
+def test_who_is_asked_about_fewer_tests_hears_the_checker_too(
+    project: Project, serve: Serve
+) -> None:
+    project.commit({"t_1": "", "t_2": ""}, "two tests")
+    count = 'echo "$(ls t_* | wc -l) passed in 0.1s"'
+    project.gates = (Gate(name="tests", command=count, stage="check"),)
+    remove = WRITES_MORE.replace("date +%s%N >> a.txt", "rm -f t_1; echo x > a.txt")
+    serve(JUDGES.format(how="repeat = 0", what="It says too little.") + remove)
+    project.more_settings |= with_checker(project)
+    state = project.run(task("a", paths=("a.txt", "t_1")), rounds=1)
+    one = state.tasks["a"]
+    assert one.status == "held", said_of(state, "a")
+    assert state.to_allow(one) == (FEWER_TESTS, BLOCKING_FINDINGS)
+    assert "It says too little." in one.note and "'tests'" in one.note
 
 
 def test_a_checker_that_cannot_judge_lets_nothing_pass(project: Project, serve: Serve) -> None:

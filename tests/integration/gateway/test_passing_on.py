@@ -189,7 +189,7 @@ async def test_a_request_that_is_too_large_or_too_slow_is_refused(monkeypatch):
     monkeypatch.setattr(gateways, "READ_S", 0.5)
 
     async def slow():
-        for _ in range(100):
+        for _ in range(12):
             yield b"x"
             await anyio.sleep(0.1)
 

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from ledger.events import Notified, RunFinished
+from ledger.events import AttemptFinished, AttemptStarted, Notified, RunFinished, TaskGivenUp
 from ledger.model import CommandWorker, NotifySettings
+from orchestrator.hiding import hiding_of
 from orchestrator.journal import Journal
 from orchestrator.notify import Told, notify_end
+from orchestrator.notify.message import Message
 from orchestrator.notify.sending import refused_address
+from orchestrator.notify.shapes import discord
 from tests.support.project import Project, task
 from tests.support.receiver import receiver
 
@@ -37,11 +40,29 @@ def here(tmp_path: Path) -> Project:
 
 
 def over(here: Project, notify: NotifySettings, *tasks: str) -> str:
-    """A run of these tasks that is over."""
+    """A run of these tasks that an engine has driven to its end."""
     here.more_settings["notify"] = notify
     state = here.run(*(task(name) for name in tasks or ("a",)), attempts=1)
     assert state.finished
     return state.run
+
+
+def told_over(here: Project, notify: NotifySettings, why: str = "", *tasks: str) -> str:
+    """A run that is over by what its ledger says; each task has failed, where there is a `why`."""
+    here.more_settings["notify"] = notify
+    run = here.start(*(task(name) for name in tasks or ("a",)))
+    with here.store() as store:
+        journal = Journal.load(store, run)
+        journal.hiding = hiding_of(here.workplace(), journal.state.started.settings)
+        for name in journal.state.tasks if why else ():
+            base = journal.state.started.base
+            journal.append(
+                AttemptStarted(task=name, attempt=1, base=base, worker="scripted"),
+                AttemptFinished(task=name, attempt=1, outcome="failed", why=why),
+                TaskGivenUp(task=name, why=why),
+            )
+        journal.append(RunFinished(outcome="complete", exit_code=1 if why else 0))
+    return run
 
 
 def tell(here: Project, run: str, waits_s: Sequence[float] = (0.0, 0.0), **how: Any) -> Told | None:
@@ -74,7 +95,7 @@ def test_a_command_reads_the_message_and_knows_the_run(here: Project, tmp_path: 
 def test_a_command_sees_no_more_than_it_is_let(here: Project, tmp_path: Path) -> None:
     there = tmp_path / "told"
     here.environ |= {"MAIL_TO": "me@example.com", "OTHER": "x"}
-    run = over(here, NotifySettings(command=f"env > {there}", env=("MAIL_TO",)))
+    run = told_over(here, NotifySettings(command=f"env > {there}", env=("MAIL_TO",)))
     tell(here, run)
     seen = there.read_text()
     assert "MAIL_TO=me@example.com" in seen
@@ -86,7 +107,7 @@ def test_a_command_sees_no_more_than_it_is_let(here: Project, tmp_path: Path) ->
     [("echo no mailer >&2; exit 3", "exit 3: no mailer"), ("no-such-program", "was not found")],
 )
 def test_a_command_that_fails_is_a_fact_and_no_more(here: Project, command: str, why: str) -> None:
-    run = over(here, NotifySettings(command=command))
+    run = told_over(here, NotifySettings(command=command))
     before = here.state(run).finished
     told = tell(here, run)
     assert told and not told.ways and why in told.failed[0]
@@ -99,9 +120,9 @@ def test_a_command_that_fails_is_a_fact_and_no_more(here: Project, command: str,
 
 
 def test_slack_is_sent_text_that_means_nothing_to_it(here: Project) -> None:
-    here.does('[[step]]\nexit = 1\nprint = "<!channel> & <https://evil.example|click>"\n')
+    why = "<!channel> & <https://evil.example|click>"
     with receiver() as server:
-        run = over(here, hook(here, f"{server.url}/services/T0/B0/secret", "slack"), "a")
+        run = told_over(here, hook(here, f"{server.url}/services/T0/B0/secret", "slack"), why)
         assert tell(here, run) == Told(("webhook",))
     (got,) = server.received
     assert got.path == "/services/T0/B0/secret"
@@ -114,9 +135,9 @@ def test_slack_is_sent_text_that_means_nothing_to_it(here: Project) -> None:
 
 
 def test_discord_is_sent_at_most_what_it_takes_and_nobody_is_mentioned(here: Project) -> None:
-    here.does('[[step]]\nexit = 1\nprint = "@everyone **' + "_" * 300 + '"\n')
+    why = f"@everyone **{'_' * 300}"
     with receiver(204) as server:
-        run = over(here, hook(here, server.url, "discord"), *"abcdefg")
+        run = told_over(here, hook(here, server.url, "discord"), why, *"abcdefg")
         assert tell(here, run) == Told(("webhook",))
     body = server.received[0].json
     assert set(body) == {"content", "allowed_mentions", "flags"}
@@ -125,18 +146,26 @@ def test_discord_is_sent_at_most_what_it_takes_and_nobody_is_mentioned(here: Pro
     assert "\n@everyone" not in body["content"]
 
 
+@pytest.mark.parametrize("length", range(996, 1003))
+def test_what_discord_would_refuse_is_cut_and_no_mark_is_left_half(length: int) -> None:
+    message = Message("p", "r", "failed", "t", ("_" * length,))
+    content = discord(message)["content"]
+    assert len(content) <= 2000
+    assert content.replace("\\_", "") in ("t\n", "t\n\n…")
+
+
 def test_ntfy_is_sent_a_body_and_headers(here: Project) -> None:
     here.root.rename(here.root.with_name("prüfung"))
     here.root = here.root.with_name("prüfung")
     with receiver() as server:
-        run = over(here, hook(here, f"{server.url}/mytopic", "ntfy"), "a", "b")
+        run = told_over(here, hook(here, f"{server.url}/mytopic", "ntfy"), "no", "b")
         assert tell(here, run) == Told(("webhook",))
     (got,) = server.received
     assert got.path == "/mytopic" and got.body.decode().startswith("A goal\n")
     title = got.headers["Title"]
     assert title.startswith("=?UTF-8?B?")
     said = base64.b64decode(title.removeprefix("=?UTF-8?B?").removesuffix("?=")).decode()
-    assert said == "prüfung: failed: b (1 task landed)"
+    assert said == "prüfung: failed: b (0 tasks landed)"
     assert (got.headers["Priority"], got.headers["Tags"]) == ("4", "x")
     assert len(got.body) <= 4096
 
@@ -165,7 +194,7 @@ def test_what_may_pass_is_tried_again_and_all_else_is_not(
 ) -> None:
     headers = {"Retry-After": "0", "Location": "https://elsewhere.example"}
     with receiver(*statuses, headers=headers) as server:
-        run = over(here, hook(here, f"{server.url}/{TOKEN}"))
+        run = told_over(here, hook(here, f"{server.url}/{TOKEN}"))
         told = tell(here, run)
     assert told and len(server.received) == tries
     assert told.ways == (() if why else ("webhook",))
@@ -177,7 +206,7 @@ def test_nobody_there_is_a_reason_and_no_error(here: Project) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    run = over(here, hook(here, f"http://127.0.0.1:{port}/{TOKEN}"))
+    run = told_over(here, hook(here, f"http://127.0.0.1:{port}/{TOKEN}"))
     assert tell(here, run) == Told((), ("webhook: the webhook of TELL_ME cannot be reached",))
     here.environ["TELL_ME"] = ""
     assert tell(here, run) == Told((), ("webhook: TELL_ME is not set",))
@@ -210,18 +239,24 @@ def test_no_secret_is_in_a_message(here: Project) -> None:
     """The address itself, and what gates were let have, are hidden wherever they turn up."""
     with receiver() as server:
         here.more_settings["env"] = ("A_PERSONS_API_KEY",)
-        address = f"{server.url}/{TOKEN}"
-        notify = hook(here, address)
-        here.does(
-            '[[step]]\nexit = 1\nprint = "'
-            + f"{here.environ['A_PERSONS_API_KEY']} {address}"
-            + '"\n'
-        )
-        run = over(here, notify)
-        tell(here, run)
+        notify = hook(here, f"{server.url}/{TOKEN}")
+        secret = here.environ["A_PERSONS_API_KEY"]
+        tell(here, told_over(here, notify, f"{secret} {server.url}/{TOKEN}"))
     text = server.received[0].body.decode()
-    assert TOKEN not in text and here.environ["A_PERSONS_API_KEY"] not in text
+    assert TOKEN not in text and secret not in text
     assert "redacted" in text
+
+
+def test_why_an_engine_broke_off_is_told_without_the_secrets_in_it(here: Project) -> None:
+    with receiver() as server:
+        here.more_settings["notify"] = hook(here, f"{server.url}/{TOKEN}")
+        run = here.start(task("a"))
+        why = f"no way to {here.environ['TELL_ME']}"
+        assert tell(here, run, broke=why) == Told(("webhook",))
+        assert tell(here, run, broke=why) is None, "once"
+    title = server.received[0].json["title"]
+    assert title.startswith("project: needs you: orch broke off: no way to [redacted TELL_ME]")
+    assert TOKEN not in server.received[0].body.decode()
 
 
 # --- once -------------------------------------------------------------------------------------
@@ -247,7 +282,7 @@ def test_the_same_end_is_told_once_however_often_somebody_goes_on(here: Project)
 
 def test_what_never_went_out_is_tried_again(here: Project) -> None:
     with receiver(404) as server:
-        run = over(here, hook(here, server.url))
+        run = told_over(here, hook(here, server.url))
         assert tell(here, run) == Told((), ("webhook: the webhook of TELL_ME answered 404",))
         server.statuses = [200]
         assert tell(here, run) == Told(("webhook",))
@@ -260,7 +295,7 @@ def test_a_crash_between_message_and_fact_means_one_more_and_never_none(
         raise KeyboardInterrupt
 
     with receiver() as server:
-        run = over(here, hook(here, server.url))
+        run = told_over(here, hook(here, server.url))
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
             patched.setattr(Journal, "append", crash)
             tell(here, run)
@@ -272,15 +307,15 @@ def test_a_crash_between_message_and_fact_means_one_more_and_never_none(
 def test_only_trouble_is_told_where_only_that_is_wanted(here: Project) -> None:
     with receiver() as server:
         notify = hook(here, server.url, when="trouble")
-        assert tell(here, over(here, notify, "a")) is None
-        assert tell(here, over(here, notify, "b"))
+        assert tell(here, told_over(here, notify)) is None
+        assert tell(here, told_over(here, notify, "no"))
     assert len(server.received) == 1
 
 
 def test_a_run_that_goes_on_and_one_that_wants_nothing_are_told_of_nothing(
     here: Project,
 ) -> None:
-    assert tell(here, over(here, NotifySettings())) is None
+    assert tell(here, told_over(here, NotifySettings())) is None
     here.more_settings["notify"] = NotifySettings(bell=True)
     run = here.start(task("c"))
     assert tell(here, run, ring=lambda: True) is None
@@ -288,7 +323,7 @@ def test_a_run_that_goes_on_and_one_that_wants_nothing_are_told_of_nothing(
 
 
 def test_the_bell_rings_where_there_is_one(here: Project) -> None:
-    run = over(here, NotifySettings(bell=True))
+    run = told_over(here, NotifySettings(bell=True))
     assert tell(here, run, ring=lambda: False) == Told()
     assert tell(here, run, ring=lambda: True) == Told(("bell",))
 

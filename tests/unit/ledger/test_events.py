@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from ledger import events as e
 from ledger.events import EVENT_TYPES, PERSON_FACTS, Fact, parse_event, render_event
+from ledger.heartbeat import BEAT_TYPES
 from ledger.model import Plan, Task
 from tests.support.builders import started, verdict
 
@@ -135,7 +136,8 @@ def test_every_older_version_has_an_upgrade():
 
 def test_every_class_of_fact_is_in_the_union_under_its_own_name():
     defined = {cls.__name__: cls for cls in Fact.__subclasses__()}
-    assert defined == EVENT_TYPES
+    assert defined == {**EVENT_TYPES, **BEAT_TYPES}
+    assert not set(EVENT_TYPES) & set(BEAT_TYPES), "of runs, or of automations"
     assert set(PERSON_FACTS) <= set(defined.values())
 
 
