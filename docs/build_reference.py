@@ -85,7 +85,7 @@ class Sources:
 def read_sources() -> Sources:
     """What the nouns, the facts and their union say."""
     found = Sources()
-    kinds = ("run", "attempts", "models", "servers", "queue", "persons")
+    kinds = ("run", "attempts", "models", "servers", "queue", "persons", "forges")
     facts = [f"facts/{name}.py" for name in kinds]
     for name in ("model.py", "guidance.py", "facts/base.py", *facts, "heartbeat.py", "events.py"):
         text = (ROOT / "ledger" / name).read_text("utf-8")

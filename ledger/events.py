@@ -30,6 +30,13 @@ from ledger.facts.base import (
     Fact,
     HeadRef,
 )
+from ledger.facts.forges import (
+    PullRequestIntended,
+    PullRequestOpened,
+    PullRequestUpdated,
+    Pushed,
+    PushIntended,
+)
 from ledger.facts.models import (
     BudgetReached,
     CallReserved,
@@ -130,6 +137,11 @@ __all__ = [
     "PathAllowed",
     "PrefixCut",
     "ProviderPaused",
+    "PullRequestIntended",
+    "PullRequestOpened",
+    "PullRequestUpdated",
+    "PushIntended",
+    "Pushed",
     "QuestionAnswered",
     "RejectRefused",
     "RejectRequested",
@@ -202,6 +214,11 @@ Event = Annotated[
     | AcceptIntended
     | AcceptGateJudged
     | Accepted
+    | PushIntended
+    | Pushed
+    | PullRequestIntended
+    | PullRequestOpened
+    | PullRequestUpdated
     | RunCleaned,
     Field(discriminator="kind"),
 ]
@@ -222,6 +239,11 @@ PERSON_FACTS = (
     AcceptIntended,
     AcceptGateJudged,
     Accepted,
+    PushIntended,
+    Pushed,
+    PullRequestIntended,
+    PullRequestOpened,
+    PullRequestUpdated,
     RunCleaned,
 )
 

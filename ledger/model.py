@@ -287,6 +287,23 @@ class NotifySettings(Value):
     """`trouble`: only of a run that did not end with exit code 0."""
 
 
+class ForgeSettings(Value):
+    """Where results are pushed to, and pull requests opened."""
+
+    kind: Literal["github", "gitlab"] | None = None
+    """None: by the remote's host."""
+    remote: str = "origin"
+    """The remote of git's that branches are pushed to."""
+    url: str | None = None
+    """The address of its API. None: by the remote's host."""
+    repository: str | None = None
+    """`owner/name` there. None: as the remote's address says."""
+    token: str | None = None
+    """The name of the variable that holds the token. None: the usual ones, then the forge's CLI."""
+    protected: tuple[str, ...] = ()
+    """Names of branches that are never pushed to, beside the usual ones; `*` is any text."""
+
+
 class Settings(Value):
     """What `.agent/orch.toml` says, as it stood when the run started."""
 
@@ -320,6 +337,8 @@ class Settings(Value):
     prices: tuple[Price, ...] = ()
     """They win over the list that orch comes with."""
     mcp_server: McpServerSettings = McpServerSettings()
+    forge: ForgeSettings | None = None
+    """None: nothing is said of it, and what the remote says is enough."""
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; KeyError where there is none."""

@@ -223,6 +223,11 @@ class RunState:
     """What a person was told last of its end."""
     accepted: list[e.Accepted] = field(default_factory=list)
     accepting: e.AcceptIntended | None = None
+    pushed: dict[str, e.Pushed] = field(default_factory=dict)
+    """By branch on the remote, what was pushed last."""
+    pushing: dict[str, e.PushIntended] = field(default_factory=dict)
+    pull_requests: dict[str, e.PullRequestOpened] = field(default_factory=dict)
+    """By branch on the remote."""
     blamed: int = 0
     books: Books = field(default_factory=Books)
     """What model calls cost, and may yet; without caps."""

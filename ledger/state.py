@@ -26,6 +26,7 @@ from ledger import events as e
 from ledger.accept_fold import evolve_accept, refuse_after_clean
 from ledger.calls_fold import abandon_calls, evolve_calls, forget_budgets
 from ledger.events import HeadRef
+from ledger.forge_fold import evolve_forge
 from ledger.queue_fold import evolve_candidate, evolve_sent_back, prune
 from ledger.standing import DONE as DONE
 from ledger.standing import STUCK as STUCK
@@ -180,6 +181,14 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             evolve_accept(state, event)
         case e.AcceptGateJudged():
             pass
+        case (
+            e.PushIntended()
+            | e.Pushed()
+            | e.PullRequestIntended()
+            | e.PullRequestOpened()
+            | e.PullRequestUpdated()
+        ):
+            evolve_forge(state, event)
         case e.RunCleaned():
             state.cleaned = event
     state.seq += 1

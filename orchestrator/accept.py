@@ -11,11 +11,12 @@
 5. The intent is recorded before the branch moves, the fact after it. An intent without its fact
    is made good by the next accept or clean, which ask whether the branch holds the commit.
 6. What a killed engine left running is ended before anything is judged.
+7. With a `Delivery` the judged commit goes elsewhere, and no branch of the user's moves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -57,7 +58,7 @@ ALL = Selection()
 class AcceptResult:
     """What came of it."""
 
-    outcome: Literal["accepted", "nothing", "red", "conflict", "refused"]
+    outcome: Literal["accepted", "delivered", "nothing", "red", "conflict", "refused"]
     target: str
     tasks: tuple[TaskId, ...] = ()
     """What the target gets that it did not have."""
@@ -74,6 +75,14 @@ class AcceptResult:
     """The one that was not green."""
     why: str = ""
     hint: str = ""
+    branch: str = ""
+    """What it was delivered as."""
+    url: str = ""
+    """Where that can be seen."""
+
+
+Delivery = Callable[[Scene, Difference, Offer, AcceptResult], Awaitable[AcceptResult]]
+"""What becomes of a judged commit instead of a move of the target."""
 
 
 async def accept(
@@ -86,6 +95,7 @@ async def accept(
     squash: bool = False,
     observers: Sequence[Observer] = (),
     said_by: str = "",
+    delivery: Delivery | None = None,
 ) -> AcceptResult:
     """Bring landed work into a branch; raises OrchError for what was asked wrongly.
 
@@ -104,7 +114,7 @@ async def accept(
         scene = open_scene(workplace, journal, lambda: None)
         try:
             await _make_good(scene)
-            return await _accept(scene, selection, target, squash, said_by)
+            return await _accept(scene, selection, target, squash, said_by, delivery)
         finally:
             with anyio.CancelScope(shield=True):
                 await scene.close()
@@ -143,7 +153,12 @@ class _Asked:
 
 
 async def _accept(
-    scene: Scene, selection: Selection, target: str, squash: bool, said_by: str
+    scene: Scene,
+    selection: Selection,
+    target: str,
+    squash: bool,
+    said_by: str,
+    delivery: Delivery | None,
 ) -> AcceptResult:
     state, git = scene.state, scene.workplace.git
     chosen = agreed(choose(state, selection))
@@ -155,11 +170,16 @@ async def _accept(
         return AcceptResult("nothing", target, left_out=chosen.left_out, why=why, hint=hint)
     plain = _plain(target, chosen, change)
     asked = _Asked(selection, squash, said_by, target, before, branch, change, plain)
-    offer = await _settled(scene, asked) or await _offer(scene, asked)
-    return offer if isinstance(offer, AcceptResult) else await _move(scene, asked, offer)
+    settled = await _settled(scene, asked, moves=delivery is None)
+    offer = settled or await _offer(scene, asked)
+    if isinstance(offer, AcceptResult):
+        return offer
+    if delivery is not None:
+        return await delivery(scene, change, offer, replace(plain, judged=offer.judged))
+    return await _move(scene, asked, offer)
 
 
-async def _settled(scene: Scene, asked: _Asked) -> AcceptResult | None:
+async def _settled(scene: Scene, asked: _Asked, *, moves: bool) -> AcceptResult | None:
     """What there is to say before anything is built: it is there already, or cannot be."""
     branch, change, target, before = asked.branch, asked.change, asked.target, asked.before
     has_all = branch.has_tip if asked.selection.whole else not change.comes
@@ -170,6 +190,8 @@ async def _settled(scene: Scene, asked: _Asked) -> AcceptResult | None:
     if before is None and target == scene.state.started.target:
         why = f"the branch {target}, from which the run started, is not there any more"
         return replace(asked.plain, outcome="refused", why=why, hint="orch accept --to BRANCH")
+    if not moves:
+        return None
     git, user = scene.workplace.git, scene.workplace.user
     refused = await scene.git(check_accept, git, asked.ref, user)
     if refused:

@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 
 from ledger.automations import Automation
 from ledger.model import (
+    ForgeSettings,
     Gate,
     Limits,
     McpServer,
@@ -37,6 +38,7 @@ from ledger.model import (
 )
 from orchestrator.automations.rules import automations_of, problems_between_files
 from orchestrator.errors import OrchError, Problem, Problems, in_file_order
+from orchestrator.forge_rules import forge_problems_between
 from orchestrator.mcp_file import resolved
 from orchestrator.mcp_rules import mcp_problems_between
 from orchestrator.model_rules import Owner, model_table, problems_between, provider_table
@@ -225,6 +227,8 @@ def _flat(settings: Settings) -> Iterator[tuple[str, Any]]:
         yield f"mcp.{name}", server
     for price in settings.prices:
         yield f"price {price.model}", price
+    for name, value in settings.forge or ():
+        yield f"forge.{name}", value
 
 
 # --- all files together ----------------------------------------------------------------------
@@ -240,6 +244,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
     providers: dict[str, Any] = {}
     servers: dict[str, Any] = {}
     prices: dict[str, Any] = {}
+    forge: dict[str, Any] = {}
     for document in documents:
         for name in ("run", "worker", "mcp"):
             owner.update({(name, key): document for key in document.data.get(name, {})})
@@ -249,6 +254,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
         workers.update(document.data.get("worker", {}))
         providers.update(document.data.get("provider", {}))
         servers.update(document.data.get("mcp", {}))
+        forge.update(document.data.get("forge", {}))
         prices.update({price["model"]: price for price in document.data.get("price", ())})
     limits, preparation, plain = (frozen(table) for table in split_run(run))
     if "sandbox" in run:
@@ -275,6 +281,9 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
             "mcp": {name: McpServer(**frozen(one)) for name, one in servers.items()},
             "prices": tuple(Price(**one) for one in prices.values()),
             "mcp_server": McpServerSettings(**frozen(documents[0].data.get("mcp_server", {}))),
+            "forge": ForgeSettings(**frozen(forge))
+            if any("forge" in document.data for document in documents)
+            else None,
         }
     )
     asked = providers_asked(settings, settings.workers)
@@ -290,6 +299,7 @@ def _problems_between(settings: Settings, owner: Owner, checkout: Path) -> Itera
         yield owner["run", "worker"].problem(("run", "worker"), what, hint)
     yield from problems_between(settings, owner)
     yield from mcp_problems_between(settings, owner)
+    yield from forge_problems_between(settings, owner)
     if settings.workspaces is not None:
         folder = Path(settings.workspaces)
         at = ("run", "workspaces")

@@ -104,12 +104,14 @@ class Hiding:
 
 def known_values(workplace: Workplace, settings: Settings) -> dict[str, str]:
     """What gates and workers are given beyond the usual, and the keys of providers, by names."""
+    from orchestrator.forges.tokens import token_variables
     from orchestrator.verification.copies import copied_names, copied_secrets
 
     workers = settings.workers.values()
     allowed = [*settings.env, *(name for one in workers for name in getattr(one, "env", ()))]
     allowed += [provider.key for provider in settings.providers.values() if provider.key]
     allowed += [name for server in settings.mcp.values() for name in variables_of(server)]
+    allowed += token_variables(settings.forge)
     given = {name: workplace.environ[name] for name in allowed if name in workplace.environ}
     return given | copied_secrets(workplace.checkout, copied_names(settings.preparation, "gate"))
 

@@ -1,12 +1,12 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
 1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[mcp.NAME]`, `[[price]]`,
-   `[notify]`, `[mcp_server]` and `[[automation]]`, with the keys below and no others; what is said
-   of models is in `model_rules`, of MCP servers in `mcp_rules`, of automations in
-   `automations.rules`.
+   `[notify]`, `[forge]`, `[mcp_server]` and `[[automation]]`, with the keys below and no others;
+   what is said of models is in `model_rules`, of MCP servers in `mcp_rules`, of forges in
+   `forge_rules`, of automations in `automations.rules`.
 2. A person's own files may only say how much, with whom and who is told (`OWN_KEYS`, workers,
-   providers, MCP servers, prices, `[notify]`, automations of their own), never what judges: gates,
-   the checker, set-up and protected paths are the team's.
+   providers, MCP servers, prices, `[notify]`, `[forge]`, automations of their own), never what
+   judges: gates, the checker, set-up and protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
    that is silently ignored would be worse than none. So is a value that would do nothing: a
    pattern where a name is meant, a variable that is never passed on.
@@ -32,6 +32,7 @@ from ledger.model import (
 )
 from orchestrator.automations.rules import automation_problems
 from orchestrator.errors import Problem
+from orchestrator.forge_rules import forge_problems
 from orchestrator.mcp_rules import mcp_problems
 from orchestrator.model_rules import model_worker_problems, price_problems, provider_problems
 from orchestrator.notify_rules import notify_problems
@@ -71,11 +72,11 @@ OWN_KEYS = (
     *DAILY_KEYS,
 )
 TABLES = (
-    *("run", "sandbox", "gate", "worker", "provider", "mcp", "price", "notify", "mcp_server"),
-    "automation",
+    *("run", "sandbox", "gate", "worker", "provider", "mcp", "price", "notify", "forge"),
+    *("mcp_server", "automation"),
 )
 
-PLAIN_TABLES = ("run", "sandbox", "notify", "mcp_server")
+PLAIN_TABLES = ("run", "sandbox", "notify", "forge", "mcp_server")
 KINDS = ("command", "model")
 LATER_KINDS = ("acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
 _PATTERN_KEYS = ("setup_inputs", "protected")
@@ -139,6 +140,8 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
             yield from notify_problems(document, value)
             yield from _command_problems(document, (key,), value)
             yield from _variable_problems(document, (key,), value.get("env"))
+        elif key == "forge":
+            yield from forge_problems(document, value, own=own)
         elif key == "provider":
             yield from provider_problems(document, value, own=own)
         elif key == "mcp":

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from ledger.events import Noticed, RunStarted
 from ledger.model import Identity, Limits, Plan, RunId, SandboxMode, Settings
@@ -48,6 +49,7 @@ class RunOptions:
     sandbox: SandboxMode | None = None
     started_by: str = ""
     """The agent that starts it for a person."""
+    deliver: Literal["", "push", "pr"] = ""
 
     def settings(self, settings: Settings) -> Settings:
         """The settings with these options over them."""
@@ -138,6 +140,7 @@ def start_run(
             unattended=options.unattended,
             started_by=options.started_by,
             automation=options.automation,
+            deliver=options.deliver,
             orch_version=__version__,
         )
         try:

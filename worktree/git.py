@@ -54,18 +54,16 @@ class Git:
         if mark:
             base["ORCH_MARK"] = mark
         # History that a shallow clone does not have ends where the user's git says it ends.
-        shallow = {"GIT_SHALLOW_FILE": str(repository.common_dir / "shallow")}
-        store = repository.common_dir / "objects"
-        objects = {"GIT_OBJECT_DIRECTORY": str(store)}
-        self.incoming = Incoming(store)
+        store = self.store_environment
+        self.incoming = Incoming(repository.common_dir / "objects")
         """The way of what we write into the store."""
         shared = (("core.sharedRepository", repository.shared),) if repository.shared else ()
         self._pairs = (*OVERRIDES, *shared)
         durable = overrides((*self._pairs, FSYNC))
         passing = overrides((*self._pairs, ("core.fsync", "none")))
         self._content = {
-            True: base | shallow | objects | durable,
-            False: base | shallow | objects | passing,
+            True: base | store | durable,
+            False: base | store | passing,
         }
         self._refs = base | durable
 
@@ -80,6 +78,17 @@ class Git:
         """The commits between a candidate's heads; no ref names them."""
         self._listed: tuple[str, tuple[str, ...]] = ("", ())
         """The commit whose files were listed last, and their names."""
+
+    @property
+    def store_environment(self) -> dict[str, str]:
+        """What lets a git in the sealed folder see this repository's objects."""
+        common = self.repository.common_dir
+        shallow = {"GIT_SHALLOW_FILE": str(common / "shallow")}
+        return {"GIT_OBJECT_DIRECTORY": str(common / "objects"), **shallow}
+
+    def sealed_folder(self) -> Path:
+        """The folder in which content is worked on, as it must be."""
+        return self._sealed.ready()
 
     def merge_rules(self, commit: str) -> str:
         """The commit whose `.gitattributes` say how paths merge: the first one asked about."""

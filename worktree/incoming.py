@@ -27,7 +27,9 @@ from worktree.removal import remove
 from worktree.values import GitError
 
 PREFIX = "orch-incoming-"
-WRITERS = frozenset({"commit-tree", "hash-object", "merge-tree", "update-index", "write-tree"})
+WRITERS = frozenset(
+    {"commit-tree", "hash-object", "merge-tree", "unpack-objects", "update-index", "write-tree"}
+)
 """The commands of git's that we have write objects."""
 
 

@@ -72,6 +72,13 @@ def read_user_settings(repository: Repository, environ: Mapping[str, str]) -> Us
     )
 
 
+def read_configuration(
+    repository: Repository, environ: Mapping[str, str]
+) -> tuple[tuple[str, str, str], ...]:
+    """Scope, key and value of every entry, by an environment as it was when orch was started."""
+    return _configuration(repository, user_environment(environ))
+
+
 def _configuration(
     repository: Repository, env: Mapping[str, str]
 ) -> tuple[tuple[str, str, str], ...]:

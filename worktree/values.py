@@ -27,6 +27,8 @@ Kind = Literal[
     "bare",
     "unsafe-ownership",
     "no-such-revision",
+    "remote",
+    "bundle",
 ]
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -63,6 +65,7 @@ _HINTS: dict[Kind, str] = {
     "no-git": "install git 2.38 or newer",
     "not-a-repository": "go to your project's folder, or make it a repository: git init",
     "missing-object": "fetch what is missing: git fetch --refetch --no-filter",
+    "bundle": "take another copy of the bundle",
     "locked": "where no git is running any more, remove the .lock file that it names",
 }
 

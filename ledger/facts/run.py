@@ -55,6 +55,8 @@ class RunStarted(Fact):
     """Tell a person how it ended, as the settings say."""
     unattended: bool = False
     """Nobody will answer while it goes on: what would need that ends it."""
+    deliver: Literal["", "push", "pr"] = ""
+    """What becomes of the result when the run has ended: pushed, or opened as a pull request."""
     automation: str = ""
     """What started it; empty: a person."""
     started_by: str = ""

@@ -30,6 +30,18 @@ class Ending:
     automation: Automation
 
 
+def _push(ending: Ending) -> str:
+    from orchestrator.forges.ending import push_said
+
+    return push_said(ending.workplace, ending.store, ending.run)
+
+
+def _pull_request(ending: Ending) -> str:
+    from orchestrator.forges.ending import pull_request_said
+
+    return pull_request_said(ending.workplace, ending.store, ending.run)
+
+
 def _notify(ending: Ending) -> str:
     """Tell a person how the run ended, by the ways that `[notify]` names."""
     from orchestrator.notify import has_ways, notify_end
@@ -44,7 +56,11 @@ def _notify(ending: Ending) -> str:
     return f"you were told ({', '.join(told.ways)})" if told else "there was nothing to tell"
 
 
-ACTIONS: Mapping[str, Callable[[Ending], str]] = {"notify": _notify}
+ACTIONS: Mapping[str, Callable[[Ending], str]] = {
+    "push": _push,
+    "pr": _pull_request,
+    "notify": _notify,
+}
 """By the words of `on_end`: does it, and says in a line what was done."""
 
 

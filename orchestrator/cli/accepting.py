@@ -17,10 +17,10 @@ from orchestrator.review.words import branch, foreign, listed, short
 from orchestrator.workplace import Workplace
 
 if TYPE_CHECKING:
-    from orchestrator.accept import AcceptResult
+    from orchestrator.accept import AcceptResult, Delivery
     from orchestrator.policy.selection import Selection
 
-EXIT_CODES = {"accepted": 0, "nothing": 0, "red": 1, "conflict": 1, "refused": 5}
+EXIT_CODES = {"accepted": 0, "delivered": 0, "nothing": 0, "red": 1, "conflict": 1, "refused": 5}
 
 
 def accept_shown(
@@ -32,6 +32,7 @@ def accept_shown(
     to: str | None = None,
     squash: bool = False,
     as_json: bool = False,
+    delivery: Delivery | None = None,
 ) -> int:
     """Accept, and say what came of it; the exit code."""
     from orchestrator.accept import accept
@@ -46,6 +47,7 @@ def accept_shown(
             to=to,
             squash=squash,
             observers=() if as_json else (_Gates(),),
+            delivery=delivery,
         )
 
     result = anyio.run(act)
@@ -88,6 +90,12 @@ def _answer(result: AcceptResult) -> None:
             commit = short(result.commit or "")
             what = listed(result.tasks, 20) or f"without {listed(result.taken_out, 20)}"
             said = f"{target} is at {commit} now ({judged}): {what}"
+            output.answer(output.colour_answer(said, "good"))
+            return
+        case "delivered":
+            judged = "judged" if result.judged else "its tree had passed already"
+            said = f"{result.branch} is at {short(result.commit or '')} ({judged}): "
+            said += f"{listed(result.tasks, 20)}, for {target}; {foreign(result.url, 500)}"
             output.answer(output.colour_answer(said, "good"))
             return
         case "nothing":

@@ -5,6 +5,8 @@
 2. On a terminal a live view, in a pipe plain lines, with `--json` one event a line.
 3. At the end: where the run stands and what to type next, on stdout; the exit code says it too.
 4. A detached run is the same, by a process in a session of its own that resumes it.
+5. A run that was told to is delivered (pushed, a pull request opened) when it has ended; in CI also
+   when it was interrupted or broke, for what is not pushed by then is lost with the machine.
 """
 
 from __future__ import annotations
@@ -51,11 +53,12 @@ def drive_shown(
     plain: bool = False,
     from_start: bool = False,
     traffic: Traffic | None = None,
+    ci: bool = False,
 ) -> int:
     """Drive a run to its end and tell about it; the exit code.
 
     `from_start`: also of what was recorded before it is driven. `traffic`: what becomes of its
-    model calls.
+    model calls. `ci`: it is a job, with a summary.
     """
     state = load_state(store, run)
     with ExitStack() as stack:
@@ -76,6 +79,10 @@ def drive_shown(
         try:
             ended = anyio.run(_drive, workplace, store, run, observer, view, traffic)
         except Exception as error:
+            if ci and not isinstance(error, EngineRunning):
+                from orchestrator.cli.ci import end_in_ci
+
+                end_in_ci(workplace, store, run)
             if state.started.notify and not isinstance(error, EngineRunning):
                 _tell_broken(workplace, store, run, error)
             raise
@@ -85,6 +92,18 @@ def drive_shown(
         from orchestrator.cli.accepting import accept_shown
 
         code = accept_shown(workplace, store, run, to=state.started.into or None, as_json=as_json)
+        state = load_state(store, run)
+    if state.started.deliver and ended and not ci:
+        from orchestrator.cli.delivering import delivered_at_end
+
+        deliver = state.started.deliver
+        failed, _ = delivered_at_end(workplace, store, run, deliver, as_json=as_json)
+        code = code or failed
+        state = load_state(store, run)
+    if ci:
+        from orchestrator.cli.ci import end_in_ci
+
+        code = code or end_in_ci(workplace, store, run)
         state = load_state(store, run)
     if state.started.notify and state.finished:
         from orchestrator.cli.notifying import tell_end

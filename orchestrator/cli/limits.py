@@ -43,6 +43,10 @@ SandboxOption = Annotated[
         help="bubblewrap, none (with all your rights) or external (a container confines).",
     ),
 ]
+CiOption = Annotated[
+    bool,
+    typer.Option("--ci", help="In a job: ask nothing, push what landed, write the job's summary."),
+]
 NEVER = "never"
 
 

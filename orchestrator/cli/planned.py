@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from ledger.model import Settings
 from orchestrator.cli import output
@@ -21,6 +21,21 @@ from orchestrator.spending import spending_of
 from orchestrator.workplace import Workplace
 
 PLAN_WARNINGS = 20
+
+
+def with_overlaps(workplace: Workplace, one: Checked) -> Checked:
+    """The same with warnings of open pull requests of orch's that touch the same files."""
+    if one.settings.forge is None:
+        return one
+    from orchestrator.forges.overlap import find_overlaps
+    from orchestrator.trust import look
+
+    if look(workplace, one.sourced).standing not in ("same", "first"):
+        return one  # which variable is sent to which server is nothing to guess about
+    found = find_overlaps(workplace, one.settings, one.plan, shown_path(workplace, one.path))
+    if found.passed_over:
+        output.narrate(f"open pull requests were not looked at: {found.passed_over}")
+    return replace(one, problems=(*one.problems, *found.problems))
 
 
 def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:

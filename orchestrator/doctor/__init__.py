@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from orchestrator.doctor.delivery import delivery
 from orchestrator.doctor.findings import Check, Finding, Visit, guarded, refused
 from orchestrator.doctor.gates import gates, imports, workers
 from orchestrator.doctor.kept import ledger, leftovers
@@ -38,6 +39,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("imports", imports),
     ("workers", workers),
     ("sandbox", sandbox),
+    ("forge", delivery),
 )
 """What is looked at in a repository, in this order."""
 

@@ -41,8 +41,9 @@ def checkout(visit: Visit) -> Iterator[Finding]:
         what = f"{files} not committed: runs start from the commit"
         yield Finding("checkout", "odd", what, "git commit, where workers should see them")
     if state.shallow:
-        what = "the clone is shallow: history ends early, merges may be refused"
-        yield Finding("checkout", "odd", what, "git fetch --unshallow")
+        what = "the clone is shallow: history ends early, merges and bundles may be refused"
+        hint = "git fetch --unshallow; in a job: fetch-depth: 0 (GIT_DEPTH: 0 on GitLab)"
+        yield Finding("checkout", "odd", what, hint)
     if state.partial:
         what = "the clone is partial: missing objects are not fetched while a run goes on"
         yield Finding("checkout", "odd", what, "git fetch --refetch --no-filter")

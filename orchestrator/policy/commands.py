@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from ledger.automations import Automation
 from ledger.model import (
     CommandWorker,
+    ForgeSettings,
     Gate,
     McpServer,
     ModelWorkerSettings,
@@ -49,6 +50,7 @@ UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     Gate: frozenset({"stage", "timeout_s", "when", "pass_if", "junit"}),
     CommandWorker: frozenset({"timeout_s"}),
     McpServer: frozenset({"timeout_s"}),
+    ForgeSettings: frozenset({"protected"}),
     ModelWorkerSettings: frozenset({"timeout_s", "window_tokens", "max_output_tokens"}),
     ProviderSettings: frozenset({"parallel"}),
 }

@@ -14,10 +14,13 @@ _LINKED = re.compile(r"@|[#!](?=\d)|gh(?=-\d)|:(?=//)|www(?=\.)", re.IGNORECASE)
 
 def escaped(text: str, limit: int = 200) -> str:
     """Foreign text as Markdown that shows it and does nothing."""
-    # Forges look for names, numbers (which "fixes" would close) and addresses in the text that is
-    # shown: only a character between helps.
-    shown = _SPECIAL.sub(r"\\\g<0>", foreign(text, limit))
-    return _LINKED.sub("\\g<0>\u200b", shown)
+    return unlinked(_SPECIAL.sub(r"\\\g<0>", foreign(text, limit)))
+
+
+def unlinked(text: str) -> str:
+    """A text in which forges find no names, numbers (which "fixes" would close) and addresses."""
+    # They look in the text that is shown: only a character between helps.
+    return _LINKED.sub("\\g<0>\u200b", text)
 
 
 def code(text: str, limit: int = 200) -> str:

@@ -68,6 +68,10 @@ def narrate(event: e.Event, state: RunState, told: Told | None = None) -> Line |
             return None
         case e.TipMoved() | e.TipJudgingStarted() | e.TipGateJudged() | e.TipJudgingLost():
             return _tip(event, state, told)
+        case e.PushIntended() | e.Pushed() | e.PullRequestIntended():
+            return _forge(event)
+        case e.PullRequestOpened() | e.PullRequestUpdated():
+            return _forge(event)
         case (
             e.RunStarted()
             | e.EngineStarted()
@@ -295,6 +299,20 @@ def _tip(event: e.Event, state: RunState, told: Told) -> Line | None:
 def _by(agent: str) -> str:
     """Who said it, where that was no person."""
     return f", said {foreign(agent, 60)}, an agent" if agent else ""
+
+
+def _forge(event: e.Event) -> Line | None:
+    match event:
+        case e.Pushed():
+            what = f"push  {foreign(event.branch)} is at {short(event.commit)}"
+            return f"{what} on {foreign(event.remote)}", "good"
+        case e.PullRequestOpened():
+            word = "found" if event.found else "opened"
+            return f"push  pull request {event.number} {word}: {foreign(event.url)}", "good"
+        case e.PullRequestUpdated():
+            return f"push  pull request {event.number} brought up to date", "good"
+        case _:
+            return None
 
 
 def _person(event: e.Event, told: Told) -> Line | None:

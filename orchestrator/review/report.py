@@ -126,6 +126,11 @@ def _summary(state: RunState, alive: bool, took_s: float, target: TargetNow | No
         f" {code(branch(fact.target))} at {code(short(fact.commit))}: {_held(state, fact.heads)}"
         for fact in state.accepted
     ]
+    for push in state.pushed.values():
+        pull = state.pull_requests.get(push.branch)
+        request = f", pull request {pull.number}" if pull else ""
+        at = f"{code(push.branch)} at {code(short(push.commit))}"
+        rows.append(f"- Pushed to {code(push.remote)} as {at}{request}")
     if state.accepted and (rest := unaccepted(state)):
         rows.append(f"- Not accepted yet: {listed(rest)}")
     if state.cleaned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants.forge_bugs import FORGE_BUGS
 from tests.mutants.seeded import Seeded
 
 STORIES = "tests/integration/engine/test_stories.py::"
@@ -948,4 +949,5 @@ BUGS: tuple[Seeded, ...] = (
         'if parts.scheme == "ftp" and not _is_own(parts.hostname):',
         (SERVER_SETTINGS,),
     ),
+    *FORGE_BUGS,
 )

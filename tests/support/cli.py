@@ -33,7 +33,7 @@ ORCH = Path(sys.executable).parent / "orch"
 WITHIN_S = 60.0
 USUAL = {"PATH", "HOME", "ORCH_STATE_DIR", "GIT_CONFIG_NOSYSTEM", "LANG"}
 """The variables of a person who set none of their own."""
-READ_LATER = {"TELL_ME"}
+READ_LATER = {"TELL_ME", "TEA_TOKEN", "GITHUB_STEP_SUMMARY", "CI"}
 """Variables that mean nothing to an interpreter that starts."""
 
 WORKS = 'printf "by %s\\n" "$ORCH_TASK" > "$ORCH_TASK.txt"'

@@ -56,6 +56,7 @@ PURE = (
     "ledger.state",
     "ledger.standing",
     "ledger.accept_fold",
+    "ledger.forge_fold",
     "ledger.books",
     "ledger.calls_fold",
     "ledger.task_fold",
@@ -63,6 +64,7 @@ PURE = (
     "ledger.tip_fold",
     "ledger.export",
     "worktree.names",
+    "worktree.address",
     "orchestrator.policy",
     "orchestrator.mcp_server.fitting",
     "orchestrator.planning.graph",
@@ -281,7 +283,14 @@ def test_pure_modules_define_nothing_that_waits():
     [
         ("rich", PRINTERS),
         ("sqlite3", ("ledger.store", "ledger.schema", "ledger.connection")),
-        ("httpx", ("workers.gateway.upstream", "orchestrator.notify.sending")),
+        (
+            "httpx",
+            (
+                "workers.gateway.upstream",
+                "orchestrator.notify.sending",
+                "orchestrator.forges.http",
+            ),
+        ),
         ("genai_prices", ("workers.gateway.prices",)),
     ],
 )

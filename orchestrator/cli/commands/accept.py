@@ -45,14 +45,27 @@ def accept(
     squash: Annotated[
         bool, typer.Option("--squash", help="As one commit, without merges.")
     ] = False,
+    pull_request: Annotated[
+        bool,
+        typer.Option(
+            "--pr", help="Push it and open a pull request, or update it; no branch here moves."
+        ),
+    ] = False,
+    push: Annotated[
+        bool, typer.Option("--push", help="Only push it, as orch/USER/RUN; no branch here moves.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Bring the result, or a part of it, into a branch of yours.
 
     The branch as it is now and what you chose become one commit. It is judged once, unless that
     very tree has passed already, and the branch moves only then.
+
+    With --pr it goes to the remote as a branch of orch's own, orch/USER/RUN, and becomes a pull
+    request whose text is the run's report. The same again brings that up to date.
     """
     from orchestrator.cli.accepting import accept_shown
+    from orchestrator.cli.delivering import deliver_shown, forge_now
     from orchestrator.cli.desk import sit_down
     from orchestrator.policy.selection import Selection
 
@@ -60,6 +73,30 @@ def accept(
         _refuse_illegal(to)
     desk = sit_down(ctx, run)
     selection = Selection(only=_split(only), without=_split(without))
+    if pull_request or push:
+        settings = forge_now(desk.workplace)
+        if selection.whole and not squash:
+            return deliver_shown(
+                desk.workplace,
+                desk.store,
+                desk.run,
+                "pr" if pull_request else "push",
+                settings=settings,
+                to=to,
+                as_json=as_json,
+            )
+        from orchestrator.forges.selection import delivery
+
+        return accept_shown(
+            desk.workplace,
+            desk.store,
+            desk.run,
+            selection=selection,
+            to=to,
+            squash=squash,
+            as_json=as_json,
+            delivery=delivery(settings, pull_request=pull_request, to=to),
+        )
     return accept_shown(
         desk.workplace,
         desk.store,

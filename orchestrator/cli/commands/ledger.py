@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,8 +48,18 @@ def export(
     task: Annotated[
         str | None, typer.Option("--task", metavar="TASK", help="Only this task.")
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle", metavar="FILE", help="Instead: the whole run in one file, to go on with."
+        ),
+    ] = None,
 ) -> int:
-    """Give the run's state as JSON, for people and agents."""
+    """Give the run's state as JSON, for people and agents.
+
+    With --bundle the run goes into one file: its facts, its commits and its logs, so that another
+    machine goes on with it: orch resume --bundle FILE.
+    """
     import json
 
     from ledger.export import state_ledger, task_ledger
@@ -56,6 +67,8 @@ def export(
     from orchestrator.cli.desk import look
     from orchestrator.persons import find_task
 
+    if bundle is not None:
+        return _export_bundle(ctx, run, task, bundle)
     sight = look(ctx, run)
     if task is not None:
         find_task(sight.state, task)
@@ -89,4 +102,29 @@ def events(
         else:
             body = fact.model_dump_json(exclude_defaults=True, exclude={"kind"})
             output.answer(f"{seq:>5}  {clock(at)}  {fact.kind:<20} {foreign(body, 160)}")
+    return 0
+
+
+def _export_bundle(ctx: typer.Context, run: str | None, task: str | None, path: Path) -> int:
+    from orchestrator.bundle.export import export_run
+    from orchestrator.cli import output
+    from orchestrator.cli.desk import stand_by
+    from orchestrator.errors import OrchError
+    from orchestrator.review.words import count
+
+    if task is not None:
+        hint = "orch ledger export --bundle FILE"
+        raise OrchError("a bundle holds a whole run, not one task", hint=hint)
+    desk = stand_by(ctx, run)
+    made = export_run(desk.workplace, desk.store, desk.run, path)
+    facts, refs, logs = (
+        count(number, noun)
+        for number, noun in ((made.events, "fact"), (made.refs, "ref"), (made.blobs, "log"))
+    )
+    output.answer(
+        f"{made.path}: run {made.run}, {facts}, {refs}, {logs}, {made.size_bytes:,} bytes"
+    )
+    if made.left_out:
+        output.narrate(f"{count(made.left_out, 'log')} lost or too large, left out")
+    output.narrate(f"on another machine: orch resume --bundle {made.path.name}")
     return 0

@@ -30,6 +30,10 @@ def plan(
             metavar="GOAL", help="What you want, in a sentence; with --refine, the plan."
         ),
     ] = None,
+    issue: Annotated[
+        str | None,
+        typer.Option("--issue", metavar="NUMBER", help="An issue of the forge is the goal."),
+    ] = None,
     check: Annotated[
         str | None,
         typer.Option("--check", metavar="FILE", help="Check this plan instead of making one."),
@@ -109,7 +113,7 @@ def plan(
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.options import environ_of
-    from orchestrator.cli.planned import answer_plan
+    from orchestrator.cli.planned import answer_plan, with_overlaps
     from orchestrator.cli.planning import Asking, planner_of, refine_plan
     from orchestrator.errors import OrchError
     from orchestrator.planned import load_checked, shown_path, sourced_of
@@ -121,6 +125,10 @@ def plan(
     from orchestrator.planning.planner import plan as make_plan
     from orchestrator.survey import survey
 
+    if issue is not None:
+        if goal is not None or check is not None or refine is not None:
+            raise OrchError("--issue is the goal", hint=f"orch plan --issue {issue}")
+        goal = _goal_of_issue(environ_of(ctx), issue)
     if goal is not None and check is not None:
         raise OrchError("a goal makes a plan, --check looks at one", hint="orch plan --check FILE")
     making = (for_each, batch, max_tasks, worker, prompt, base)
@@ -170,7 +178,7 @@ def plan(
         output.narrate(f"saved: {shown_path(workplace, path)}")
     if edit:
         _edit(path, environ)
-    found = load_checked(workplace, str(path))
+    found = with_overlaps(workplace, load_checked(workplace, str(path)))
     if graph is Drawing.mermaid:
         output.answer(render_mermaid(found.plan.tasks).rstrip("\n"))
         return 0
@@ -178,6 +186,24 @@ def plan(
     if not as_json:
         output.narrate(f"to run it: orch run {shown_path(workplace, path)}")
     return 0
+
+
+def _goal_of_issue(environ: Mapping[str, str], number: str) -> str:
+    """The goal that an issue is, said where it came from."""
+    from orchestrator.cli import output
+    from orchestrator.cli.delivering import forge_now
+    from orchestrator.cli.desk import open_here
+    from orchestrator.forges.opening import open_forge
+    from orchestrator.forges.tickets import fetch_goal
+    from orchestrator.review.words import foreign
+
+    workplace = open_here(environ)
+    forge = open_forge(workplace, forge_now(workplace))
+    goal, ticket = fetch_goal(forge, number)
+    closed = "" if ticket.is_open else ", which is closed"
+    where = f" ({foreign(ticket.url, 300)})" if ticket.url else ""
+    output.narrate(f"issue {ticket.number}{closed}: {foreign(ticket.title)}{where}")
+    return goal
 
 
 def _edit(path: Path, environ: Mapping[str, str]) -> None:

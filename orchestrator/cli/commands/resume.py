@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from orchestrator.cli.budgets import (
 )
 from orchestrator.cli.limits import (
     AttemptsOption,
+    CiOption,
     DeadlineOption,
     DetachOption,
     GatesParallelOption,
@@ -45,6 +47,17 @@ def resume(
     replay: ReplayOption = None,
     detach: DetachOption = False,
     keep_awake: KeepAwakeOption = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle", metavar="FILE", help="Take the run out of this file first, then go on."
+        ),
+    ] = None,
+    trust_bundle: Annotated[
+        bool,
+        typer.Option("--trust-bundle", help="Run the bundle's commands, also where yours differ."),
+    ] = False,
+    ci: CiOption = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain lines, also on a terminal.")
     ] = False,
@@ -55,22 +68,37 @@ def resume(
     With the plan and the settings that it started with; its limits may be changed here. A run
     whose budget is reached goes on with a larger one; without, it says so and ends with exit
     code 4.
+
+    With --bundle a run goes on that another machine began, as orch ledger export --bundle wrote
+    it. The commit that it started from must be in this clone.
     """
     from ledger.lock import EngineLock
     from orchestrator.cli import output
     from orchestrator.cli.budgets import refuse_reached_budget
+    from orchestrator.cli.ci import end_in_ci, refuse_in_ci, warn_in_ci
     from orchestrator.cli.desk import sit_down
     from orchestrator.cli.driving import answer_detached, drive_shown, show_end
     from orchestrator.cli.limits import changed_limits, refuse_past_deadline, said_of_changes
     from orchestrator.cli.traffic import traffic_typed, words_of
     from orchestrator.config import refuse_missing_copies, refuse_missing_keys
     from orchestrator.detaching import detach as start_detached
+    from orchestrator.errors import OrchError
     from orchestrator.persons import change_limits, refuse_cleaned
     from orchestrator.policy.left import is_anything_left
     from orchestrator.policy.models import workers_of_run
     from orchestrator.runs import engine_alive, load_state
 
     traffic = traffic_typed(record, replay)
+    if ci:
+        plain = True
+        refuse_in_ci(detach=detach)
+        warn_in_ci(deadline)
+    if trust_bundle and bundle is None:
+        raise OrchError("--trust-bundle is for a bundle", hint="orch resume --bundle FILE")
+    if bundle is not None:
+        from orchestrator.cli.bundling import take_in
+
+        run = take_in(ctx, bundle, run, trusted=trust_bundle, attended=not ci, ci=ci)
     desk = sit_down(ctx, run)
     state = load_state(desk.store, desk.run)
     refuse_cleaned(state)
@@ -92,8 +120,9 @@ def resume(
     for line in said_of_changes(desk.workplace, state):
         output.narrate(line)
     if state.finished and limits == state.limits and not is_anything_left(state):
+        failed = end_in_ci(desk.workplace, desk.store, desk.run) if ci else 0
         show_end(desk.workplace, desk.store, state, as_json=as_json)
-        return state.finished.exit_code
+        return state.finished.exit_code or failed
     settings = state.started.settings
     refuse_missing_copies(desk.workplace.checkout, settings)
     asked = workers_of_run(settings, state.started.plan)
@@ -110,5 +139,11 @@ def resume(
         return 0
     with awake(desk.workplace, wanted=keep_awake):
         return drive_shown(
-            desk.workplace, desk.store, desk.run, as_json=as_json, plain=plain, traffic=traffic
+            desk.workplace,
+            desk.store,
+            desk.run,
+            as_json=as_json,
+            plain=plain,
+            traffic=traffic,
+            ci=ci,
         )

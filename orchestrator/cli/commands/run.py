@@ -16,6 +16,7 @@ from orchestrator.cli.budgets import (
 )
 from orchestrator.cli.limits import (
     AttemptsOption,
+    CiOption,
     DeadlineOption,
     DetachOption,
     GatesParallelOption,
@@ -74,6 +75,10 @@ def run(
     notify: Annotated[
         bool, typer.Option("--notify", help="Tell you how it ended, as [notify] says.")
     ] = False,
+    pull_request: Annotated[
+        bool, typer.Option("--pr", help="Push the result at the end, and open a pull request.")
+    ] = False,
+    ci: CiOption = False,
     allow_red_base: Annotated[
         bool,
         typer.Option("--allow-red-base", help="Go on without the gates that fail on the base."),
@@ -95,9 +100,13 @@ def run(
     the start, or ends the run with exit code 5. It wants a sandbox, a budget where a model may be
     asked, and trusted commands; it accepts only --into a branch; it ends with a notification,
     where [notify] says how. --detach alone does not mean that.
+
+    With --ci it is unattended, in plain lines; whatever has landed is pushed at the end, and the
+    report is added to the job's summary.
     """
     from orchestrator.cli import output
     from orchestrator.cli.budgets import budgets_typed
+    from orchestrator.cli.ci import refuse_in_ci, warn_in_ci
     from orchestrator.cli.desk import open_here
     from orchestrator.cli.driving import answer_detached, drive_shown
     from orchestrator.cli.limits import deadline_at, sandbox_mode
@@ -117,6 +126,10 @@ def run(
     environ = environ_of(ctx)
     if into is not None and not accept:
         raise OrchError("--into says where --accept goes", hint=f"--accept --into {into}")
+    if ci:
+        unattended = plain = True
+        refuse_in_ci(detach=detach)
+        warn_in_ci(deadline)
     traffic = traffic_typed(record, replay)
     options = RunOptions(
         parallel=parallel,
@@ -137,6 +150,7 @@ def run(
         unattended=unattended,
         notify=notify or unattended,
         sandbox=sandbox_mode(sandbox),
+        deliver="pr" if pull_request else "push" if ci else "",
     )
     workplace = open_here(environ)
     workplace.refuse_nested()
@@ -175,4 +189,5 @@ def run(
             plain=plain,
             from_start=True,
             traffic=traffic,
+            ci=ci,
         )

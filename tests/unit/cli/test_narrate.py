@@ -75,6 +75,21 @@ def test_another_gate_that_says_the_same_is_told_in_full_and_old_reasons_are_for
     assert told.rest("exit 1") == "exit 1"
 
 
+def forge_facts() -> dict[str, e.Event]:
+    """What left for a remote."""
+    commit, away = "c" * 40, "orch/ada/r\x1b"
+    push = {"remote": "origin", "branch": away, "commit": commit, "tree": commit, "heads": ()}
+    pull = {"repository": "ada/tea", "branch": away, "target": "main"}
+    found: tuple[e.Event, ...] = (
+        e.PushIntended.model_validate(push),
+        e.Pushed.model_validate({**push, "url": "https://example.com/ada/tea"}),
+        e.PullRequestIntended.model_validate(pull),
+        e.PullRequestOpened.model_validate({**pull, "number": 7, "url": "https://x\x1b"}),
+        e.PullRequestUpdated(branch=away, number=7, url="u"),
+    )
+    return {fact.kind: fact for fact in found}
+
+
 @pytest.mark.parametrize("kind", sorted(e.EVENT_TYPES))
 def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
     story = Story.of({"t": [], "u": []}).baseline().starts("t")
@@ -140,10 +155,18 @@ def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
         ),
         "AcceptGateJudged": e.AcceptGateJudged(verdict=red),
         "Accepted": e.Accepted(target="main", before=sha, commit=sha, tree=sha, heads=(head("t"),)),
+        **forge_facts(),
         "RunCleaned": e.RunCleaned(),
     }
     line = narrate(facts[kind], story.state)
     quiet = {*SILENT, "EngineStarted", "BaselineFinished", "CandidateJudged", "CandidateDropped"}
-    quiet |= {"AcceptIntended", "TipJudgingLost", "CallReserved", "CallSettled"}
+    quiet |= {
+        "PushIntended",
+        "PullRequestIntended",
+        "AcceptIntended",
+        "TipJudgingLost",
+        "CallReserved",
+        "CallSettled",
+    }
     assert (line is None) == (kind in quiet)
     assert line is None or ("\x1b" not in line[0] and "\n" not in line[0])

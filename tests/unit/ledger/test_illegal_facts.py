@@ -252,6 +252,15 @@ CASES: list[tuple[Callable[[], Story], e.Event]] = [
     (queued, accepts(head("a"))),
     (landed, accepts(head("a"), head("b"))),
     (intending, accepts()),
+    # to a remote
+    (queued, e.PushIntended(remote="o", branch="b", commit="c", tree="t", heads=(head("a"),))),
+    (queued, e.Pushed(remote="o", url="u", branch="b", commit="c", tree="t", heads=(head("a"),))),
+    (landed, e.PullRequestIntended(repository="a/t", branch="b", target="main")),
+    (
+        landed,
+        e.PullRequestOpened(repository="a/t", branch="b", target="main", number=1, url="u"),
+    ),
+    (landed, e.PullRequestUpdated(branch="b", number=1, url="u")),
     # after a clean: one of each kind
     (cleaned, e.EngineStarted(pid=1, host="here")),
     (cleaned, e.LimitsChanged(limits=Limits())),

@@ -1,0 +1,1 @@
+"""A run in one file, to go on with on another machine."""

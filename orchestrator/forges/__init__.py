@@ -1,0 +1,1 @@
+"""Forges: pushed results, pull requests of them, and tickets as goals."""

@@ -1,0 +1,354 @@
+"""A run goes on on another machine, out of one file; a hostile file brings nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.model import CommandWorker
+from ledger.store import Store
+from orchestrator.bundle.export import export_run
+from orchestrator.bundle.form import FIRST, Manifest, Part, open_bundle
+from orchestrator.bundle.taking import Brought, look_into, take_in, wishes
+from orchestrator.errors import OrchError
+from orchestrator.review.verify import verify_run
+from tests.support.project import SECRET, Project, task
+from worktree.values import GitError
+
+WORKER = CommandWorker(
+    kind="command",
+    command='test -e "$HOME/../stop" && exit 1; printf "by %s\\n" "$ORCH_TASK" > "$ORCH_TASK.txt"',
+)
+
+
+@pytest.fixture(scope="module")
+def half_done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str, Path]:
+    """A run of which one task has landed and one has failed, and its file."""
+    project = Project(tmp_path_factory.mktemp("first") / "home")
+    fails = WORKER.model_copy(
+        update={"command": 'test "$ORCH_TASK" = b && echo no && exit 1; ' + WORKER.command}
+    )
+    project.more_settings = {"workers": {"scripted": fails}}
+    state = project.run(task("a"), task("b"), attempts=1, parallel=1)
+    assert state.with_status("landed") == ("a",) and state.with_status("failed") == ("b",)
+    path = project.root.parent / "run.orch"
+    with project.store() as store:
+        made = export_run(project.workplace(), store, state.run, path)
+    assert made.blobs > 0 and made.refs > 1 and made.events == state.seq
+    return project, state.run, path
+
+
+@pytest.fixture
+def elsewhere(half_done: tuple[Project, str, Path], tmp_path: Path) -> Project:
+    """A clone of the same repository on another machine."""
+    first = half_done[0]
+    other = Project(tmp_path / "home")
+    other.root.rename(other.root.with_name("not-this"))
+    only = ("--single-branch", "--branch", "main", "--no-local")
+    first.git("clone", "--quiet", *only, str(first.root), str(other.root))
+    other.git("config", "user.name", "A Person")
+    other.git("config", "user.email", "person@example.invalid")
+    return other
+
+
+def taken(project: Project, path: Path) -> int:
+    workplace = project.workplace()
+    brought = look_into(workplace, path)
+    with project.store() as store:
+        return take_in(workplace, store, brought)
+
+
+def test_a_run_goes_on_where_another_machine_stopped(
+    half_done: tuple[Project, str, Path], elsewhere: Project
+) -> None:
+    from orchestrator.persons import retry
+
+    first, run, path = half_done
+    before = elsewhere.git("for-each-ref", "refs/heads", "refs/tags")
+    assert taken(elsewhere, path) == first.state(run).seq
+    state = elsewhere.state(run)
+    assert state.result == first.state(run).result and state.seq == first.state(run).seq
+    assert elsewhere.facts(run) == first.facts(run)
+    assert elsewhere.git("for-each-ref", "refs/heads/main") in before
+    with elsewhere.store() as store:
+        workplace = elsewhere.workplace()
+        assert verify_run(workplace.git, store, workplace.blobs, run).agrees
+        retry(store, run, "b", "try again")
+    ended = elsewhere.drive(run)  # it fails again: that is its worker's, and it did run here
+    assert len(ended.tasks["b"].attempts) == 2 and ended.with_status("landed") == ("a",)
+    # What the first machine has is the beginning of that: it takes the rest, once.
+    back = path.with_name("back.orch")
+    with elsewhere.store() as store:
+        export_run(elsewhere.workplace(), store, run, back)
+    again = first.copied(elsewhere.root.parent.parent / "again")
+    assert taken(again, back) == ended.seq - state.seq
+    assert taken(again, back) == 0 and taken(again, path) == 0
+    assert again.facts(run) == elsewhere.facts(run)
+
+
+def test_two_that_went_different_ways_are_not_mixed(
+    half_done: tuple[Project, str, Path], elsewhere: Project
+) -> None:
+    from orchestrator.persons import request_stop, retry
+
+    first, run, path = half_done
+    taken(elsewhere, path)
+    with elsewhere.store() as store:
+        retry(store, run, "b")
+    other = first.copied(elsewhere.root.parent.parent / "other")
+    with other.store() as store:
+        retry(store, run, "b")
+        request_stop(store, run)
+        export_run(other.workplace(), store, run, path.with_name("other.orch"))
+    before = elsewhere.git("for-each-ref")
+    with pytest.raises(OrchError, match="went another way"):
+        taken(elsewhere, path.with_name("other.orch"))
+    assert elsewhere.git("for-each-ref") == before
+
+
+def test_only_its_owner_may_read_the_file_and_it_holds_no_secret(
+    half_done: tuple[Project, str, Path],
+) -> None:
+    path = half_done[2]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert SECRET.encode() not in path.read_bytes()
+    assert [p.name for p in path.parent.glob(".run.orch*")] == []
+
+
+def test_the_base_must_be_here(half_done: tuple[Project, str, Path], tmp_path: Path) -> None:
+    stranger = Project(tmp_path / "home", {"other": "history\n"})
+    with pytest.raises(GitError, match="not in this clone") as caught:
+        taken(stranger, half_done[2])
+    assert "fetch-depth: 0" in caught.value.hint
+
+
+def test_what_it_would_run_or_do_here_is_told(half_done: tuple[Project, str, Path]) -> None:
+    project, run, path = half_done
+    brought = look_into(project.workplace(), path)
+    here = project.state(run).started.settings
+    assert wishes(brought, here) == ()
+    other = here.model_copy(update={"workers": {"scripted": WORKER}})
+    assert any("echo no" in line for line in wishes(brought, other))
+    greedy = brought.state.started.model_copy(update={"accept": True, "deliver": "pr"})
+    brought.state.started, before = greedy, brought.state.started
+    assert len(wishes(brought, here)) == 2 and len(wishes(brought, here, delivers=True)) == 1
+    brought.state.started = before
+
+
+# --- hostile files ----------------------------------------------------------------------------
+
+
+def parts_of(path: Path) -> tuple[dict[str, Any], list[bytes]]:
+    file, opened = open_bundle(path)
+    with file:
+        return json.loads(opened.manifest.model_dump_json()), [data for _, data in opened.parts()]
+
+
+def written(path: Path, manifest: dict[str, Any], datas: list[bytes]) -> Path:
+    """A file whose hashes are right, whatever is in it."""
+    for part, data in zip(manifest["parts"], datas, strict=True):
+        part["size"], part["sha256"] = len(data), hashlib.sha256(data).hexdigest()
+    body = FIRST + json.dumps(manifest).encode() + b"\n" + b"".join(datas)
+    path.write_bytes(body)
+    return path
+
+
+Change = Callable[[dict[str, Any], list[bytes]], None]
+
+
+def facts(change: Callable[[list[dict[str, Any]]], None]) -> Change:
+    def changed(_: dict[str, Any], datas: list[bytes]) -> None:
+        lines = [json.loads(line) for line in datas[0].splitlines()]
+        change(lines)
+        datas[0] = b"\n".join(json.dumps(line).encode() for line in lines) + b"\n"
+
+    return changed
+
+
+def first_of(lines: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    return next(one for one in lines if one["kind"] == kind)
+
+
+def body(at: int, **values: Any) -> Change:
+    def changed(lines: list[dict[str, Any]]) -> None:
+        said = json.loads(lines[at]["body"])
+        lines[at]["body"] = json.dumps({**said, **values})
+
+    return facts(changed)
+
+
+def ref(name: str, value: str = "") -> Change:
+    def changed(manifest: dict[str, Any], _: list[bytes]) -> None:
+        manifest["refs"][name] = value or manifest["base"]
+
+    return changed
+
+
+def field(**values: Any) -> Change:
+    return lambda manifest, _: manifest.update(values)
+
+
+def cut_objects(_: dict[str, Any], datas: list[bytes]) -> None:
+    datas[1] = datas[1][:-40] + b"\0" * 40
+
+
+def no_objects(manifest: dict[str, Any], datas: list[bytes]) -> None:
+    del manifest["parts"][1], datas[1]
+
+
+def moved_tip(manifest: dict[str, Any], _: list[bytes]) -> None:
+    tip = next(name for name in manifest["refs"] if name.endswith("/tip"))
+    manifest["refs"][tip] = manifest["base"]
+
+
+def not_a_bundle(_: dict[str, Any], datas: list[bytes]) -> None:
+    datas[1] = b"# v2 git bundle\n../../etc/passwd\n\n"
+
+
+# Those with whole objects come last: objects that no ref names stay in the store for a while.
+HOSTILE: dict[str, Change] = {
+    "a branch of the user's": ref("refs/heads/main"),
+    "another run's ref": ref("refs/orch/another/tip"),
+    "a ref with dots": ref("refs/orch/x/../../heads/main"),
+    "no ref at all": ref("../../hooks/post-merge"),
+    "HEAD": ref("HEAD"),
+    "a run with a path": field(run="../../../etc/x"),
+    "a run of somebody else": field(run="20200101-other-a1", refs={}),
+    "a base that is an option": field(base="--upload-pack=touch x"),
+    "another base": body(0, base="0" * 40),
+    "a key that nobody knows": field(extra=1),
+    "facts of another run": body(0, run="20200101-other-a1"),
+    "facts in another order": facts(lambda lines: lines.reverse()),
+    "a fact that is not legal": facts(lambda lines: lines.append(lines[0])),
+    "a fact of nowhere": facts(lambda lines: lines[1].update(kind="Evil")),
+    "a fact of a newer orch": facts(lambda lines: lines[1].update(version=99)),
+    "a body that is no text": facts(lambda lines: lines[1].update(body={"a": 1})),
+    "a time that is none": facts(lambda lines: lines[1].update(at="NaN")),
+    "a fact that nests without end": facts(lambda lines: lines[1].update(body="[" * 100_000)),
+    "a tree that is another": body(0, base_tree="1" * 40),
+    "a part of the size of a disk": lambda m, _: m["parts"][0].update(size=1 << 60),
+    "objects that are damaged": cut_objects,
+    "objects that are missing": no_objects,
+    "objects that are no bundle": not_a_bundle,
+    "a tip that no landing made": moved_tip,
+    "a ref to what is not there": lambda m, d: ref(f"refs/orch/{m['run']}/round/a/1/9", "e" * 40)(
+        m, d
+    ),
+    "a landing that no gate judged": facts(
+        lambda lines: lines.remove(first_of(lines, "CandidateGateJudged"))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.sample(14)
+def test_a_hostile_file_brings_nothing(
+    half_done: tuple[Project, str, Path], shared: Project, tmp_path: Path, name: str
+) -> None:
+    manifest, datas = parts_of(half_done[2])
+    HOSTILE[name](manifest, datas)
+    if name == "a part of the size of a disk":
+        path = tmp_path / "evil.orch"
+        path.write_bytes(FIRST + json.dumps(manifest).encode() + b"\n" + b"".join(datas))
+    else:
+        path = written(tmp_path / "evil.orch", manifest, datas)
+    before = shared.git("for-each-ref"), files_of(shared)
+    with pytest.raises((OrchError, GitError)) as caught:
+        taken(shared, path)
+    assert getattr(caught.value, "hint", "")
+    assert (shared.git("for-each-ref"), files_of(shared)) == before
+    with shared.store() as store:
+        assert store.runs() == ()
+
+
+@pytest.fixture(scope="module")
+def shared(
+    half_done: tuple[Project, str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Project:
+    """A clone that no hostile file changes."""
+    other = Project(tmp_path_factory.mktemp("shared") / "home")
+    other.root.rename(other.root.with_name("not-this"))
+    first = half_done[0]
+    only = ("--single-branch", "--branch", "main", "--no-local")
+    first.git("clone", "--quiet", *only, str(first.root), str(other.root))
+    other.store().close()
+    return other
+
+
+def files_of(project: Project) -> set[str]:
+    """Every file around and in the repository, but the ledger's own and objects."""
+    top = project.root.parent.parent
+    return {
+        str(path)
+        for path in top.rglob("*")
+        if path.is_file() and "/objects/" not in str(path) and "/.git/orch/" not in str(path)
+    }
+
+
+def test_a_file_that_is_cut_changed_or_added_to_is_refused(
+    half_done: tuple[Project, str, Path], shared: Project, tmp_path: Path
+) -> None:
+    whole = half_done[2].read_bytes()
+    path = tmp_path / "other.orch"
+    middle = len(whole) // 2
+    for data, why in (
+        (b"", "not written by"),
+        (b"PK\x03\x04", "not written by"),
+        (b"orch-bundle 2\n", "newer orch"),
+        (whole[:40], "manifest"),
+        (whole[:-1], "ends early"),
+        (whole + b"x", "added"),
+        (whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :], "is not what it was"),
+        (FIRST + b"[" * 100_000 + b"\n", "makes no sense"),
+        (FIRST + b"{}\n", "makes no sense"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(OrchError, match=why):
+            taken(shared, path)
+    for odd in (tmp_path, tmp_path / "none"):
+        with pytest.raises(OrchError, match="no file"):
+            taken(shared, odd)
+
+
+def test_a_crash_while_it_is_taken_in_is_made_whole_by_the_same_again(
+    half_done: tuple[Project, str, Path], elsewhere: Project
+) -> None:
+    """Killed between the facts: what is there is a beginning, and the rest follows."""
+    first, run, path = half_done
+    workplace = elsewhere.workplace()
+    brought: Brought = look_into(workplace, path)
+    beginning = replace(brought, rows=brought.rows[:5])
+    from orchestrator.bundle import taking
+
+    with elsewhere.store() as store:
+        taking._append(store, run, beginning.rows, "A goal")
+    assert taken(elsewhere, path) == len(brought.rows) - 5
+    assert elsewhere.facts(run) == first.facts(run)
+
+
+def test_verdicts_of_another_machine_are_not_used_by_other_runs(
+    half_done: tuple[Project, str, Path], elsewhere: Project
+) -> None:
+    taken(elsewhere, half_done[2])
+    tree = elsewhere.state(half_done[1]).landings[-1].tree
+    with elsewhere.store() as store:
+        assert store.verdicts(tree) == ()
+    with half_done[0].store() as store:
+        assert store.verdicts(tree)
+
+
+def test_parts_are_bounded_and_of_known_kinds() -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        Part(kind="blob", size=1, sha256="../../etc/passwd")
+    with pytest.raises(ValueError, match="literal"):
+        Part(kind="file", size=1, sha256="0" * 64)  # type: ignore[arg-type]
+    assert Manifest.model_config["extra"] == "forbid"
+    assert os.sep not in Part(kind="blob", size=1, sha256="0" * 64).sha256
+    assert isinstance(Store, type)
