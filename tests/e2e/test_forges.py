@@ -192,6 +192,20 @@ def test_a_job_that_cannot_push_does_not_end_well(tmp_path: Path) -> None:
     assert forge["level"] == "odd" and "there is no remote 'origin'" in forge["what"]
 
 
+def test_a_job_pushes_what_has_landed_also_where_the_run_did_not_end_well(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    user = person(tmp_path / "home", "# mine\n", GITHUB_STEP_SUMMARY=str(summary))
+    user.settings('test "$ORCH_TASK" = b && exit 1; echo x > "$ORCH_TASK.txt"')
+    confined(user)
+    user.plan("a", "b")
+    user.commit({}, "a plan")
+    said = user.orch("run", "--ci", "--deadline", "10m", "--attempts", "1", "work")
+    run = user.run_id()
+    ended_with(said, 1, f"pushed: orch/a-person/{run}")
+    assert branches(user) == {f"orch/a-person/{run}": user.git("rev-parse", f"orch/{run}/result")}
+    assert "1 landed" in summary.read_text()
+
+
 def landed(user: User) -> list[str]:
     path = user.root / ".git" / "orch" / "ledger.sqlite"
     store = Store.open_existing(path) if path.exists() else None
