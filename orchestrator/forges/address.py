@@ -2,8 +2,9 @@
 
 1. What the settings say counts; else the remote's host tells which kind of forge it is, and its
    path which repository.
-2. A well-known token goes to the remote's own host, or to the API of that host, and nowhere else:
-   whoever wants another server names a variable of its own for it.
+2. A well-known token goes to the remote's own host, or to the API of that host, and nowhere else
+   (and there only where it is for that host, see `tokens`): whoever wants another server names a
+   variable of its own for it.
 3. A token goes through https, or to this machine.
 """
 
