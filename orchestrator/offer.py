@@ -159,6 +159,15 @@ def _message(state: RunState, change: Difference) -> str:
 # --- judged -----------------------------------------------------------------------------------
 
 
+def judged_here(scene: Scene, change: Difference, tree: Sha) -> bool:
+    """Whether gates that ran on this machine passed the tree, and no file merely says so."""
+    gates = gates_of(scene.state, tuple(ref.task for ref in change.holds))
+    store = scene.journal.store
+    return all(
+        any(one.outcome == "passed" for one in store.verdicts(tree, gate.name)) for gate in gates
+    )
+
+
 async def judge(
     scene: Scene, target: Sha, change: Difference, made: Candidate
 ) -> tuple[Verdict | None, bool]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ledger.model import CommandWorker
+from ledger.model import CommandWorker, Gate
 from ledger.store import Store
 from orchestrator.bundle.export import export_run
 from orchestrator.bundle.form import FIRST, Manifest, Part, open_bundle
@@ -140,6 +140,59 @@ def test_what_it_would_run_or_do_here_is_told(half_done: tuple[Project, str, Pat
     brought.state.started, before = greedy, brought.state.started
     assert len(wishes(brought, here)) == 2 and len(wishes(brought, here, delivers=True)) == 1
     brought.state.started = before
+
+
+def test_a_run_that_judges_less_than_the_settings_here_is_told(
+    half_done: tuple[Project, str, Path],
+) -> None:
+    """Equal commands are not enough: a gate that is left out runs no command."""
+    project, run, path = half_done
+    here = project.state(run).started.settings
+    gates = (*here.gates, Gate(name="slow", command="sh slow.sh"))
+    stricter = here.model_copy(
+        update={
+            "gates": gates,
+            "protected": ("Makefile",),
+            "checker": "reviewer",
+            "limits": here.limits.model_copy(update={"budget_usd": 1.0}),
+        }
+    )
+    lines = wishes(look_into(project.workplace(), path), stricter)
+    for words in ("without gate 'slow'", "'Makefile'", "checker = None", "budget_usd = None"):
+        assert any(words in line for line in lines), (words, lines)
+    late = (here.gates[0].model_copy(update={"stage": "check"}),)
+    (line,) = wishes(
+        look_into(project.workplace(), path), here.model_copy(update={"gates": late})
+    )
+    assert "stage = 'land', in your settings 'check'" in line
+
+
+def test_verdicts_that_only_the_file_tells_of_bring_nothing_into_a_branch(
+    half_done: tuple[Project, str, Path], elsewhere: Project
+) -> None:
+    """The gate says here what it says here, whatever the file says that it said."""
+    import anyio
+
+    from orchestrator.accept import accept
+
+    taken(elsewhere, half_done[2])
+    run, before = half_done[1], elsewhere.git("rev-parse", "main")
+    path, mark = os.environ["PATH"], elsewhere.root.parent / "judged"
+    shell = elsewhere.root.parent / "bin" / "sh"
+    shell.parent.mkdir()
+    shell.write_text(f'#!/bin/sh\necho ran >> {mark}\ntest ! -e a.txt\n')
+    shell.chmod(0o755)
+    elsewhere.environ["PATH"] = f"{shell.parent}:{path}"  # what the gate runs, and is red here
+    with elsewhere.store() as store:
+        result = anyio.run(accept, elsewhere.workplace(), store, run)
+    assert result.outcome == "red" and mark.exists()
+    assert elsewhere.git("rev-parse", "main") == before
+    mark.unlink()
+    elsewhere.environ["PATH"] = path
+    with elsewhere.store() as store:
+        result = anyio.run(accept, elsewhere.workplace(), store, run)
+    assert result.outcome == "accepted" and result.judged
+    assert elsewhere.git("rev-parse", "main") == elsewhere.state(run).result
 
 
 # --- hostile files ----------------------------------------------------------------------------
