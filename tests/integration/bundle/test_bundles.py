@@ -161,9 +161,7 @@ def test_a_run_that_judges_less_than_the_settings_here_is_told(
     for words in ("without gate 'slow'", "'Makefile'", "checker = None", "budget_usd = None"):
         assert any(words in line for line in lines), (words, lines)
     late = (here.gates[0].model_copy(update={"stage": "check"}),)
-    (line,) = wishes(
-        look_into(project.workplace(), path), here.model_copy(update={"gates": late})
-    )
+    (line,) = wishes(look_into(project.workplace(), path), here.model_copy(update={"gates": late}))
     assert "stage = 'land', in your settings 'check'" in line
 
 
@@ -180,7 +178,7 @@ def test_verdicts_that_only_the_file_tells_of_bring_nothing_into_a_branch(
     path, mark = os.environ["PATH"], elsewhere.root.parent / "judged"
     shell = elsewhere.root.parent / "bin" / "sh"
     shell.parent.mkdir()
-    shell.write_text(f'#!/bin/sh\necho ran >> {mark}\ntest ! -e a.txt\n')
+    shell.write_text(f"#!/bin/sh\necho ran >> {mark}\ntest ! -e a.txt\n")
     shell.chmod(0o755)
     elsewhere.environ["PATH"] = f"{shell.parent}:{path}"  # what the gate runs, and is red here
     with elsewhere.store() as store:
