@@ -9,7 +9,8 @@
    machine.
 4. Where the run is here already, the file may only know more of it. Where each knows something
    that the other does not, nothing is taken.
-5. Before the facts are taken, refs and facts must agree as `orch ledger verify` wants it.
+5. Before the facts are taken, refs and facts must agree as `orch ledger verify` wants it, and no
+   tree may hold what an agent's may not: what is checked out here is nobody's word elsewhere.
 6. A file is no proof of who wrote it. What it would let run here, where it would deliver, and by
    which weaker gates it would judge, a person must have trusted: `wishes`.
 """
@@ -34,6 +35,7 @@ from orchestrator.errors import OrchError
 from orchestrator.policy.commands import commands_of
 from orchestrator.workplace import Workplace
 from worktree.bundle import refuse_missing, take_bundle
+from worktree.commit import refused_in
 from worktree.git import RefUpdate
 from worktree.landing import checked_out
 from worktree.names import check_ref, run_branches, run_refs
@@ -141,6 +143,7 @@ def take_in(workplace: Workplace, store: Store, brought: Brought) -> int:
             return 0
         git = workplace.git
         take_bundle(git, brought.objects, brought.refs, brought.state.started.base)
+        _check_trees(workplace, brought)
         made = _set_refs(workplace, brought)
         try:
             _take_blobs(workplace, brought)
@@ -219,6 +222,15 @@ def _check_refs(opened: Opened, name: str) -> None:
             raise damaged(name, "it names a ref that is none") from None
         if not ref.startswith((run_refs(run), run_branches(run))):
             raise damaged(name, "it names a ref that is not the run's")
+
+
+def _check_trees(workplace: Workplace, brought: Brought) -> None:
+    """OrchError where a tree holds what no agent's may: links that lead out, submodules, `.git`."""
+    git, base = workplace.git, brought.state.started.base
+    for commit in {git.tree_of(one): one for one in brought.refs.values()}.values():
+        for refused in refused_in(git, base, commit):
+            where = f"commit {commit[:12]} holds {refused.path}"
+            raise damaged(brought.name, f"{where}, which may not be committed: {refused.why}")
 
 
 def _set_refs(workplace: Workplace, brought: Brought) -> list[RefUpdate]:

@@ -343,6 +343,34 @@ def files_of(project: Project) -> set[str]:
     }
 
 
+@pytest.mark.parametrize(
+    ("mode", "content", "why"),
+    [("120000", b"../../../etc", "points out of the tree"), ("160000", b"", "submodule")],
+)
+def test_a_tree_that_no_agent_could_have_made_is_refused(
+    half_done: tuple[Project, str, Path],
+    shared: Project,
+    tmp_path: Path,
+    mode: str,
+    content: bytes,
+    why: str,
+) -> None:
+    other = half_done[0].copied(tmp_path / "evil")
+    run, base = half_done[1], other.state(half_done[1]).started.base
+    (tmp_path / "content").write_bytes(content)
+    blob = other.git("hash-object", "-w", str(tmp_path / "content")) if content else base
+    other.git("read-tree", base)
+    other.git("update-index", "--add", "--cacheinfo", f"{mode},{blob},evil")
+    commit = other.git("commit-tree", "-p", base, "-m", "evil", other.git("write-tree"))
+    other.git("update-ref", f"refs/orch/{run}/round/a/1/9", commit)
+    with other.store() as store:
+        export_run(other.workplace(), store, run, tmp_path / "evil.orch")
+    before = shared.git("for-each-ref"), files_of(shared)
+    with pytest.raises(OrchError, match=why):
+        taken(shared, tmp_path / "evil.orch")
+    assert (shared.git("for-each-ref"), files_of(shared)) == before
+
+
 def test_a_file_that_is_cut_changed_or_added_to_is_refused(
     half_done: tuple[Project, str, Path], shared: Project, tmp_path: Path
 ) -> None:
