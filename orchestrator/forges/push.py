@@ -117,6 +117,7 @@ def push_load(
     )
     if way is None:
         raise OrchError(f"every name for the branch is taken on {remote.name}: {name}-2 and on")
+    _refuse_protected(way.branch, settings, seen.head)
     if way.how == "there":
         known = state.pushed.get(way.branch)
         if known is None or known.commit != load.commit:

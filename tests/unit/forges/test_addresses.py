@@ -39,6 +39,7 @@ def test_addresses_are_read(url: str, scheme: str, host: str, path: str) -> None
         *("ssh://-oProxyCommand=x/y", "a@-oProxyCommand=x:y", "host:-x"),
         *("git://example.com/x", "ftp://example.com/x", "https://example.com", "https://:80/x"),
         *("https://exa mple.com/x", "https://example.com/a\nb", "", "x" * 3000, "tea"),
+        "https://ada:a%0apassword=b@example.com/x",
         *("file://elsewhere/x", "https://[::1/x", "https://example.com:99999/x"),
     ],
 )
