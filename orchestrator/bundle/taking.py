@@ -222,6 +222,9 @@ def _check_refs(opened: Opened, name: str) -> None:
             raise damaged(name, "it names a ref that is none") from None
         if not ref.startswith((run_refs(run), run_branches(run))):
             raise damaged(name, "it names a ref that is not the run's")
+        parts = ref.split("/")
+        if any("/".join(parts[:end]) in opened.manifest.refs for end in range(3, len(parts))):
+            raise damaged(name, "it names a ref below another, and no repository can hold both")
 
 
 def _check_trees(workplace: Workplace, brought: Brought) -> None:

@@ -281,6 +281,16 @@ HOSTILE: dict[str, Change] = {
     "a fact of nowhere": facts(lambda lines: lines[1].update(kind="Evil")),
     "a fact of a newer orch": facts(lambda lines: lines[1].update(version=99)),
     "a body that is no text": facts(lambda lines: lines[1].update(body={"a": 1})),
+    "a body with half a letter": facts(
+        lambda lines: lines[1].update(body=lines[1]["body"][:-1] + ', "x": "\ud800"}')
+    ),
+    "a kind with half a letter": facts(lambda lines: lines[1].update(kind="\ud800")),
+    "a body that is no UTF-8": lambda _, datas: datas.__setitem__(
+        0, datas[0].replace(b"A goal", b"A \xff goal")
+    ),
+    "a version before the first": facts(lambda lines: lines[1].update(version=-1)),
+    "a version of many digits": facts(lambda lines: lines[1].update(version=10**30)),
+    "a ref below another": lambda m, d: ref(f"refs/orch/{m['run']}/tip/x")(m, d),
     "a time that is none": facts(lambda lines: lines[1].update(at="NaN")),
     "a fact that nests without end": facts(lambda lines: lines[1].update(body="[" * 100_000)),
     "a tree that is another": body(0, base_tree="1" * 40),
