@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from orchestrator.bundle.taking import Brought, look_into, take_in, wishes
 from orchestrator.errors import OrchError
 from orchestrator.review.verify import verify_run
 from tests.support.project import SECRET, Project, task
+from worktree.bundle import take_bundle
 from worktree.values import GitError
 
 WORKER = CommandWorker(
@@ -379,6 +382,25 @@ def test_a_tree_that_no_agent_could_have_made_is_refused(
     with pytest.raises(OrchError, match=why):
         taken(shared, tmp_path / "evil.orch")
     assert (shared.git("for-each-ref"), files_of(shared)) == before
+
+
+def test_an_object_that_would_unpack_to_more_than_any_file_is_refused_before_it_does(
+    shared: Project,
+) -> None:
+    size, varint = 400 << 20, bytearray()  # what is larger still is never held whole
+    left = size >> 4
+    varint.append(0x80 | 3 << 4 | size & 15)  # a blob
+    while left:
+        varint.append(left & 127 | (0x80 if left > 127 else 0))
+        left >>= 7
+    head = b"PACK" + struct.pack(">II", 2, 1) + bytes(varint)
+    pack = head + zlib.compress(b"\0" * 1000)
+    pack += hashlib.sha1(pack, usedforsecurity=False).digest()
+    git = shared.workplace().git
+    base = shared.git("rev-parse", "HEAD")
+    with pytest.raises(GitError, match="over limit") as caught:
+        take_bundle(git, b"# v2 git bundle\n\n" + pack, {}, base)
+    assert caught.value.hint
 
 
 def test_a_file_that_is_cut_changed_or_added_to_is_refused(
