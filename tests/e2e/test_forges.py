@@ -91,6 +91,19 @@ def test_a_run_becomes_a_pull_request_and_a_selection_of_it_another(
     assert "pull request" not in user.orch("plan", "--check", "work").words
 
 
+def test_a_look_at_a_plan_in_a_fresh_clone_sends_no_variable_anywhere(
+    tmp_path: Path, github: GitHubDouble
+) -> None:
+    """Its settings may name any variable and any server; nobody has trusted them yet."""
+    user = person(tmp_path / "home", settings(github.url), TEA_TOKEN=TOKEN)
+    said = user.orch("plan", "--check", "work")
+    ended_with(said, 0, "open pull requests were not looked at", "orch trust")
+    assert github.asked == []
+    ended_with(user.orch("trust", "--yes"), 0)
+    ended_with(user.orch("plan", "--check", "work"), 0)
+    assert len(github.asked) == 1
+
+
 def test_a_selection_that_is_red_on_the_target_as_it_is_now_is_not_pushed(
     tmp_path: Path, github: GitHubDouble
 ) -> None:
