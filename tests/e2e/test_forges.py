@@ -60,6 +60,7 @@ def test_a_run_becomes_a_pull_request_and_a_selection_of_it_another(
     before = user.git("rev-parse", "main"), user.git("config", "--list", "--local")
     said = user.orch("run", "--pr", "work")
     ended_with(said, 0, "pushed: orch/a-person/", "pull request 1 opened", "/pull/1")
+    assert f"pull requests and their reports go to {github.url} with your TEA_TOKEN" in said.err
     run = user.run_id()
     assert branches(user) == {f"orch/a-person/{run}": user.git("rev-parse", f"orch/{run}/result")}
 
