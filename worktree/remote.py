@@ -26,7 +26,7 @@ from typing import Literal
 from worktree.address import Address, BadAddress, parse_address, rewritten
 from worktree.door import CLOSED, OVERRIDES, call, overrides
 from worktree.git import Git
-from worktree.names import BRANCHES, check_ref, quoted
+from worktree.names import BRANCHES, check_ref, is_remote_name, quoted
 from worktree.user import read_configuration
 from worktree.values import Answer, GitError, check_id, is_id
 
@@ -37,7 +37,6 @@ LIST_BYTES = 1 << 20
 
 RemoteTrouble = Literal["none", "address", "auth", "unreachable", "rejected", "silent", "failed"]
 
-_REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
 _OWN = ("global", "system")
 _USED = re.compile(r"(?:http|credential)\..+", re.DOTALL)
 _HEADER = re.compile(r"http\..+\.extraheader", re.DOTALL)
@@ -92,7 +91,7 @@ class Seen:
 
 def find_remote(git: Git, environ: Mapping[str, str], name: str) -> Remote:
     """The remote of that name; RemoteError where there is none that can be used."""
-    if not _REMOTE.fullmatch(name) or ".." in name:
+    if not is_remote_name(name):
         what = f"'{quoted(name)}' is no name of a remote"
         raise RemoteError(what, "none", hint='git remote, then: remote = "NAME" below [forge]')
     entries = read_configuration(git.repository, environ)

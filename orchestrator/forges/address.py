@@ -35,11 +35,7 @@ def repo_of(settings: ForgeSettings, address: Address) -> Repo:
             hint='below [forge]: kind = "github" or "gitlab", and url = "..." where it is needed',
         )
     name = settings.repository or address.path
-    if (
-        not _REPOSITORY.fullmatch(name)
-        or ".." in name
-        or (address.scheme == "file" and not settings.repository)
-    ):
+    if not is_repository(name) or (address.scheme == "file" and not settings.repository):
         raise OrchError(
             f"which repository it is cannot be told from {address.shown}",
             hint='below [forge]: repository = "owner/name"',
@@ -56,6 +52,11 @@ def repo_of(settings: ForgeSettings, address: Address) -> Repo:
         )
     api = (settings.url or _api(kind, host, address)).rstrip("/")
     return Repo(kind, name, api, host)
+
+
+def is_repository(name: str) -> bool:
+    """Whether it is the name of a repository: `owner/name`, or with groups in between."""
+    return _REPOSITORY.fullmatch(name) is not None and ".." not in name
 
 
 def kind_of(host: str) -> ForgeKind | None:
