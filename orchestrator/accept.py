@@ -207,7 +207,7 @@ async def _offer(scene: Scene, asked: _Asked) -> Offer | AcceptResult:
     straight = whole and not squash and is_chain(state)
     if straight and await scene.git(git.is_ancestor, asked.branch.commit, state.result):
         tree = await scene.git(git.tree_of, state.result)
-        if judged_here(scene, asked.change, tree):
+        if judged_here(scene.journal, asked.change.holds, tree):
             return Offer(state.result, tree, judged=False)
         return await _judged(scene, asked, Candidate(state.result, tree))
     if await scene.git(merge_base, git, asked.branch.commit, state.started.base) is None:

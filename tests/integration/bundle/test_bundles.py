@@ -175,6 +175,7 @@ def test_verdicts_that_only_the_file_tells_of_bring_nothing_into_a_branch(
     import anyio
 
     from orchestrator.accept import accept
+    from orchestrator.forges.push import push_result
 
     taken(elsewhere, half_done[2])
     run, before = half_done[1], elsewhere.git("rev-parse", "main")
@@ -184,15 +185,23 @@ def test_verdicts_that_only_the_file_tells_of_bring_nothing_into_a_branch(
     shell.write_text(f"#!/bin/sh\necho ran >> {mark}\ntest ! -e a.txt\n")
     shell.chmod(0o755)
     elsewhere.environ["PATH"] = f"{shell.parent}:{path}"  # what the gate runs, and is red here
+    there = elsewhere.root.parent / "there.git"
+    elsewhere.git("clone", "--quiet", "--bare", str(elsewhere.root), str(there))
+    elsewhere.git("remote", "set-url", "origin", str(there))
     with elsewhere.store() as store:
         result = anyio.run(accept, elsewhere.workplace(), store, run)
-    assert result.outcome == "red" and mark.exists()
+        assert result.outcome == "red" and mark.exists()
+        with pytest.raises(OrchError, match="is not pushed: gate 'tests' is not green on it here"):
+            push_result(elsewhere.workplace(), store, run)
+    assert "orch/a-person" not in elsewhere.git("ls-remote", str(there))
     assert elsewhere.git("rev-parse", "main") == before
     mark.unlink()
     elsewhere.environ["PATH"] = path
     with elsewhere.store() as store:
+        assert push_result(elsewhere.workplace(), store, run).outcome == "pushed"
         result = anyio.run(accept, elsewhere.workplace(), store, run)
-    assert result.outcome == "accepted" and result.judged
+    # Judged once: what was pushed has this machine's verdicts by now.
+    assert result.outcome == "accepted" and not result.judged
     assert elsewhere.git("rev-parse", "main") == elsewhere.state(run).result
 
 
