@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.itself import ORCH
 from orchestrator.workplace import Workplace
 
 MOST_AT_ONCE = 2
@@ -153,7 +153,7 @@ def start_child(workplace: Workplace, firing: Firing, environ: Mapping[str, str]
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as sink:
         process = subprocess.Popen(
-            (sys.executable, "-m", "orchestrator.cli.main", *words_of(firing)),
+            (*ORCH, *words_of(firing)),
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

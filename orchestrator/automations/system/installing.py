@@ -12,7 +12,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from orchestrator.automations.system.texts import (
     with_block,
 )
 from orchestrator.errors import OrchError
+from orchestrator.itself import ORCH
 from orchestrator.workplace import Workplace
 from worktree.removal import replace_file
 
@@ -112,7 +112,7 @@ class System:
                 "the path of the repository holds a control character: no system can be told it",
                 hint="rename the folder, then try again",
             )
-        shell = render_script(checkout, sys.executable, self.environ)
+        shell = render_script(checkout, ORCH, self.environ)
         written = [Written(script, shell)]
         entries = [entry_of(one) for one in automations]
         if keeper == "systemd":

@@ -35,8 +35,8 @@ class Entry:
     cron: str
 
 
-def render_script(checkout: str, python: str, environ: Mapping[str, str]) -> str:
-    """The script that looks once; its arguments name the automations."""
+def render_script(checkout: str, orch: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The script that looks once, by the words that start orch; its arguments name automations."""
     lines = [
         "#!/bin/sh",
         "# Written by `orch schedule install`, run by systemd or cron.",
@@ -46,7 +46,7 @@ def render_script(checkout: str, python: str, environ: Mapping[str, str]) -> str
             if environ.get(name) and not UNSAYABLE.search(environ[name])
         ),
         f"cd {shlex.quote(checkout)} || exit 2",
-        f'exec {shlex.quote(python)} -m orchestrator.cli.main watch --once "$@"',
+        f'exec {shlex.join(orch)} watch --once "$@"',
     ]
     return "\n".join(lines) + "\n"
 
