@@ -143,6 +143,11 @@ def evolve(state: Heartbeat, beat: h.Beat, at: float) -> Heartbeat:
             return replace(state, skipped=beat, skipped_at=at, answered=answered)
         case h.TriggersDropped():
             return replace(state, waiting=None, skipped=beat, skipped_at=at)
+        case h.TriggersDeferred():
+            _require(state.waiting is not None, "no trigger waits")
+            assert state.waiting is not None
+            later = replace(state.waiting, not_before=beat.not_before, why=beat.why)
+            return replace(state, waiting=later)
         case h.FiringStarted():
             _require(state.open is None, "a firing goes on already")
             number = state.firings + 1

@@ -26,7 +26,7 @@ from orchestrator.automations.ending import Ending, act
 from orchestrator.automations.scratch import measure
 from orchestrator.automations.today import cap_of_day, spent_today
 from orchestrator.base import Base
-from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems
+from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems, face_of
 from orchestrator.journal import parse_row
 from orchestrator.policy.firing import is_empty, left, tighter
 from orchestrator.policy.thermostat import (
@@ -85,7 +85,7 @@ class Going:
                 raise  # once that is put right, the run can go on
             outcome: h.FiringOutcome = "not-measured" if isinstance(step, Measure) else "failed"
             code = error.exit_code if isinstance(error, OrchError) else WRONG_USE
-            self._settle(Settle(outcome, code, str(error).partition("\n  hint: ")[0]), told=False)
+            self._settle(Settle(outcome, code, face_of(error)), told=False)
             raise
 
     def _firing(self) -> Firing:

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 import pytest
 
 from ledger import heartbeat as h
+from ledger.automations import Automation
 from ledger.lock import EngineLock
 from ledger.model import NotifySettings
 from ledger.store import Store
 from orchestrator.automations.firing import is_fired, lock_of
+from orchestrator.automations.left import LeftOver
 from orchestrator.errors import OrchError
 from orchestrator.persons import request_stop
 from tests.integration.automations.support import Automated
@@ -46,9 +48,38 @@ def test_a_plan_of_a_file_is_run_within_its_deadline(automated: Automated) -> No
 
 
 def test_a_plan_with_errors_settles_it_and_the_next_start_is_free(automated: Automated) -> None:
+    nightly = {**ONCE, "goal": None, "plan": "nightly"}
     with pytest.raises(OrchError, match="there is no plan 'nightly'"):
-        automated.fire(**ONCE, goal=None, plan="nightly")
-    assert automated.state.open is None and automated.runs() == []
+        automated.fire(**nightly)
+    state = automated.state
+    assert state.open is None and state.waiting is None, "nothing tries it again by itself"
+    assert state.skipped is not None and state.skipped.reason == "failed"
+    assert "there is no plan 'nightly'" in state.skipped.why and "hint" not in state.skipped.why
+    assert automated.fire(None, **nightly) == 0 and automated.runs() == []
+
+
+def test_what_waited_its_turn_and_comes_into_a_pause_starts_after_it(
+    automated: Automated,
+) -> None:
+    pausing = {**ONCE, "while_running": "queue", "pause_s": 3600.0}
+    began = time.time()
+    assert automated.fire(**pausing) == 0
+    place = automated.project.workplace().place
+    with EngineLock.take(lock_of(place, "cover")):
+        assert automated.fire(WATCH, **pausing) == 0
+    assert automated.fire(None, **pausing) == 0 and len(automated.runs()) == 1
+    waiting = automated.state.waiting
+    assert waiting is not None and waiting.not_before is not None
+    assert waiting.not_before >= began + 3600
+    assert automated.fire(None, **pausing) == 0, "once more says nothing new"
+    assert automated.kinds().count("TriggersDeferred") == 1
+    automated.now = lambda: began
+    left = LeftOver(automated.project.workplace(), lambda: automated.now())
+    cover = Automation(name="cover", goal="g")
+    assert left.look([cover]) == ()
+    automated.now = lambda: time.time() + 3600
+    assert [one.cause for one in left.look([cover])] == ["resume"]
+    assert automated.fire(None, **pausing) == 0 and len(automated.runs()) == 2
 
 
 def test_a_goal_is_about_the_files_that_started_it_or_those_it_watches(
