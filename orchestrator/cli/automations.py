@@ -6,18 +6,23 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import typer
 
 from ledger.automations import Automation
-from ledger.heartbeat import Trigger, TriggerCause
+from ledger.heartbeat import Trigger, TriggerCause, TriggerSkipped
 from ledger.heartbeat_fold import PATHS_KEPT, Heartbeat
 from ledger.store import Store
 from orchestrator.automations.standing import Standing, standings
 from orchestrator.cli import output
 from orchestrator.cli.options import environ_of
-from orchestrator.errors import OrchError
+from orchestrator.errors import OrchError, face_of
 from orchestrator.review.words import foreign
+from orchestrator.workplace import Workplace
+
+if TYPE_CHECKING:
+    from orchestrator.config import SourcedSettings
 
 BECAUSE = {
     "person": "a person asked",
@@ -55,6 +60,26 @@ def trigger_typed(
         due=at,
         paths=tuple(str(PurePosixPath(path)) for path in paths[:PATHS_KEPT]),
     )
+
+
+def _record_refused(
+    workplace: Workplace,
+    sourced: SourcedSettings,
+    automation: Automation,
+    trigger: Callable[[Automation, Heartbeat], Trigger | None],
+    why: str,
+) -> None:
+    """Nobody sees the error of a start in the night: the ledger has it, for the morning."""
+    from orchestrator.automations.beats import Beats
+    from orchestrator.hiding import hiding_of
+
+    if not workplace.place.ledger.exists():
+        return
+    with workplace.store() as store:
+        beats = Beats(store, automation.name, hiding_of(workplace, sourced.settings))
+        asked = trigger(automation, beats.state)
+        if asked is not None:
+            beats.append(TriggerSkipped(trigger=asked, reason="failed", why=why))
 
 
 def _due(automation: Automation, state: Heartbeat, text: str) -> float:
@@ -101,7 +126,12 @@ def fire(
     workplace.refuse_nested()
     sourced = sourced_of(workplace)
     automation = sourced.automation(name)
-    require_trust(workplace, sourced, attended=by_person and output.can_ask())
+    try:
+        require_trust(workplace, sourced, attended=by_person and output.can_ask())
+    except OrchError as error:
+        if not by_person:
+            _record_refused(workplace, sourced, automation, trigger, face_of(error))
+        raise
 
     def drive(store: Store, run: str) -> None:
         begun = load_state(store, run).engines > 0

@@ -120,6 +120,8 @@ def test_what_an_automation_runs_is_trusted_like_all_else(user: User) -> None:
     settle(user, automations=COVER.replace("ls covered", "curl example.com; ls covered"))
     said = user.orch("schedule", "run", "cover", "--because", "a test")
     declined(said, "not trusted", "curl example.com")
+    (one,) = user.orch("schedule", "list", "--json").json["automations"]
+    assert one["skipped"]["reason"] == "failed" and "trust" in one["skipped"]["why"]
     settle(user, automations=COVER.replace("0 2 * * *", "0 3 * * *"))
     ended_with(user.orch("schedule", "run", "cover", "--because", "a test"), 0)
 
