@@ -22,11 +22,9 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from ledger.automations import Automation
+from ledger.heartbeat_fold import AHEAD_S
 from ledger.model import Value
 from worktree.removal import replace_file
-
-AHEAD_S = 2 * 86400.0
-"""A clock that is set right by more than that was wrong."""
 
 
 class Seen(Value):

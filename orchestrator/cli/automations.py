@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,7 +13,7 @@ import typer
 
 from ledger.automations import Automation
 from ledger.heartbeat import Trigger, TriggerCause, TriggerSkipped
-from ledger.heartbeat_fold import PATHS_KEPT, Heartbeat
+from ledger.heartbeat_fold import AHEAD_S, PATHS_KEPT, Heartbeat
 from ledger.store import Store
 from orchestrator.automations.standing import Standing, standings
 from orchestrator.cli import output
@@ -83,6 +84,7 @@ def _record_refused(
 
 
 def _due(automation: Automation, state: Heartbeat, text: str) -> float:
+    now = time.time()
     if text == "last":
         if automation.schedule is None:
             raise OrchError(
@@ -91,15 +93,25 @@ def _due(automation: Automation, state: Heartbeat, text: str) -> float:
             )
         from orchestrator.automations.times import last_due
 
-        now = time.time()
-        since = state.answered if state.answered is not None else now - YEAR_S
+        answered = state.answered_at(now)
+        since = answered if answered is not None else now - YEAR_S
         found = last_due(automation.schedule, automation.time_zone, since, now)
         return found if found is not None else since
     try:
-        return float(text)
-    except ValueError as error:
+        due = float(text)
+    except ValueError:
+        due = math.nan
+    if not math.isfinite(due):
         what = f"'{text}' is no time in seconds since the epoch"
-        raise OrchError(what, hint="--due 1795330800, or --due last") from error
+        raise OrchError(what, hint="--due 1795330800, or --due last")
+    # A clock may have been set back a little since somebody found that it was due.
+    if due > now + AHEAD_S:
+        raise OrchError(
+            f"--due {text} lies days ahead: it has not come yet",
+            hint=f"for the newest time that has come: orch schedule run {automation.name} "
+            "--due last",
+        )
+    return due
 
 
 def fire(

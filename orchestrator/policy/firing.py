@@ -1,6 +1,7 @@
 """Whether a trigger starts its automation. Pure; what happens once it has is in `thermostat`.
 
-1. A due time that was answered before is skipped: what was missed is caught up once.
+1. A due time that was answered before is skipped: what was missed is caught up once. What a clock
+   answered that was days ahead keeps nothing from starting.
 2. While a run of its own goes on, or was cut short and goes on first, `while_running` says what
    becomes of a trigger: it is skipped, waits, or is to take that one's place.
 3. Within its quiet hours, and for `pause_s` after its last start, it does not start by itself. A
@@ -65,7 +66,7 @@ def answer(
     automation: Automation, state: Heartbeat, trigger: Trigger, now: Moment, *, going_on: bool
 ) -> Start | Skip | Wait | Replace:
     """What becomes of a trigger."""
-    due, answered = trigger.due, state.answered
+    due, answered = trigger.due, state.answered_at(now.at)
     if due is not None and answered is not None and due <= answered:
         return Skip("answered", "that time was answered before")
     if going_on:
