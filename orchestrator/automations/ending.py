@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ledger.heartbeat import EndAction, EndActionTaken
-from orchestrator.errors import OrchError
+from orchestrator.errors import OrchError, face_of
+from worktree.values import GitError
 
 if TYPE_CHECKING:
     from ledger.automations import Automation
@@ -68,8 +69,8 @@ def act(ending: Ending, action: EndAction) -> EndActionTaken:
     """Do it, and tell what came of it; what a person can put right is told, never raised."""
     try:
         good, said = True, _accept(ending) if action == "accept" else ACTIONS[action](ending)
-    except OrchError as error:
-        good, said = False, error.message
+    except (OrchError, GitError) as error:
+        good, said = False, face_of(error)
     return EndActionTaken(action=action, run=ending.run, good=good, said=said)
 
 

@@ -5,7 +5,7 @@
 2. A run that was started and not told of yet is found by the name of its automation: none is
    started twice.
 3. What a person must put right (a plan with errors, a measure without a number) settles it, with
-   the reason; the error is told as any other.
+   the reason; the error is told as any other. What `on_end` says is done first, with what there is.
 4. A run that was ended at once stays open, and so does its firing.
 """
 
@@ -73,7 +73,8 @@ class Going:
         try:
             while True:
                 firing = self._firing()
-                step = next_step(firing, broke=is_empty(self._left(firing)))
+                broke = is_empty(self._left(firing))
+                step = next_step(firing, broke=broke, now=time.time())
                 if isinstance(step, Settle):
                     return self._settle(step)
                 if not self._take(firing, step):
@@ -85,8 +86,17 @@ class Going:
                 raise  # once that is put right, the run can go on
             outcome: h.FiringOutcome = "not-measured" if isinstance(step, Measure) else "failed"
             code = error.exit_code if isinstance(error, OrchError) else WRONG_USE
+            self._act_at_end()
             self._settle(Settle(outcome, code, face_of(error)), told=False)
             raise
+
+    def _act_at_end(self) -> None:
+        """What `on_end` says, with the newest result, where that is the last there will be."""
+        firing = self._firing()
+        ended = [one.run for one in firing.rounds if one.ended and one.run]
+        for action in firing.started.automation.on_end:
+            if ended and not firing.acted(action, ended[-1]):
+                self._act(firing, action, ended[-1])
 
     def _firing(self) -> Firing:
         firing = self.beats.catch_up().open
@@ -106,11 +116,14 @@ class Going:
             case Drive(number, run):
                 return self._drive(firing, number, run)
             case Act(action, run):
-                ending = Ending(self.workplace, self.store, run, firing.started.automation)
-                taken = act(ending, action)
-                self.beats.append(taken)
-                self.hands.tell(f"{action}: {taken.said}")
+                self._act(firing, action, run)
         return True
+
+    def _act(self, firing: Firing, action: h.EndAction, run: RunId) -> None:
+        ending = Ending(self.workplace, self.store, run, firing.started.automation)
+        taken = act(ending, action)
+        self.beats.append(taken)
+        self.hands.tell(f"{action}: {taken.said}")
 
     def _settle(self, settle: Settle, *, told: bool = True) -> int:
         fact = h.FiringSettled(outcome=settle.outcome, exit_code=settle.exit_code, why=settle.why)
