@@ -62,6 +62,14 @@ def look_at_schedule(automation: Automation, seen: Seen, now: float) -> Seen:
     return seen
 
 
+def forget_due(memory: Memory, name: str, due: float) -> Memory:
+    """Without that this time of a schedule was seen, where none after it was: it is due again."""
+    seen = memory.of(name)
+    if seen.since != due:
+        return memory
+    return memory.with_seen({name: seen.model_copy(update={"since": due - 1.0})})
+
+
 def load_memory(path: Path) -> Memory:
     """What the file remembers; nothing where it makes no sense."""
     try:
