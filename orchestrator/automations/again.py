@@ -45,7 +45,7 @@ class Retries:
         tries = self._tries.pop(firing.name, 0)
         if tries == TRIES:
             return None
-        wait_s = min(AFTER_S * 2**tries, AT_MOST_S)
+        wait_s: float = min(AFTER_S * 2**tries, AT_MOST_S)
         self._tries[firing.name] = tries + 1
         self.waiting[firing.name] = (firing, self.monotonic() + wait_s)
         return wait_s
