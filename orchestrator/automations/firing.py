@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ledger import heartbeat as h
 from ledger.automations import Automation
+from ledger.books import Cap
 from ledger.heartbeat_fold import Firing, Heartbeat
 from ledger.lock import EngineLock, EngineRunning, is_held
 from ledger.model import Settings
@@ -34,7 +35,7 @@ from orchestrator.automations.going import Going, Hands
 from orchestrator.automations.rules import commands_in
 from orchestrator.automations.scratch import only_if
 from orchestrator.automations.times import in_hours, next_clock
-from orchestrator.automations.today import cap_of_day, spent_today
+from orchestrator.automations.today import cap_of_day, held_now, spent_today
 from orchestrator.errors import OrchError, face_of
 from orchestrator.hiding import hiding_of, refuse_secrets
 from orchestrator.policy.firing import Moment, Replace, Skip, Start, Wait, answer, may_start
@@ -263,13 +264,11 @@ class Fired:
             if in_hours(span, zone, at)
         ]
         cap = cap_of_day(self.settings)
-        limited = cap.tokens is not None or cap.usd is not None
-        return Moment(
-            at,
-            quiet_until=max(ends, default=None),
-            spent=spent_today(self.workplace, store, zone, at) if limited else Moment(at).spent,
-            cap=cap,
-        )
+        until = max(ends, default=None)
+        if cap == Cap():
+            return Moment(at, until)
+        spent, held = spent_today(self.workplace, store, zone, at), held_now(self.workplace, store)
+        return Moment(at, until, spent, held, cap)
 
     @contextmanager
     def _locked(self, beats: Beats) -> Iterator[bool]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger import heartbeat as h
 from ledger.books import Cap, Sum
@@ -24,7 +24,8 @@ from orchestrator.automations.beats import Beats, read_beats
 from orchestrator.automations.beginning import NothingToDo, plan_of
 from orchestrator.automations.ending import Ending, act
 from orchestrator.automations.scratch import measure
-from orchestrator.automations.today import cap_of_day, spent_today
+from orchestrator.automations.today import cap_of_day, held_now, spent_today
+from orchestrator.automations.turns import turn
 from orchestrator.base import Base
 from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems, face_of
 from orchestrator.journal import parse_row
@@ -46,6 +47,10 @@ from worktree.values import GitError
 
 RUNS_LOOKED_AT = 50
 INTERRUPTED = 130
+
+
+class NothingLeft(Exception):
+    """Between two looks somebody else has taken what was left of the day."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class Going:
                     return INTERRUPTED
         except NothingToDo as nothing:
             return self._settle(Settle("done", 0, f"nothing to do: {nothing}"))
+        except NothingLeft:
+            return self._settle(Settle("budget", 4, "nothing is left of what it may spend"))
         except (OrchError, GitError) as error:
             if isinstance(step, Drive):
                 raise  # once that is put right, the run can go on
@@ -169,11 +176,9 @@ class Going:
         from orchestrator.start import RunOptions, start_run
 
         automation = firing.started.automation
-        limit = self._left(firing)
-        budgets = {"budget_usd": limit.usd, "budget_tokens": limit.tokens}
         options = RunOptions(
             deadline=firing.started.deadline,
-            budgets={name: value for name, value in budgets.items() if value is not None},
+            budgets=self._budgets(firing),
             unattended=True,
             automation=automation.name,
         )
@@ -189,9 +194,12 @@ class Going:
         self.workplace.make_workspaces(self.settings.workspaces)
         said = firing.started.said if base == firing.started.base else ""
         begin = Base(base, firing.started.target, said)
-        run = start_run(
-            self.workplace, self.store, plan, automation.name, self.settings, options, begin
-        )
+        # Two that start at once must not both take what is left of the day.
+        with turn(self.workplace.place.folder / "budget.lock"):
+            options = replace(options, budgets=self._budgets(firing))
+            run = start_run(
+                self.workplace, self.store, plan, automation.name, self.settings, options, begin
+            )
         number = len(firing.rounds)
         self.hands.tell(f"{automation.name}: round {number} is run {run}")
         return run
@@ -234,7 +242,16 @@ class Going:
         if of_day == Cap():
             return found
         spent = spent_today(self.workplace, self.store, automation.time_zone, time.time())
-        return tighter(found, left(of_day, spent))
+        held = held_now(self.workplace, self.store, firing.runs)
+        return tighter(found, left(of_day, spent + held))
+
+    def _budgets(self, firing: Firing) -> dict[str, float | None]:
+        """What its next run may spend; NothingLeft where that is nothing."""
+        limit = self._left(firing)
+        if is_empty(limit):
+            raise NothingLeft
+        budgets = {"budget_usd": limit.usd, "budget_tokens": limit.tokens}
+        return {name: value for name, value in budgets.items() if value is not None}
 
     def _spent(self, rounds: tuple[Round, ...]) -> Sum:
         runs = (one.run for one in rounds if one.run)

@@ -278,6 +278,26 @@ def test_while_another_process_fires_it_a_trigger_is_skipped_or_waits(
     assert len(automated.runs()) == 1 and automated.state.waiting is None
 
 
+def test_two_at_once_spend_no_more_than_a_day_may_cost(automated: Automated) -> None:
+    automated.more = {"daily_usd": 2.0, "daily_tokens": 1000}
+    beside: list[tuple[int, int]] = []
+
+    def starts_beside(what: str) -> None:
+        if "cover: round 1 is run" in what:
+            code = automated.fire(**ONCE, name="other")
+            beside.append((code, len(automated.runs())))
+
+    assert automated.fire(**ONCE, budget_usd=1.5, budget_tokens=300, told=starts_beside) == 0
+    assert beside == [(0, 2)]
+    limits = automated.project.state(automated.runs()[-1]).limits
+    assert (limits.budget_usd, limits.budget_tokens) == (0.5, 700)
+    # One that takes all of the day leaves nothing to whoever comes while it goes on.
+    assert automated.fire(**ONCE, told=starts_beside) == 0
+    assert beside[1:] == [(0, 3)]
+    assert automated.heard("other: skipped: what a day may cost is spent: $0.00 and $2.00 held")
+    assert automated.fire(**ONCE, name="other") == 0 and len(automated.runs()) == 4
+
+
 @pytest.mark.thorough
 def test_what_came_while_it_went_on_is_started_after_it(automated: Automated) -> None:
     queue = {**ONCE, "while_running": "queue"}

@@ -101,6 +101,18 @@ def test_what_a_day_may_cost_holds_up_everybody() -> None:
             assert found.reason == "budget" and "spent" in found.why
 
 
+def test_what_runs_that_go_on_may_still_spend_is_held() -> None:
+    automation, state = Automation(name="a", goal="g"), Heartbeat("a")
+    some, rest = Sum(0, 10**9), Sum(0, 10**9 // 2)
+    now = Moment(1.0, spent=some, held=rest, cap=Cap(usd=1.5))
+    found = may_start(automation, state, now, by_person=True)
+    assert isinstance(found, Skip) and found.why.endswith(
+        "$1.00 and $0.50 held by runs that go on, of $1.50"
+    )
+    now = Moment(1.0, spent=some, held=rest, cap=Cap(usd=1.6))
+    assert may_start(automation, state, now, by_person=True) == Start()
+
+
 def test_what_is_left_of_two_budgets_is_the_smaller_of_each_part() -> None:
     own = left(Cap(usd=3.0, tokens=500), Sum(200, 10**9))
     assert own == Cap(usd=2.0, tokens=300)
