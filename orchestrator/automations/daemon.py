@@ -71,7 +71,7 @@ class Daemon:
     said: Callable[[str], None]
     keep_awake: bool = False
     only: frozenset[str] = frozenset()
-    """None: all of them."""
+    """Names; empty: all of them."""
     hears: bool = True
     """Webhooks are listened to, so each must have its secret."""
     automations: tuple[Automation, ...] = ()
@@ -83,6 +83,7 @@ class Daemon:
     _hidden: set[str] = field(default_factory=set)
     """The variables of webhooks, also of those that there were."""
     _fired: dict[str, float | None] = field(default_factory=dict)
+    _news: dict[str, str] = field(default_factory=dict)
     _settings: object = None
     _reading: Reading | None = None
     _watch_anew: bool = False
@@ -208,7 +209,10 @@ class Daemon:
         def look(memory: Memory) -> Memory:
             fired, after = self._branches.look(self.automations, memory)
             for firing in fired:
-                self.fire(firing)
+                # As with times: not again each minute where nothing can be remembered.
+                if self._news.get(firing.name) != firing.because:
+                    self._news[firing.name] = firing.because
+                    self.fire(firing)
             return after
 
         if self._branches.stirred(self.automations, self.sources.monotonic()):

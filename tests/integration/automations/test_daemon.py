@@ -121,6 +121,21 @@ def test_where_nothing_can_be_remembered_it_is_fired_once_all_the_same(machine):
     machine.ended()
 
 
+def test_new_commits_fire_once_where_nothing_can_be_remembered(machine):
+    follows = '\n[[automation]]\nname = "follows"\nbranch = "main"\ngoal = "x"\n'
+    machine.user.settings(more=follows)
+    machine = Machine(machine.user)
+    machine.passes(1)
+    memory = memory_file(machine.daemon.workplace)
+    new = memory.with_name(f"{memory.name}.orch-new")
+    new.mkdir()
+    machine.user.commit({"a.txt": "x"})
+    said = machine.passes(61)
+    assert said[0].startswith("follows: new commits on main: ") and "tries again" in said[1]
+    machine.ended()
+    assert machine.passes(61) == ["follows: ended"] and machine.passes(61) == []
+
+
 def test_what_breaks_under_it_is_told_and_does_not_end_it(machine):
     machine.passes(1)
     settings = machine.user.root / ".agent/orch.toml"
