@@ -27,6 +27,7 @@ from orchestrator.automations.system.texts import (
     UNSAYABLE,
     BrokenBlock,
     Entry,
+    keeps_awake,
     names_in,
     render_block,
     render_script,
@@ -175,7 +176,9 @@ class System:
             self._ask("systemctl", "--user", "reset-failed", f"orch-{self.key}-*")
         if any(installed.get(name) == "cron" for name in names):
             entries = [entry_of(one) for one in kept]
-            changed += self._change_crontab(render_block(self.key, entries, str(self.script)))
+            awake = keeps_awake(self._crontab(), self.key)  # those that stay, stay as they are
+            block = render_block(self.key, entries, str(self.script), keep_awake=awake)
+            changed += self._change_crontab(block)
         if not self.installed() and self.script.exists():
             self.script.unlink()
             changed.append(str(self.script))
