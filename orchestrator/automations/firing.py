@@ -31,6 +31,7 @@ from ledger.place import Place
 from ledger.store import Store
 from orchestrator.automations.beats import Beats
 from orchestrator.automations.beginning import NothingToDo, begin
+from orchestrator.automations.ending import tell_of_no_run
 from orchestrator.automations.going import Going, Hands
 from orchestrator.automations.rules import commands_in
 from orchestrator.automations.scratch import only_if
@@ -194,13 +195,22 @@ class Fired:
         try:
             skip = found if isinstance(found, Skip) else self._begun(beats, store)
         except (OrchError, GitError) as error:
-            beats.append(h.TriggersDropped(reason="failed", why=face_of(error)))
+            self._drop_failed(beats, error)
             raise
         if skip is None:
             return True
         beats.append(h.TriggersDropped(reason=skip.reason, why=skip.why))
         self.hands.tell(f"{beats.name}: skipped: {skip.why}")
         return False
+
+    def _drop_failed(self, beats: Beats, error: Exception) -> None:
+        before, why = beats.state.skipped, face_of(error)
+        if before is None or (before.reason, before.why) != ("failed", why):
+            # Not once more for each file that changes while a plan is not there.
+            said = tell_of_no_run(self.workplace, self.settings, self.automation, error)
+            if said:
+                self.hands.tell(f"notify: {said}")
+        beats.append(h.TriggersDropped(reason="failed", why=why))
 
     def _defer(self, beats: Beats, wait: Wait) -> None:
         """What waits waits longer: until when is recorded, or nobody would look then."""

@@ -22,7 +22,7 @@ from ledger.model import Limits, RunId, Settings
 from ledger.store import Store
 from orchestrator.automations.beats import Beats, read_beats
 from orchestrator.automations.beginning import NothingToDo, plan_of
-from orchestrator.automations.ending import Ending, act
+from orchestrator.automations.ending import Ending, act, tell_of_no_run
 from orchestrator.automations.scratch import measure
 from orchestrator.automations.today import cap_of_day, held_now, spent_today
 from orchestrator.automations.turns import turn
@@ -93,14 +93,17 @@ class Going:
                 raise  # once that is put right, the run can go on
             outcome: h.FiringOutcome = "not-measured" if isinstance(step, Measure) else "failed"
             code = error.exit_code if isinstance(error, OrchError) else WRONG_USE
-            self._act_at_end()
+            self._act_at_end(error)
             self._settle(Settle(outcome, code, face_of(error)), told=False)
             raise
 
-    def _act_at_end(self) -> None:
+    def _act_at_end(self, error: Exception) -> None:
         """What `on_end` says, with the newest result, where that is the last there will be."""
         firing = self._firing()
         ended = [one.run for one in firing.rounds if one.ended and one.run]
+        automation = firing.started.automation
+        if not ended and (said := tell_of_no_run(self.workplace, self.settings, automation, error)):
+            self.hands.tell(f"notify: {said}")
         for action in firing.started.automation.on_end:
             if ended and not firing.acted(action, ended[-1]):
                 self._act(firing, action, ended[-1])

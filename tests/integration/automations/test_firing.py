@@ -167,6 +167,26 @@ def test_at_the_end_a_person_is_told_once(automated: Automated) -> None:
     assert automated.firing.actions[-1].said == "nobody was told: no [notify] says how"
 
 
+def test_a_person_is_told_of_a_start_that_came_to_no_run_but_not_again_and_again(
+    automated: Automated,
+) -> None:
+    heard = automated.folder / "heard"
+    command = NotifySettings(command=f"echo $ORCH_LEVEL $ORCH_TITLE >> {heard}")
+    automated.more = {"notify": command}
+    lost = {**ONCE, "goal": None, "plan": "nightly", "on_end": ["notify"]}
+    for _ in range(2):
+        with pytest.raises(OrchError, match="there is no plan 'nightly'"):
+            automated.fire(**lost)
+    (line,) = heard.read_text().splitlines()
+    assert line.startswith("failed ")
+    assert ": failed: automation cover came to no run: there is no plan 'nightly'" in line
+    automated.project.sandbox = "none"
+    with pytest.raises(OrchError, match="no sandbox confines it"):
+        automated.fire(**ONCE, on_end=["notify"])
+    assert "no sandbox confines it" in heard.read_text().splitlines()[1]
+    assert automated.heard("notify: you were told (command)")
+
+
 def test_without_a_sandbox_nothing_is_started_with_nobody_there(automated: Automated) -> None:
     automated.project.sandbox = "none"
     with pytest.raises(OrchError, match="no sandbox confines it"):
