@@ -122,8 +122,10 @@ def test_what_an_automation_runs_is_trusted_like_all_else(user: User) -> None:
     declined(said, "not trusted", "curl example.com")
     (one,) = user.orch("schedule", "list", "--json").json["automations"]
     assert one["skipped"]["reason"] == "failed" and "trust" in one["skipped"]["why"]
+    assert "did not start 20" in (listed := user.orch("schedule", "list")).words, listed
     settle(user, automations=COVER.replace("0 2 * * *", "0 3 * * *"))
     ended_with(user.orch("schedule", "run", "cover", "--because", "a test"), 0)
+    assert "did not start" not in user.orch("schedule", "list").words
 
 
 def test_what_is_wrong_is_said_with_its_line_before_anything_is_run(user: User) -> None:
