@@ -156,6 +156,7 @@ def test_what_is_wrong_is_said_with_its_line_before_anything_is_run(user: User) 
     ended_with(user.orch("schedule", "list"), 0, "cover not in settings")
 
 
+@pytest.mark.thorough
 def test_a_goal_is_planned_by_the_planner_within_the_budget_of_the_automation(
     tmp_path: Path,
 ) -> None:

@@ -184,6 +184,7 @@ def test_it_accepts_only_into_a_branch_that_trusted_settings_name(user: User) ->
     assert said_by == ["mcp 0.1.0", "mcp 0.1.0"]
 
 
+@pytest.mark.thorough
 def test_a_client_that_dies_leaves_the_run_going_and_others_follow_it(user: User) -> None:
     user.settings(worker=f"while [ ! -e {user.home}/go ]; do sleep 0.05; done; {WORKS}")
     ended_with(user.orch("trust", "--yes"), 0)

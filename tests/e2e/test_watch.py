@@ -101,6 +101,7 @@ def test_what_was_missed_is_caught_up_once(user):
     refused(user.orch("watch", "--once", "nigthly"), 2, "'nigthly'", "did you mean 'nightly'?")
 
 
+@pytest.mark.thorough
 def test_a_run_that_a_crash_cut_short_goes_on_by_itself(user, tmp_path):
     gate = tmp_path / "go-on"
     works = f'while [ ! -e {gate} ]; do sleep 0.05; done; echo x > "$ORCH_TASK.txt"'
