@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ledger.heartbeat import EndAction, EndActionTaken
+from ledger.schema import LedgerError
 from orchestrator.errors import WRONG_USE, OrchError, face_of
 from worktree.values import GitError
 
@@ -91,6 +92,24 @@ def tell_of_no_run(
     told = notify_no_run(workplace, settings, automation.name, code, face_of(error))
     if told is None:
         return NO_WAYS
+    return _said(told)
+
+
+def tell_of_break(ending: Ending, error: Exception) -> str:
+    """Where `on_end` says so, tell that an engine broke off; how that went, in words."""
+    from orchestrator.notify import notify_end
+
+    if "notify" not in ending.automation.on_end:
+        return ""
+    broke = str(error).partition("\n")[0] or type(error).__name__
+    try:
+        told = notify_end(ending.workplace, ending.store, ending.run, broke=broke)
+    except (OSError, OrchError, LedgerError, GitError) as trouble:
+        return f"nobody was told: {face_of(trouble)}"
+    return "" if told is None else _said(told)
+
+
+def _said(told: Told) -> str:
     return f"you were told ({', '.join(told.ways)})" if told.ways else _not_told(told)
 
 

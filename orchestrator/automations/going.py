@@ -18,11 +18,12 @@ from dataclasses import dataclass, replace
 from ledger import heartbeat as h
 from ledger.books import Cap, Sum
 from ledger.heartbeat_fold import Firing, Round
+from ledger.lock import EngineRunning
 from ledger.model import Limits, RunId, Settings
 from ledger.store import Store
 from orchestrator.automations.beats import Beats, read_beats
 from orchestrator.automations.beginning import NothingToDo, plan_of
-from orchestrator.automations.ending import Ending, act, tell_of_no_run
+from orchestrator.automations.ending import Ending, act, tell_of_break, tell_of_no_run
 from orchestrator.automations.scratch import measure
 from orchestrator.automations.today import cap_of_day, held_now, spent_today
 from orchestrator.automations.turns import turn
@@ -217,7 +218,15 @@ class Going:
                 # Cut short, and no longer wanted: an engine ends it in order at once.
                 changed = {**state.limits.model_dump(), "deadline": time.time()}
                 change_limits(self.store, run, Limits.model_validate(changed))
-            self.hands.drive(self.store, run)
+            try:
+                self.hands.drive(self.store, run)
+            except EngineRunning:
+                raise
+            except Exception as error:
+                ending = Ending(self.workplace, self.store, run, firing.started.automation)
+                if said := tell_of_break(ending, error):
+                    self.hands.tell(f"notify: {said}")
+                raise
             state = load_state(self.store, run)
         if state.finished is None and state.cleaned is None:
             return False

@@ -187,6 +187,20 @@ def test_a_person_is_told_of_a_start_that_came_to_no_run_but_not_again_and_again
     assert automated.heard("notify: you were told (command)")
 
 
+def test_a_person_is_told_of_an_engine_that_breaks_off_and_it_goes_on_the_next_time(
+    automated: Automated,
+) -> None:
+    heard = automated.folder / "heard"
+    automated.more = {"notify": NotifySettings(command=f"echo $ORCH_TITLE >> {heard}")}
+    drives, automated.project.drive = automated.project.drive, lambda run: _raise(OSError("gone"))  # type: ignore[method-assign,assignment]
+    with pytest.raises(OSError, match="gone"):
+        automated.fire(**ONCE, on_end=["notify"])
+    assert "orch broke off: gone" in heard.read_text() and automated.state.open is not None
+    automated.project.drive = drives  # type: ignore[method-assign]
+    assert automated.fire(None, **ONCE) == 0 and automated.outcome == "done"
+    assert len(heard.read_text().splitlines()) == 2, "by what was recorded when it started"
+
+
 def test_without_a_sandbox_nothing_is_started_with_nobody_there(automated: Automated) -> None:
     automated.project.sandbox = "none"
     with pytest.raises(OrchError, match="no sandbox confines it"):
@@ -258,7 +272,7 @@ def test_what_is_cut_short_and_replaced_ends_at_once(automated: Automated) -> No
     assert automated.firing.number == 2 and automated.firing.runs == (new,)
 
 
-def _raise(error: type[BaseException]) -> None:
+def _raise(error: BaseException | type[BaseException]) -> None:
     raise error
 
 
