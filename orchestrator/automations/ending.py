@@ -1,7 +1,7 @@
 """What is done with a run that an automation started, once that has ended.
 
-`ACTIONS` holds a function for each word of `on_end` that this version knows; the settings refuse
-the others. Each is told what it works on, and says what came of it; OrchError where it cannot.
+`ACTIONS` holds a function for each word of `on_end`. Each is told what it works on, and says what
+came of it; OrchError where it cannot.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 1. It says what is run: a `plan`, or a `goal`, perhaps for each item that a command lists.
 2. A key that would do nothing is refused: `when` without `watch`, a measure that no `until` speaks
-   of, a time zone that nothing is told in. So is what this version does not have yet.
+   of, a time zone that nothing is told in.
 3. It makes no loops of its own: no pattern watches what orch writes, no branch starts what is
    accepted into it.
 4. It accepts only where it says so twice: `accept = true`, and the branch by its name.
@@ -16,9 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ledger.automations import Automation
-from ledger.model import LAST_GREEN, Settings
-from orchestrator.automations.beginning import BASES
-from orchestrator.automations.ending import ACTIONS
+from ledger.model import Settings
 from orchestrator.errors import Problem
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.policy.paths import matches
@@ -151,11 +149,6 @@ def _alone(
             words = " or ".join(f"'{one}'" for one in needed)
             hint = f"add {words}, or take '{key}' out"
             yield document.problem((*at, key), f"'{key}' does nothing without {words}", hint)
-    for position, action in enumerate(good.get("on_end", ())):
-        if action not in ACTIONS:
-            what = f'on_end = ["{action}"] is not in this version of orch yet'
-            hint = "take it out until then: it would have no effect"
-            yield document.problem((*at, "on_end", position), what, hint)
 
 
 # --- 3. when ----------------------------------------------------------------------------------
@@ -264,9 +257,6 @@ def _then(
     if deadline is not None and (why := clock_problem(deadline)) is not None:
         what, _, hint = why.partition("; ")
         yield document.problem((*at, "deadline"), f"'deadline': {what}", hint)
-    if good.get("base") == LAST_GREEN and LAST_GREEN not in BASES:
-        what = f'base = "{LAST_GREEN}" is not in this version of orch yet'
-        yield document.problem((*at, "base"), what, "take it out until then")
     if good.get("accept") and "into" not in table:
         what = "'accept' does not say into which branch"
         yield document.problem((*at, "accept"), what, 'name it: into = "main"')

@@ -1,5 +1,6 @@
 """What a lost attempt, a stop at the wrong moment and a crash must not change."""
 
+import subprocess
 from collections.abc import Callable, Sequence
 
 from ledger.events import (
@@ -14,6 +15,7 @@ from ledger.events import (
 from ledger.state import RunState
 from orchestrator import persons
 from orchestrator.journal import Journal
+from orchestrator.scene import open_scene
 from tests.integration.engine.test_persons import accepted
 from tests.support.project import Project, task
 
@@ -146,3 +148,23 @@ def test_a_lock_that_a_killed_git_left_on_the_runs_own_refs_is_cleared(project: 
     project.drive(run, (prepared,))
     (project.root / ".git" / "refs" / "orch" / run / "tip.lock").touch()
     assert project.drive(run).tasks["a"].status == "landed"
+
+
+def test_what_a_killed_engine_left_running_is_ended_before_its_run_goes_on(
+    project: Project,
+) -> None:
+    project.does(WRITE)
+    run = project.start(task("a"))
+    with project.store() as store:
+        journal = Journal.load(store, run)
+        journal.append(EngineStarted(pid=1, host="here"))
+        mark = open_scene(project.workplace(), journal, lambda: None).mark_of_run
+    orphan = subprocess.Popen(
+        ["sleep", "60"], env={**project.environ, "ORCH_MARK": f"{mark}/a/1/nonce"}
+    )
+    try:
+        assert project.drive(run).tasks["a"].status == "landed"
+        assert orphan.poll() is not None
+    finally:
+        orphan.kill()
+        orphan.wait()
