@@ -149,7 +149,7 @@ class RunTools:
     ) -> RunAnswer:
         """Let a failed task be tried again, with your advice. Read show_task first.
 
-        Not for a task that is held: a person decides about that.
+        Not for a task that is held or was rejected: a person decides about that.
         """
         with self.office.acting(run) as sight:
             by = speaker_of(ctx)
