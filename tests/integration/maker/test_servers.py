@@ -24,6 +24,7 @@ from tests.support.project import ENVIRON
 from tests.support.sandboxed import Cell, needs_sandbox
 from workers.base import ServerCall
 from workers.mcp.server import Access
+from workers.model.worker import ModelWorker
 
 SECRET = "hunter2-hunter2-hunter2"
 
@@ -86,6 +87,20 @@ async def test_what_it_answers_is_printable_bounded_and_without_secrets(tmp_path
         assert heard == "I heard [redacted DB_PASSWORD]"
         said = it.log + "".join(json.dumps(one.body) for one in it.model.requests[:1])
         assert SECRET not in said + "".join(it.results(1))
+
+
+async def test_it_sees_nothing_that_only_the_worker_was_given(tmp_path):
+    worker = ModelWorker(env=("NPM_TOKEN",))
+    turn = calls(call("mcp__db__env"), call("run", command="echo ${#NPM_TOKEN}"))
+    environ = {"NPM_TOKEN": SECRET}
+    async with room(
+        tmp_path, turn, FINISH, servers=(server(),), worker=worker, environ=environ
+    ) as it:
+        report = await it.work()
+        assert report.outcome == "done", report.why
+        seen, own = it.results(1)
+        assert own.endswith(f"\n{len(SECRET)}"), "its own commands have it"
+        assert "NPM_TOKEN" not in json.loads(seen) and "ORCH_TASK" in json.loads(seen)
 
 
 async def test_a_lost_server_is_a_failed_result_and_the_round_goes_on(tmp_path):
