@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,16 @@ TASKS = [
     {"id": "a", "title": "The first", "prompt": "write it", "paths": ["a.txt"]},
     {"id": "b", "prompt": "write it too", "paths": ["b.txt"], "needs": ["a"]},
 ]
+BEGIN = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "old", "version": "1"},
+    },
+}
 WORKS = 'echo by > "$ORCH_TASK.txt"'
 
 
@@ -260,21 +271,11 @@ def test_it_serves_no_attempt_and_prints_nothing_but_the_protocol(user: User) ->
         assert "hint: " in agent.refused("status")
     with asking(outside, user.environ, "--repo", str(user.root)) as agent:
         assert "no run in this repository" in agent.refused("status")
-    begin = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "old", "version": "1"},
-        },
-    }
     done = subprocess.run(
         (str(ORCH), "mcp"),
         cwd=user.root,
         env=user.environ,
-        input=json.dumps(begin) + "\nnot json\n",
+        input=json.dumps(BEGIN) + "\nnot json\n",
         capture_output=True,
         text=True,
         timeout=60,
@@ -284,3 +285,42 @@ def test_it_serves_no_attempt_and_prints_nothing_but_the_protocol(user: User) ->
     assert lines[0]["result"]["serverInfo"]["name"] == "orch"
     assert all(line["jsonrpc"] == "2.0" for line in lines)
     assert done.returncode == 0
+
+
+def test_a_client_that_reads_no_stderr_is_answered_all_the_same(user: User) -> None:
+    unread, full = os.pipe()
+    os.set_blocking(full, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(full, b"x" * 4096)
+    os.set_blocking(full, True)
+    asked = [
+        BEGIN,
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "status"}},
+    ]
+    server = subprocess.Popen(
+        (str(ORCH), "mcp"),
+        cwd=user.root,
+        env=user.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=full,
+        text=True,
+    )
+    os.close(full)
+    assert server.stdin is not None and server.stdout is not None
+    late = threading.Timer(40, server.kill)
+    late.start()
+    try:
+        server.stdin.write("".join(f"{json.dumps(one)}\n" for one in asked))
+        server.stdin.flush()
+        answers = [json.loads(server.stdout.readline() or "{}") for _ in range(2)]
+        server.communicate()
+    finally:
+        late.cancel()
+        server.kill()
+        server.wait()
+        os.close(unread)
+    assert [one.get("id") for one in answers] == [1, 2] and answers[1]["result"]["isError"]
+    assert server.returncode == 0
