@@ -140,6 +140,17 @@ async def test_one_that_does_not_start_is_told_to_the_model_and_to_a_person(tmp_
     assert hint == "orch doctor --mcp"
 
 
+async def test_no_half_of_a_secret_is_left_where_a_text_is_cut(tmp_path):
+    noticed: list[str] = []
+    tells = server("tells", env=("DB_PASSWORD",))
+    here = room(tmp_path, FINISH, servers=(tells,), notice=lambda what, _: noticed.append(what))
+    async with here as it:
+        await it.work()
+        said = user_words(it.model.requests[0]) + "".join(noticed) + it.log
+    assert "it refused to begin: xxx" in said and "[redacted DB_PASSWORD]" in said
+    assert SECRET[:5] not in said
+
+
 async def test_requests_begin_alike_whatever_order_a_server_has(tmp_path):
     seen = []
     for number in range(2):
