@@ -195,6 +195,22 @@ def test_it_accepts_only_into_a_branch_that_trusted_settings_name(user: User) ->
     assert said_by == ["mcp 0.1.0", "mcp 0.1.0"]
 
 
+def test_a_client_hears_while_gates_judge_what_it_accepts(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.mcp_server.accepting.TELL_EVERY_S", 0.05)
+    user.settings(gates={"suite": "sleep 0.4"}, more='\n[mcp_server]\naccept = ["main"]\n')
+    user.commit({}, "agents may accept")
+    ended_with(user.orch("trust", "--yes"), 0)
+    user.plan("a", "b", name="work")
+    ended_with(user.orch("run"), 0)
+    with asking_inside(user.root, user.environ) as agent:
+        said = agent.refused("accept", only=["nothing"])
+        assert "nothing" in said and "unhandled" not in said
+        assert agent.call("accept", only=["b"])["outcome"] == "accepted"
+        assert agent.progress and agent.progress[-1][1]
+
+
 def test_a_client_that_dies_leaves_the_run_going_and_others_follow_it(user: User) -> None:
     user.settings(worker=f"while [ ! -e {user.home}/go ]; do sleep 0.05; done; {WORKS}")
     ended_with(user.orch("trust", "--yes"), 0)

@@ -202,7 +202,7 @@ class Connection:
 
 
 def _is_closed(failed: BaseException | None) -> bool:
-    """Whether the library says that no answer can come; servers use its code for errors of theirs."""
+    """Whether the library says that no answer can come; servers use its code for their errors."""
     first = _first(failed) if failed is not None else None
     return (
         isinstance(first, MCPError)
