@@ -24,11 +24,16 @@ def longest_status() -> dict[str, Any]:
     long, run, task = "wörds and more words " * 40, "20261122-" + "x" * 60, "t" * 63
     typed = {"person": f"orch allow {task} {'p' * 300} --run {run}", "why": long}
     more = {"tool": "status", "arguments": {"run": run, "offset": REST}, "why": "more tasks"}
-    counts = dict.fromkeys("held failed working queued ready waiting skipped landed".split(), 100)
-    return {
-        **{"run": run, "goal": long, "phase": "finished", "why": long, "seq": 10**6},
-        **{"counts": counts, "target": "y" * 150, "result": f"orch/{run}/result"},
-        **{"spent": long, "budget": long, "notes": [long] * 5, "other_runs": [run] * 3},
+    texts = dict.fromkeys(("goal", "why", "spent", "budget"), long)
+    return texts | {
+        "run": run,
+        "phase": "finished",
+        "seq": 10**6,
+        "counts": {f"status-{number}": 100 for number in range(8)},
+        "target": "y" * 150,
+        "result": f"orch/{run}/result",
+        "notes": [long] * 5,
+        "other_runs": [run] * 3,
         "questions": [{"task": task, "asks": long}] * 5,
         "tasks": [{"id": task, "status": "held", "note": long, "attempts": 3}] * 50,
         "next": [typed, *({**typed, "person": f"orch take {n}"} for n in range(3)), more],
