@@ -1,7 +1,7 @@
 """The tools that say something to runs: `start_run`, `resume`, `stop`, `answer` and `retry`.
 
 1. A run that is started, or goes on, has a detached engine of its own.
-2. An agent may spend less than the settings allow, for a run and for a day (`purse`), never more; it
+2. An agent may spend less than the settings allow, for a run and a day (`purse`), never more; it
    chooses no sandbox and passes over no red base. All that is left to `orch run`.
 3. What it says is recorded with its name.
 """
