@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import pytest
@@ -117,3 +118,29 @@ def test_a_client_that_cancels_ends_the_waiting_and_goes_on_with_the_server(
                 return await client.call_tool("status", {})
 
     assert anyio.run(cancelled).structured_content["phase"] == "going-on"
+
+
+class Watched(Office):
+    """Tells in which threads secrets are hidden."""
+
+    threads: ClassVar[set[int]] = set()
+
+    def redactor(self) -> Any:
+        self.threads.add(threading.get_ident())
+        return super().redactor()
+
+
+def test_no_answer_is_made_in_the_event_loop(driven: Driven) -> None:
+    from mcp import Client
+
+    from orchestrator.mcp_server.server import make_server
+
+    async def ask() -> None:
+        office = Watched(driven.project.root, driven.project.environ)
+        async with Client(make_server(office, lambda line: None)) as client:
+            for tool in ("status", "report", "diff", "accept"):
+                await client.call_tool(tool, {})
+            await client.read_resource(f"orch://run/{driven.run}/report")
+        assert Watched.threads and threading.get_ident() not in Watched.threads
+
+    anyio.run(ask)
