@@ -115,12 +115,9 @@ def git(place: Place, repository: Path, *words: str) -> str:
 
 
 def suite_command(place: Place, project: Project) -> str:
-    """The project's own suite on the tree that the command is run in, writing nothing there."""
+    """The project's own suite on the tree that the command is run in."""
     python = shlex.quote(str(place.bin / "python"))
-    return (
-        f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={project.source}"
-        f" {python} -m pytest -q -p no:cacheprovider {project.suite}"
-    )
+    return f"PYTHONPATH={project.source} {python} -m pytest -q -p no:cacheprovider {project.suite}"
 
 
 def _parent_of(repository: Path) -> Path:

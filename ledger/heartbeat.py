@@ -59,6 +59,7 @@ SkipReason = Literal[
     "budget",  # what a day may cost is spent
     "only-if",  # its `only_if` did not exit with 0
     "nothing",  # there is nothing to do
+    "failed",  # it could not be started: a person must put something right
 ]
 
 
@@ -76,6 +77,14 @@ class TriggersDropped(Fact):
 
     kind: Literal["TriggersDropped"] = "TriggersDropped"
     reason: SkipReason
+    why: str
+
+
+class TriggersDeferred(Fact):
+    """The triggers that wait could not start yet: they do no earlier than that."""
+
+    kind: Literal["TriggersDeferred"] = "TriggersDeferred"
+    not_before: float
     why: str
 
 
@@ -195,6 +204,7 @@ Beat = Annotated[
     Triggered
     | TriggerSkipped
     | TriggersDropped
+    | TriggersDeferred
     | FiringStarted
     | FiringResumed
     | ReplacementRequested

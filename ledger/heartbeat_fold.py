@@ -3,7 +3,8 @@
 1. Triggers that wait are one: paths are joined, the newest says because of what, and a trigger
    that may start earlier lets all of them.
 2. A firing is open from its start until it is settled. There is one at a time.
-3. A due time counts as answered when a trigger of it was, whatever the answer.
+3. A due time counts as answered when a trigger of it was, whatever the answer. One that lies days
+   ahead was told by a clock that was wrong then: it counts no longer once the clock is right.
 4. A fact that makes no sense where it stands raises `IllegalBeat`.
 """
 
@@ -15,6 +16,8 @@ from dataclasses import dataclass, replace
 from ledger import heartbeat as h
 
 STARTS_KEPT = 200
+AHEAD_S = 2 * 86400.0
+"""A clock that is set right by more than that was wrong."""
 PATHS_KEPT = 2000
 """Of files that changed; a plan for more of them would be no better."""
 
@@ -114,6 +117,10 @@ class Heartbeat:
         """The firing that is not settled: it goes on, or was cut short."""
         return self.firing if self.firing and not self.firing.settled else None
 
+    def answered_at(self, now: float) -> float | None:
+        """The newest due time that was answered, as it counts now."""
+        return self.answered if self.answered is None or self.answered <= now + AHEAD_S else None
+
     @property
     def last_start(self) -> float | None:
         return self.starts[-1] if self.starts else None
@@ -137,12 +144,17 @@ def evolve(state: Heartbeat, beat: h.Beat, at: float) -> Heartbeat:
     match beat:
         case h.Triggered():
             waiting = _joined(state.waiting, beat, at)
-            return replace(state, waiting=waiting, answered=_answered(state, beat.trigger))
+            return replace(state, waiting=waiting, answered=_answered(state, beat.trigger, at))
         case h.TriggerSkipped():
-            answered = _answered(state, beat.trigger)
+            answered = _answered(state, beat.trigger, at)
             return replace(state, skipped=beat, skipped_at=at, answered=answered)
         case h.TriggersDropped():
             return replace(state, waiting=None, skipped=beat, skipped_at=at)
+        case h.TriggersDeferred():
+            _require(state.waiting is not None, "no trigger waits")
+            assert state.waiting is not None
+            later = replace(state.waiting, not_before=beat.not_before, why=beat.why)
+            return replace(state, waiting=later)
         case h.FiringStarted():
             _require(state.open is None, "a firing goes on already")
             number = state.firings + 1
@@ -210,9 +222,10 @@ def _joined(waiting: Waiting | None, beat: h.Triggered, at: float) -> Waiting:
     )
 
 
-def _answered(state: Heartbeat, trigger: h.Trigger) -> float | None:
+def _answered(state: Heartbeat, trigger: h.Trigger, at: float) -> float | None:
     """The newest due time that was answered, this trigger's included."""
-    return max((at for at in (state.answered, trigger.due) if at is not None), default=None)
+    before = state.answered_at(at)
+    return max((one for one in (before, trigger.due) if one is not None), default=None)
 
 
 def _require(holds: bool, why: str) -> None:

@@ -1,8 +1,9 @@
 """Accept: bring the result, or a selection of it, into a branch of the user's.
 
 1. The whole result onto a target that has not moved is a fast-forward where every step from the
-   base to it is a landing: each tree on the way was judged. Nothing runs. What somebody else put
-   on the run's tip since the last landing is no part of it.
+   base to it is a landing: each tree on the way was judged. Nothing runs, but where the verdicts
+   came in from another machine: then the result is judged here first. What somebody else put on
+   the run's tip since the last landing is no part of it.
 2. Anything else is one commit whose first parent is the target as it is now: see `offer`. Its
    tree is judged by the run's gates, once; a tree that passed already is not judged again.
 3. `policy.selection` says what a selection comes to, and what of it the target lacks.
@@ -30,7 +31,7 @@ from ledger.store import Store
 from orchestrator.accept_facts import fact_of, intended, record_found
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
-from orchestrator.offer import Branch, Offer, judge, look_at, make_offer
+from orchestrator.offer import Branch, Offer, judge, judged_here, look_at, make_offer
 from orchestrator.persons import agreed, refuse_cleaned
 from orchestrator.policy.selection import (
     Chosen,
@@ -44,7 +45,7 @@ from orchestrator.review.words import listed
 from orchestrator.scene import Scene, open_scene
 from orchestrator.workplace import Workplace
 from workers.tree import end_marked
-from worktree.candidate import Conflict
+from worktree.candidate import Candidate, Conflict
 from worktree.changes import merge_base
 from worktree.git import RefUpdate
 from worktree.landing import Refused, accept_commit, check_accept
@@ -206,7 +207,9 @@ async def _offer(scene: Scene, asked: _Asked) -> Offer | AcceptResult:
     straight = whole and not squash and is_chain(state)
     if straight and await scene.git(git.is_ancestor, asked.branch.commit, state.result):
         tree = await scene.git(git.tree_of, state.result)
-        return Offer(state.result, tree, judged=False)
+        if judged_here(scene.journal, asked.change.holds, tree):
+            return Offer(state.result, tree, judged=False)
+        return await _judged(scene, asked, Candidate(state.result, tree))
     if await scene.git(merge_base, git, asked.branch.commit, state.started.base) is None:
         return replace(
             asked.plain,
@@ -231,6 +234,12 @@ async def _offer(scene: Scene, asked: _Asked) -> Offer | AcceptResult:
     # Reachable before the ledger speaks of it; gone when the scene is closed.
     keep = candidate_ref(scene.run, f"accept-{made.commit[:16]}")
     await scene.git(git.update_refs, [RefUpdate(keep, made.commit, "any")])
+    return await _judged(scene, asked, made)
+
+
+async def _judged(scene: Scene, asked: _Asked, made: Candidate) -> Offer | AcceptResult:
+    """The commit, judged as what the target would become; or why it is not to be."""
+    target = asked.target
     red, judged = await judge(scene, asked.branch.commit, asked.change, made)
     if red:
         return replace(

@@ -9,12 +9,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.errors import OrchError
+from orchestrator.itself import ORCH
 from orchestrator.runs import load_state
 from orchestrator.workplace import Workplace
 
@@ -37,7 +37,7 @@ def detach(
     before = _newest(workplace, run)
     with open(log, "ab") as sink:
         engine = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli.main", "resume", run, "--plain", *arguments],
+            (*ORCH, "resume", run, "--plain", *arguments),
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

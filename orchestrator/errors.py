@@ -43,6 +43,11 @@ class OrchError(Exception):
         return self.render()
 
 
+def face_of(error: Exception) -> str:
+    """What an error says, without the hint: for a record of what came of something."""
+    return str(error).partition("\n  hint: ")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong (or odd) in a file, and what to write instead."""

@@ -20,15 +20,14 @@ from urllib.parse import urlsplit
 
 from ledger.model import ForgeSettings, Settings
 from orchestrator.errors import Problem
-from orchestrator.forges.address import is_safe_way
+from orchestrator.forges.address import is_repository, is_safe_way
 from orchestrator.forges.tokens import WELL_KNOWN as FORGE_TOKENS
 from orchestrator.model_rules import KEY_VARIABLE, Owner
 from orchestrator.policy.models import WELL_KNOWN
 from orchestrator.shape import shape_problems
 from orchestrator.toml_lines import Document, KeyPath
+from worktree.names import is_remote_name
 
-_REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_.][A-Za-z0-9_.-]*)+")
 _OWN_HOSTS = ("api.github.com", "gitlab.com")
 
 
@@ -40,14 +39,12 @@ def forge_problems(document: Document, table: Mapping[str, Any], *, own: bool) -
     if own and "protected" in table:
         what = "'protected' is the team's to say"
         yield document.problem((*at, "protected"), what, "write it in .agent/orch.toml")
-    if isinstance(remote, str) and (not _REMOTE.fullmatch(remote) or ".." in remote):
+    if isinstance(remote, str) and not is_remote_name(remote):
         hint = 'write the name of one, as `git remote` lists them: remote = "origin"'
         yield document.problem(
             (*at, "remote"), f"'remote': {remote!r} is no name of a remote", hint
         )
-    if isinstance(repository, str) and (
-        not _REPOSITORY.fullmatch(repository) or ".." in repository
-    ):
+    if isinstance(repository, str) and not is_repository(repository):
         what = f"'repository': {repository!r} is no repository of a forge"
         yield document.problem((*at, "repository"), what, 'write: repository = "owner/name"')
     if isinstance(url, str):

@@ -20,6 +20,7 @@ from ledger.events import HeadRef
 from ledger.model import Sha, Verdict
 from ledger.state import RunState
 from orchestrator.actions import definition_hash
+from orchestrator.journal import Journal
 from orchestrator.messages import goal_line, title_of
 from orchestrator.policy.accepted import Heads, held, newest_landing, told_by
 from orchestrator.policy.measure import measure_of_accept
@@ -157,6 +158,15 @@ def _message(state: RunState, change: Difference) -> str:
 
 
 # --- judged -----------------------------------------------------------------------------------
+
+
+def judged_here(journal: Journal, holds: tuple[HeadRef, ...], tree: Sha) -> bool:
+    """Whether gates that ran on this machine passed the tree, and no file merely says so."""
+    gates = gates_of(journal.state, tuple(ref.task for ref in holds))
+    store = journal.store
+    return all(
+        any(one.outcome == "passed" for one in store.verdicts(tree, gate.name)) for gate in gates
+    )
 
 
 async def judge(

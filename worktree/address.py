@@ -3,7 +3,8 @@
 1. Taken are paths, `file`, `https`, `http` and `ssh` addresses, and `user@host:path`. Whatever
    would start a program of the address's own choice (`ext::`, any `NAME::`) is refused, and so is
    what git or ssh could take for an option.
-2. A user and a password may stand in an address; they are never in what is shown of it.
+2. A user and a password may stand in an address; they are never in what is shown of it, and the
+   password is not in what git is given as an argument, which everybody on the machine can read.
 3. The user's own rewriting (`url.X.insteadOf`) is applied here, so that what was looked at is what
    git is given.
 """
@@ -14,7 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from worktree.names import quoted
 
@@ -45,13 +46,16 @@ class Address:
     """Where a remote is."""
 
     url: str = field(repr=False)
-    """As git is given it; it may hold a password."""
+    """As git is given it; it may name a user."""
     scheme: Scheme
     host: str = ""
     """In small letters; empty where it is a path of this machine."""
     port: int | None = None
     path: str = ""
     """What it is called there, without slashes around it and without `.git`."""
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    """Those that stood in it, as the server is told them."""
 
     @property
     def shown(self) -> str:
@@ -98,7 +102,14 @@ def _whole(url: str, scheme: str) -> Address:
     if not host or not parts.path.strip("/"):
         raise BadAddress("it names no repository on a host")
     _refuse_option(host, parts.path, parts.username or "")
-    return Address(url, known, host.lower(), port, _name(parts.path))
+    user, password = unquote(parts.username or ""), ""
+    if known in ("http", "https") and parts.password:
+        password = unquote(parts.password)
+        if re.search(r"[\x00-\x1f\x7f]", user + password):
+            raise BadAddress("its user or password holds control characters")
+        named = f"{parts.username}@" if parts.username else ""
+        url = parts._replace(netloc=named + parts.netloc.rpartition("@")[2]).geturl()
+    return Address(url, known, host.lower(), port, _name(parts.path), user, password)
 
 
 def _refuse_option(*parts: str) -> None:

@@ -3,7 +3,8 @@
 1. A bundle holds what its refs have beyond the commit that the run started from; that one must be
    there already.
 2. One that comes is data. Its head is read here, within bounds; only the pack in it goes to git,
-   which checks every object and every link, and keeps all of it aside until it has.
+   which checks every object and every link, and keeps all of it aside until it has. No object may
+   unpack to more than git is let allocate at once: a pack of a megabyte can hold gigabytes.
 3. No ref is written by what a bundle says: who takes it in says which refs it means.
 """
 
@@ -20,6 +21,8 @@ from worktree.values import GitError, check_id, is_id
 
 HEAD_BYTES = 8 << 20
 PACK_BYTES = 1 << 30
+OBJECT_LIMIT = "256m"
+"""Far more than any file that is committed here may have."""
 TIMEOUT_S = 900.0
 _FIRST = re.compile(rb"# v[23] git bundle")
 
@@ -84,7 +87,8 @@ def take_bundle(git: Git, data: bytes, meant: Mapping[str, str], base: str) -> N
         pack = data[head.pack_at :]
         args = ("unpack-objects", "-q", "--strict", f"--max-input-size={PACK_BYTES}")
         try:
-            git.run(*args, stdin=pack, timeout_s=TIMEOUT_S)
+            limit = {"GIT_ALLOC_LIMIT": OBJECT_LIMIT}
+            git.run(*args, stdin=pack, timeout_s=TIMEOUT_S, extra=limit)
         except GitError as error:
             if error.kind not in ("failed", "missing-object"):
                 raise

@@ -128,6 +128,14 @@ def commit_workspace(
     return Committed(commit, tree, changes)
 
 
+def refused_in(git: Git, parent: str, commit: str) -> tuple[Refused, ...]:
+    """What somebody else's commit holds beyond another that could not be committed here."""
+    tree = git.tree_of(commit)
+    changes = git.changed_paths(parent, tree)
+    limits = SIZE_LIMIT_BYTES, ENTRY_LIMIT
+    return _judge(git, parent, tree, changes, *limits) if changes else ()
+
+
 def new_files(git: Git, workspace: Workspace, excludes: str = "") -> tuple[str, ...]:
     """What a commit of the workspace would take that its base has not."""
     listed, _ = _changed_files(git, workspace, excludes)

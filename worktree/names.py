@@ -18,6 +18,7 @@ BRANCHES = "refs/heads/orch/"
 
 # From git-check-ref-format(1): control characters, space, and what revisions are written with.
 _NEVER_IN_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
+_REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
 _WORKSPACE = re.compile(r"orch-[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200b-\u200f\u2028-\u202e\u2060-\u2069]"
@@ -97,6 +98,11 @@ def check_ref(ref: str) -> str:
     if bad:
         raise ValueError(f"not a ref that git would take: {quoted(ref)}")
     return ref
+
+
+def is_remote_name(name: str) -> bool:
+    """Whether git may be told it as the name of a remote."""
+    return _REMOTE.fullmatch(name) is not None and ".." not in name
 
 
 def quoted(path: str, limit: int = 200) -> str:

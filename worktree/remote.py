@@ -6,6 +6,7 @@
 2. What may start a program on the way (credential helpers, ssh) comes from the user's own files
    alone. Of the repository's own settings one is used: the header that CI systems leave there,
    which is sent and starts nothing.
+   A password out of the address goes the way of a helper's, to that host and no other.
 3. Nobody is asked anything and nothing waits for ever: no terminal, no window, no passphrase; a
    remote that falls silent is given up.
 4. Only branches below `orch/` are pushed, by their full names and without force: the remote moves
@@ -18,14 +19,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from worktree.address import Address, BadAddress, parse_address, rewritten
 from worktree.door import CLOSED, OVERRIDES, call, overrides
 from worktree.git import Git
-from worktree.names import BRANCHES, check_ref, quoted
+from worktree.names import BRANCHES, check_ref, is_remote_name, quoted
 from worktree.user import read_configuration
 from worktree.values import Answer, GitError, check_id, is_id
 
@@ -36,12 +37,13 @@ LIST_BYTES = 1 << 20
 
 RemoteTrouble = Literal["none", "address", "auth", "unreachable", "rejected", "silent", "failed"]
 
-_REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
 _OWN = ("global", "system")
 _USED = re.compile(r"(?:http|credential)\..+", re.DOTALL)
 _HEADER = re.compile(r"http\..+\.extraheader", re.DOTALL)
 _REWRITE = re.compile(r"url\.(.+)\.(insteadof|pushinsteadof)", re.DOTALL)
 _HOME = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK")
+_TELL = """!f() { test "$1" = get && printf 'username=%s\\npassword=%s\\n' \
+"$ORCH_USER" "$ORCH_PASSWORD"; }; f"""
 _SSH = f"-o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval={SILENT_S // 4}"
 
 _AUTH = re.compile(
@@ -89,7 +91,7 @@ class Seen:
 
 def find_remote(git: Git, environ: Mapping[str, str], name: str) -> Remote:
     """The remote of that name; RemoteError where there is none that can be used."""
-    if not _REMOTE.fullmatch(name) or ".." in name:
+    if not is_remote_name(name):
         what = f"'{quoted(name)}' is no name of a remote"
         raise RemoteError(what, "none", hint='git remote, then: remote = "NAME" below [forge]')
     entries = read_configuration(git.repository, environ)
@@ -153,6 +155,10 @@ def look_at_remote(git: Git, remote: Remote, *names: str) -> Seen:
     wanted = tuple(f"refs/heads/{name}" for name in names)
     args = ("ls-remote", "--symref", "--", remote.address.url, "HEAD", *wanted)
     said = _ask(git, remote, args, LOOK_S, limit_bytes=LIST_BYTES)
+    if said.truncated:
+        where = f"{remote.name} ({remote.address.shown})"
+        what = f"{where} names more branches than anybody can have: {', '.join(names)}"
+        raise RemoteError(what, "failed", hint=f"git ls-remote {remote.name} shows them")
     head: str | None = None
     branches: dict[str, str] = {}
     for line in said.out.decode("utf-8", "replace").splitlines():
@@ -183,8 +189,15 @@ def _ask(
 ) -> Answer:
     """Runs git on the way to a remote, in the sealed folder; RemoteError unless it ends well."""
     silent = (("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(SILENT_S)))
+    address = remote.address
+    told: tuple[tuple[str, str], ...] = ()
     env = dict(CLOSED) | git.store_environment | dict(remote.environ)
-    env |= overrides((*OVERRIDES, *silent, *remote.settings, ("push.gpgSign", "false")))
+    if address.password:
+        port = f":{address.port}" if address.port else ""
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        told = ((f"credential.{address.scheme}://{host}{port}.helper", _TELL),)
+        env |= {"ORCH_USER": address.user, "ORCH_PASSWORD": address.password}
+    env |= overrides((*OVERRIDES, *silent, *told, *remote.settings, ("push.gpgSign", "false")))
     env |= {
         "GIT_DIR": str(git.sealed_folder()),
         "GIT_ALLOW_PROTOCOL": remote.address.scheme,
@@ -208,9 +221,10 @@ def _ask(
 
 def _explained(remote: Remote, said: Answer) -> RemoteError:
     where = f"{remote.name} ({remote.address.shown})"
-    told = "; ".join(_telling(said))[:400]
-    hidden = told.replace(remote.address.url, remote.address.shown)
-    hidden = re.sub(r"://[^/\s@']*@", "://", hidden)
+    # Hidden before anything is cut: the half of a password is one too.
+    plain = said.err.replace(remote.address.url, remote.address.shown)
+    said = replace(said, err=re.sub(r"://[^/\s']*@", "://", plain))
+    hidden = "; ".join(_telling(said))[:400]
     refused = re.search(r"(?m)^!\t[^\t]*\t(.*)$", said.out.decode("utf-8", "replace"))
     if refused is not None and not _AUTH.search(said.err):
         why = quoted(refused[1])

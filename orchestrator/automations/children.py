@@ -7,25 +7,31 @@
    be told that it is not needed. What comes meanwhile is held and told to the next one, together.
 4. Threads may fire and look at the same time.
 5. No child is given the secret of a webhook.
+6. One that failed before the ledger had a word of what it was for is started again later (`again`).
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.automations.again import Retries, facts_of
+from orchestrator.itself import ORCH
+from orchestrator.review.words import duration, noted
 from orchestrator.workplace import Workplace
 
+ERROR = "error: "
+"""As the command line begins it."""
 MOST_AT_ONCE = 2
 PATHS_TOLD = 1000
 PATHS_BYTES = 64 << 10
 """What a command line holds everywhere; how many there were is told in words."""
+SAID_BYTES = 64 << 10
 LOG_BYTES = 1 << 20
 """A log that is longer gives way to a new one, and is kept until that is as long."""
 
@@ -57,9 +63,10 @@ class Child:
     firing: Firing
     process: subprocess.Popen[bytes]
     log: Path
-
-
-Starts = Callable[[Workplace, Firing, Mapping[str, str]], Child]
+    log_began: int
+    """How long the log was before it."""
+    facts: int | None
+    """How many its automation's ledger had before it; None: that could not be read."""
 
 
 @dataclass
@@ -69,6 +76,7 @@ class Children:
     workplace: Workplace
     environ: Mapping[str, str]
     said: Callable[[str], None]
+    again: Retries = field(default_factory=Retries)
     under_way: list[Child] = field(default_factory=list)
     held: dict[str, Firing] = field(default_factory=dict)
     _one_at_a_time: threading.RLock = field(default_factory=threading.RLock)
@@ -83,6 +91,8 @@ class Children:
             before = self.held.get(firing.name)
             self.held[firing.name] = before.joined(firing) if before else firing
             return
+        if before := self.again.take(firing.name):
+            firing = before.joined(firing)
         try:
             child = start_child(self.workplace, firing, self.environ)
         except OSError as error:
@@ -102,9 +112,24 @@ class Children:
             if code is None:
                 continue
             self.under_way.remove(child)
-            self.said(f"{child.firing.name}: {_ended(code)}{_pointer(code, child.log)}")
+            self.said(f"{child.firing.name}: {_ended(code)}{_told(code, child)}")
+            self._start_again(code, child)
             if held := self.held.pop(child.firing.name, None):
                 self.fire(held)
+
+        for firing in self.again.due():
+            self._fire(firing)
+
+    def _start_again(self, code: int, child: Child) -> None:
+        firing, facts = child.firing, child.facts
+        if firing.cause == "resume":
+            return
+        if code == 0 or facts is None or facts_of(self.workplace, firing.name) != facts:
+            self.again.succeeded(firing.name)
+            return
+        wait_s = self.again.failed(firing)
+        then = "it is given up" if wait_s is None else f"once more in {duration(wait_s)}"
+        self.said(f"{firing.name}: the ledger has nothing of it: {then}")
 
     def going_on(self) -> tuple[Child, ...]:
         """Those that have not ended."""
@@ -150,10 +175,11 @@ def start_child(workplace: Workplace, firing: Firing, environ: Mapping[str, str]
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_name(f"{log.name}.1"))
+    began, facts = log.stat().st_size if log.exists() else 0, facts_of(workplace, firing.name)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as sink:
         process = subprocess.Popen(
-            (sys.executable, "-m", "orchestrator.cli.main", *words_of(firing)),
+            (*ORCH, *words_of(firing)),
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
@@ -161,7 +187,7 @@ def start_child(workplace: Workplace, firing: Firing, environ: Mapping[str, str]
             env=dict(environ),
             start_new_session=True,
         )
-    return Child(firing, process, log)
+    return Child(firing, process, log, began, facts)
 
 
 def _ended(code: int) -> str:
@@ -170,5 +196,21 @@ def _ended(code: int) -> str:
     return "ended" if code == 0 else f"ended with exit code {code}"
 
 
-def _pointer(code: int, log: Path) -> str:
-    return "" if code == 0 else f"; what it said is in {log}"
+def _told(code: int, child: Child) -> str:
+    """The error that it ended with, in a line, and where all is that it said."""
+    if code == 0:
+        return ""
+    said = _error_in(child)
+    return f"{f': {said}' if said else ''}; what it said is in {child.log}"
+
+
+def _error_in(child: Child) -> str:
+    try:
+        with child.log.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(child.log_began, size - SAID_BYTES))
+            lines = log.read(SAID_BYTES).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    at = max((n for n, line in enumerate(lines) if line.startswith(ERROR)), default=None)
+    return "" if at is None else noted("\n".join(lines[at : at + 2]).removeprefix(ERROR), 400)

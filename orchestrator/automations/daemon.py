@@ -4,7 +4,8 @@
    automation's ledger. So nothing that goes wrong in a firing ends it.
 2. Once a second it looks at the wall clock. What was due while nobody looked is fired once.
 3. What was asked for is remembered when its child has started: a crash in between asks twice, and
-   the second time the ledger says that it was answered.
+   the second time the ledger says that it was answered. Where a child failed before the ledger had
+   a word of it, a time of a schedule is forgotten again: whoever looks next finds it due.
 4. New commits on a branch start its automations, unless all of them are orch's own.
 5. Settings that have changed are read again. Where they are wrong, that is told once and the old
    ones go on.
@@ -25,12 +26,13 @@ import anyio
 import anyio.to_thread
 
 from ledger.automations import Automation
+from orchestrator.automations.again import Retries
 from orchestrator.automations.awake import Awake
 from orchestrator.automations.branches import Branches
 from orchestrator.automations.children import Child, Children, Firing
 from orchestrator.automations.due import Reading, jumped, look_at_schedules
 from orchestrator.automations.hook import hook_app, secrets_of
-from orchestrator.automations.memory import Memory, change_memory
+from orchestrator.automations.memory import Memory, change_memory, forget_due
 from orchestrator.automations.watching import watch_files
 from orchestrator.errors import OrchError
 from orchestrator.review.words import duration
@@ -69,7 +71,7 @@ class Daemon:
     said: Callable[[str], None]
     keep_awake: bool = False
     only: frozenset[str] = frozenset()
-    """None: all of them."""
+    """Names; empty: all of them."""
     hears: bool = True
     """Webhooks are listened to, so each must have its secret."""
     automations: tuple[Automation, ...] = ()
@@ -78,7 +80,10 @@ class Daemon:
     _awake: Awake = field(init=False)
     _branches: Branches = field(init=False)
     _told: dict[str, str] = field(default_factory=dict)
+    _hidden: set[str] = field(default_factory=set)
+    """The variables of webhooks, also of those that there were."""
     _fired: dict[str, float | None] = field(default_factory=dict)
+    _news: dict[str, str] = field(default_factory=dict)
     _settings: object = None
     _reading: Reading | None = None
     _watch_anew: bool = False
@@ -86,9 +91,8 @@ class Daemon:
 
     def __post_init__(self) -> None:
         found = self.sources.automations()
-        hidden = {one.webhook for one in found if one.webhook}
-        environ = {k: v for k, v in self.workplace.environ.items() if k not in hidden}
-        self.children = Children(self.workplace, environ, self.said)
+        again = Retries(self.sources.monotonic)
+        self.children = Children(self.workplace, {}, self.said, again)
         why = f"runs in {self.workplace.checkout.name} go on"
         self._awake = Awake(self.workplace.environ, why, self.said)
         self._branches = Branches(self.workplace)
@@ -183,7 +187,10 @@ class Daemon:
 
         def look(memory: Memory) -> Memory:
             dues, after = look_at_schedules(self.automations, memory, self.sources.wall())
+            later = {due.name for due in dues} & self.children.again.waiting.keys()
             for due in dues:
+                if due.name in later:
+                    continue
                 late = f", {duration(due.late_s)} late" if due.late_s > LATE_S else ""
                 fired.append(Firing(due.name, "schedule", f"its time has come{late}", due.at))
             for firing in fired:
@@ -191,7 +198,7 @@ class Daemon:
                 if self._fired.get(firing.name) != firing.due:
                     self._fired[firing.name] = firing.due
                     self.fire(firing)
-            return after
+            return after.with_seen({name: memory.of(name) for name in later})
 
         change_memory(self.memory, look)
 
@@ -202,7 +209,10 @@ class Daemon:
         def look(memory: Memory) -> Memory:
             fired, after = self._branches.look(self.automations, memory)
             for firing in fired:
-                self.fire(firing)
+                # As with times: not again each minute where nothing can be remembered.
+                if self._news.get(firing.name) != firing.because:
+                    self._news[firing.name] = firing.because
+                    self.fire(firing)
             return after
 
         if self._branches.stirred(self.automations, self.sources.monotonic()):
@@ -216,6 +226,10 @@ class Daemon:
 
     def _look_after_children(self) -> None:
         self.children.look()
+        for name, (firing, _) in self.children.again.waiting.items():
+            if firing.due is not None and self._fired.get(name) == firing.due:
+                change_memory(self.memory, partial(forget_due, name=name, due=firing.due))
+                del self._fired[name]
         if self.keep_awake and self.children.under_way:
             self._awake.hold()
         else:
@@ -236,6 +250,9 @@ class Daemon:
         if self.hears:
             self.secrets = secrets_of(chosen, self.workplace.environ)
         self.automations = chosen
+        self._hidden |= {one.webhook for one in found if one.webhook}
+        environ = self.workplace.environ.items()
+        self.children.environ = {k: v for k, v in environ if k not in self._hidden}
 
     def _heard(self, name: str) -> None:
         self.fire(Firing(name, "webhook", "its webhook was called"))

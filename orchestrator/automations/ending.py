@@ -12,12 +12,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ledger.heartbeat import EndAction, EndActionTaken
-from orchestrator.errors import OrchError
+from ledger.schema import LedgerError
+from orchestrator.errors import WRONG_USE, OrchError, face_of
+from worktree.values import GitError
 
 if TYPE_CHECKING:
     from ledger.automations import Automation
+    from ledger.model import Settings
     from ledger.store import Store
+    from orchestrator.notify import Told
     from orchestrator.workplace import Workplace
+
+
+NO_WAYS = "nobody was told: no [notify] says how"
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,10 @@ def _notify(ending: Ending) -> str:
 
     settings = load_state(ending.store, ending.run).started.settings.notify
     if not has_ways(settings):
-        raise OrchError("nobody was told: no [notify] says how", hint="orch notify")
+        raise OrchError(NO_WAYS, hint="orch notify")
     told = notify_end(ending.workplace, ending.store, ending.run)
     if told is not None and told.failed and not told.ways:
-        raise OrchError(f"nobody was told: {'; '.join(told.failed)}", hint="orch notify")
+        raise OrchError(_not_told(told), hint="orch notify")
     return f"you were told ({', '.join(told.ways)})" if told else "there was nothing to tell"
 
 
@@ -68,9 +75,46 @@ def act(ending: Ending, action: EndAction) -> EndActionTaken:
     """Do it, and tell what came of it; what a person can put right is told, never raised."""
     try:
         good, said = True, _accept(ending) if action == "accept" else ACTIONS[action](ending)
-    except OrchError as error:
-        good, said = False, error.message
+    except (OrchError, GitError) as error:
+        good, said = False, face_of(error)
     return EndActionTaken(action=action, run=ending.run, good=good, said=said)
+
+
+def tell_of_no_run(
+    workplace: Workplace, settings: Settings, automation: Automation, error: Exception
+) -> str:
+    """Where `on_end` says so, tell a person that it came to no run; how that went, in words."""
+    from orchestrator.notify import notify_no_run
+
+    if "notify" not in automation.on_end:
+        return ""
+    code = error.exit_code if isinstance(error, OrchError) else WRONG_USE
+    told = notify_no_run(workplace, settings, automation.name, code, face_of(error))
+    if told is None:
+        return NO_WAYS
+    return _said(told)
+
+
+def tell_of_break(ending: Ending, error: Exception) -> str:
+    """Where `on_end` says so, tell that an engine broke off; how that went, in words."""
+    from orchestrator.notify import notify_end
+
+    if "notify" not in ending.automation.on_end:
+        return ""
+    broke = str(error).partition("\n")[0] or type(error).__name__
+    try:
+        told = notify_end(ending.workplace, ending.store, ending.run, broke=broke)
+    except (OSError, OrchError, LedgerError, GitError) as trouble:
+        return f"nobody was told: {face_of(trouble)}"
+    return "" if told is None else _said(told)
+
+
+def _said(told: Told) -> str:
+    return f"you were told ({', '.join(told.ways)})" if told.ways else _not_told(told)
+
+
+def _not_told(told: Told) -> str:
+    return f"nobody was told: {'; '.join(told.failed)}"
 
 
 def _accept(ending: Ending) -> str:

@@ -6,7 +6,9 @@
    run went on, for one does.
 3. A trigger that is to start waits in the ledger before anything else happens, so no crash loses
    it; what starts, takes all that wait. After a firing, what came meanwhile is looked at.
-4. To replace what goes on, it is asked to end in order; whoever fires it then starts what waits.
+4. What may not start yet is told until when; what cannot, because a person must put something
+   right, is dropped with the reason: nothing tries it again by itself, hour after hour.
+5. To replace what goes on, it is asked to end in order; whoever fires it then starts what waits.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 
 from ledger import heartbeat as h
 from ledger.automations import Automation
+from ledger.books import Cap
 from ledger.heartbeat_fold import Firing, Heartbeat
 from ledger.lock import EngineLock, EngineRunning, is_held
 from ledger.model import Settings
@@ -28,17 +31,19 @@ from ledger.place import Place
 from ledger.store import Store
 from orchestrator.automations.beats import Beats
 from orchestrator.automations.beginning import NothingToDo, begin
+from orchestrator.automations.ending import tell_of_no_run
 from orchestrator.automations.going import Going, Hands
 from orchestrator.automations.rules import commands_in
 from orchestrator.automations.scratch import only_if
 from orchestrator.automations.times import in_hours, next_clock
-from orchestrator.automations.today import cap_of_day, spent_today
-from orchestrator.errors import OrchError
+from orchestrator.automations.today import cap_of_day, held_now, spent_today
+from orchestrator.errors import OrchError, face_of
 from orchestrator.hiding import hiding_of, refuse_secrets
 from orchestrator.policy.firing import Moment, Replace, Skip, Start, Wait, answer, may_start
 from orchestrator.review.words import day
 from orchestrator.runs import load_state
 from orchestrator.workplace import Workplace
+from worktree.values import GitError
 
 ENDS_WITHIN_S = 900.0
 """How long what is to be replaced may take to end in order."""
@@ -185,21 +190,49 @@ class Fired:
             self.automation, beats.state, self._moment(store), by_person=waiting.by_person
         )
         if isinstance(found, Wait):
-            until = f" until {day(found.not_before)}" if found.not_before else ""
-            self.hands.tell(f"{beats.name}: waits{until}: {found.why}")
+            self._defer(beats, found)
             return False
-        if isinstance(found, Start) and self.automation.only_if is not None:
-            why = only_if(self.workplace, self.automation)
-            found = Skip("only-if", why) if why else found
-        if isinstance(found, Start):
-            try:
-                self._begin(beats, store)
-                return True
-            except NothingToDo as nothing:
-                found = Skip("nothing", f"nothing to do: {nothing}")
-        beats.append(h.TriggersDropped(reason=found.reason, why=found.why))
-        self.hands.tell(f"{beats.name}: skipped: {found.why}")
+        try:
+            skip = found if isinstance(found, Skip) else self._begun(beats, store)
+        except (OrchError, GitError) as error:
+            self._drop_failed(beats, error)
+            raise
+        if skip is None:
+            return True
+        beats.append(h.TriggersDropped(reason=skip.reason, why=skip.why))
+        self.hands.tell(f"{beats.name}: skipped: {skip.why}")
         return False
+
+    def _drop_failed(self, beats: Beats, error: Exception) -> None:
+        before, why = beats.state.skipped, face_of(error)
+        if before is None or (before.reason, before.why) != ("failed", why):
+            # Not once more for each file that changes while a plan is not there.
+            said = tell_of_no_run(self.workplace, self.settings, self.automation, error)
+            if said:
+                self.hands.tell(f"notify: {said}")
+        beats.append(h.TriggersDropped(reason="failed", why=why))
+
+    def _defer(self, beats: Beats, wait: Wait) -> None:
+        """What waits waits longer: until when is recorded, or nobody would look then."""
+        until = ""
+        waiting, at = beats.state.waiting, wait.not_before
+        if at is not None:
+            until = f" until {day(at)}"
+            if waiting is not None and waiting.not_before != at:
+                beats.append(h.TriggersDeferred(not_before=at, why=wait.why))
+        self.hands.tell(f"{beats.name}: waits{until}: {wait.why}")
+
+    def _begun(self, beats: Beats, store: Store) -> Skip | None:
+        """Begin a firing where its condition holds and there is something to do; else why not."""
+        if self.automation.only_if is not None:
+            why = only_if(self.workplace, self.automation)
+            if why is not None:
+                return Skip("only-if", why)
+        try:
+            self._begin(beats, store)
+        except NothingToDo as nothing:
+            return Skip("nothing", f"nothing to do: {nothing}")
+        return None
 
     def _begin(self, beats: Beats, store: Store) -> None:
         automation = self.automation
@@ -241,13 +274,11 @@ class Fired:
             if in_hours(span, zone, at)
         ]
         cap = cap_of_day(self.settings)
-        limited = cap.tokens is not None or cap.usd is not None
-        return Moment(
-            at,
-            quiet_until=max(ends, default=None),
-            spent=spent_today(self.workplace, store, zone, at) if limited else Moment(at).spent,
-            cap=cap,
-        )
+        until = max(ends, default=None)
+        if cap == Cap():
+            return Moment(at, until)
+        spent, held = spent_today(self.workplace, store, zone, at), held_now(self.workplace, store)
+        return Moment(at, until, spent, held, cap)
 
     @contextmanager
     def _locked(self, beats: Beats) -> Iterator[bool]:

@@ -5,7 +5,7 @@
 2. A run that was started and not told of yet is found by the name of its automation: none is
    started twice.
 3. What a person must put right (a plan with errors, a measure without a number) settles it, with
-   the reason; the error is told as any other.
+   the reason; the error is told as any other. What `on_end` says is done first, with what there is.
 4. A run that was ended at once stays open, and so does its firing.
 """
 
@@ -13,20 +13,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger import heartbeat as h
 from ledger.books import Cap, Sum
 from ledger.heartbeat_fold import Firing, Round
+from ledger.lock import EngineRunning
 from ledger.model import Limits, RunId, Settings
 from ledger.store import Store
 from orchestrator.automations.beats import Beats, read_beats
 from orchestrator.automations.beginning import NothingToDo, plan_of
-from orchestrator.automations.ending import Ending, act
+from orchestrator.automations.ending import Ending, act, tell_of_break, tell_of_no_run
 from orchestrator.automations.scratch import measure
-from orchestrator.automations.today import cap_of_day, spent_today
+from orchestrator.automations.today import cap_of_day, held_now, spent_today
+from orchestrator.automations.turns import turn
 from orchestrator.base import Base
-from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems
+from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems, face_of
 from orchestrator.journal import parse_row
 from orchestrator.policy.firing import is_empty, left, tighter
 from orchestrator.policy.thermostat import (
@@ -46,6 +48,10 @@ from worktree.values import GitError
 
 RUNS_LOOKED_AT = 50
 INTERRUPTED = 130
+
+
+class NothingLeft(Exception):
+    """Between two looks somebody else has taken what was left of the day."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +79,35 @@ class Going:
         try:
             while True:
                 firing = self._firing()
-                step = next_step(firing, broke=is_empty(self._left(firing)))
+                broke = is_empty(self._left(firing))
+                step = next_step(firing, broke=broke, now=time.time())
                 if isinstance(step, Settle):
                     return self._settle(step)
                 if not self._take(firing, step):
                     return INTERRUPTED
         except NothingToDo as nothing:
             return self._settle(Settle("done", 0, f"nothing to do: {nothing}"))
+        except NothingLeft:
+            return self._settle(Settle("budget", 4, "nothing is left of what it may spend"))
         except (OrchError, GitError) as error:
             if isinstance(step, Drive):
                 raise  # once that is put right, the run can go on
             outcome: h.FiringOutcome = "not-measured" if isinstance(step, Measure) else "failed"
             code = error.exit_code if isinstance(error, OrchError) else WRONG_USE
-            self._settle(Settle(outcome, code, str(error).partition("\n  hint: ")[0]), told=False)
+            self._act_at_end(error)
+            self._settle(Settle(outcome, code, face_of(error)), told=False)
             raise
+
+    def _act_at_end(self, error: Exception) -> None:
+        """What `on_end` says, with the newest result, where that is the last there will be."""
+        firing = self._firing()
+        ended = [one.run for one in firing.rounds if one.ended and one.run]
+        automation = firing.started.automation
+        if not ended and (said := tell_of_no_run(self.workplace, self.settings, automation, error)):
+            self.hands.tell(f"notify: {said}")
+        for action in firing.started.automation.on_end:
+            if ended and not firing.acted(action, ended[-1]):
+                self._act(firing, action, ended[-1])
 
     def _firing(self) -> Firing:
         firing = self.beats.catch_up().open
@@ -106,11 +127,14 @@ class Going:
             case Drive(number, run):
                 return self._drive(firing, number, run)
             case Act(action, run):
-                ending = Ending(self.workplace, self.store, run, firing.started.automation)
-                taken = act(ending, action)
-                self.beats.append(taken)
-                self.hands.tell(f"{action}: {taken.said}")
+                self._act(firing, action, run)
         return True
+
+    def _act(self, firing: Firing, action: h.EndAction, run: RunId) -> None:
+        ending = Ending(self.workplace, self.store, run, firing.started.automation)
+        taken = act(ending, action)
+        self.beats.append(taken)
+        self.hands.tell(f"{action}: {taken.said}")
 
     def _settle(self, settle: Settle, *, told: bool = True) -> int:
         fact = h.FiringSettled(outcome=settle.outcome, exit_code=settle.exit_code, why=settle.why)
@@ -156,11 +180,9 @@ class Going:
         from orchestrator.start import RunOptions, start_run
 
         automation = firing.started.automation
-        limit = self._left(firing)
-        budgets = {"budget_usd": limit.usd, "budget_tokens": limit.tokens}
         options = RunOptions(
             deadline=firing.started.deadline,
-            budgets={name: value for name, value in budgets.items() if value is not None},
+            budgets=self._budgets(firing),
             unattended=True,
             automation=automation.name,
         )
@@ -176,9 +198,12 @@ class Going:
         self.workplace.make_workspaces(self.settings.workspaces)
         said = firing.started.said if base == firing.started.base else ""
         begin = Base(base, firing.started.target, said)
-        run = start_run(
-            self.workplace, self.store, plan, automation.name, self.settings, options, begin
-        )
+        # Two that start at once must not both take what is left of the day.
+        with turn(self.workplace.place.folder / "budget.lock"):
+            options = replace(options, budgets=self._budgets(firing))
+            run = start_run(
+                self.workplace, self.store, plan, automation.name, self.settings, options, begin
+            )
         number = len(firing.rounds)
         self.hands.tell(f"{automation.name}: round {number} is run {run}")
         return run
@@ -193,7 +218,15 @@ class Going:
                 # Cut short, and no longer wanted: an engine ends it in order at once.
                 changed = {**state.limits.model_dump(), "deadline": time.time()}
                 change_limits(self.store, run, Limits.model_validate(changed))
-            self.hands.drive(self.store, run)
+            try:
+                self.hands.drive(self.store, run)
+            except EngineRunning:
+                raise
+            except Exception as error:
+                ending = Ending(self.workplace, self.store, run, firing.started.automation)
+                if said := tell_of_break(ending, error):
+                    self.hands.tell(f"notify: {said}")
+                raise
             state = load_state(self.store, run)
         if state.finished is None and state.cleaned is None:
             return False
@@ -221,7 +254,16 @@ class Going:
         if of_day == Cap():
             return found
         spent = spent_today(self.workplace, self.store, automation.time_zone, time.time())
-        return tighter(found, left(of_day, spent))
+        held = held_now(self.workplace, self.store, firing.runs)
+        return tighter(found, left(of_day, spent + held))
+
+    def _budgets(self, firing: Firing) -> dict[str, float | None]:
+        """What its next run may spend; NothingLeft where that is nothing."""
+        limit = self._left(firing)
+        if is_empty(limit):
+            raise NothingLeft
+        budgets = {"budget_usd": limit.usd, "budget_tokens": limit.tokens}
+        return {name: value for name, value in budgets.items() if value is not None}
 
     def _spent(self, rounds: tuple[Round, ...]) -> Sum:
         runs = (one.run for one in rounds if one.run)

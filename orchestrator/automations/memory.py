@@ -12,21 +12,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
 from ledger.automations import Automation
+from ledger.heartbeat_fold import AHEAD_S
 from ledger.model import Value
+from orchestrator.automations.turns import turn
 from worktree.removal import replace_file
-
-AHEAD_S = 2 * 86400.0
-"""A clock that is set right by more than that was wrong."""
 
 
 class Seen(Value):
@@ -64,6 +60,14 @@ def look_at_schedule(automation: Automation, seen: Seen, now: float) -> Seen:
     return seen
 
 
+def forget_due(memory: Memory, name: str, due: float) -> Memory:
+    """Without that this time of a schedule was seen, where none after it was: it is due again."""
+    seen = memory.of(name)
+    if seen.since != due:
+        return memory
+    return memory.with_seen({name: seen.model_copy(update={"since": due - 1.0})})
+
+
 def load_memory(path: Path) -> Memory:
     """What the file remembers; nothing where it makes no sense."""
     try:
@@ -75,20 +79,9 @@ def load_memory(path: Path) -> Memory:
 
 def change_memory(path: Path, change: Callable[[Memory], Memory]) -> Memory:
     """Change what the file remembers, from what it says now; the file only where it differs."""
-    with _locked(path.with_name(f"{path.name}.lock")):
+    with turn(path.with_name(f"{path.name}.lock")):
         before = load_memory(path)
         after = change(before)
         if after != before or not path.exists():
             replace_file(path, json.dumps(after.model_dump(mode="json"), indent=1).encode())
         return after
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # Held for one small file's reading and writing: whoever waits here waits for moments.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

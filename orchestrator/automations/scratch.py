@@ -102,7 +102,8 @@ def _refuse_failed(answer: Answer, what: str, command: str) -> None:
     lines = [line for line in ended.tail if line.strip()][-LINES_SAID:]
     said = f": {' / '.join(lines)}" if lines else ""
     hint = f"try it by itself: {command}"
-    if ended.reason == "exited" and number_in(answer.out.decode("utf-8", "replace").splitlines()):
+    printed = number_in(answer.out.decode("utf-8", "replace").splitlines())
+    if ended.reason == "exited" and printed is not None:
         hint = f"what it printed counts only where it exits with 0: {command} || true"
     how = f"exits with {ended.exit_code}" if ended.reason == "exited" else f"failed ({ended.why})"
     raise OrchError(f"{what} {how}{said}", hint=hint)

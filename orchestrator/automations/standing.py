@@ -16,7 +16,10 @@ from orchestrator.automations.today import midnight
 from orchestrator.errors import OrchError
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.policy.until import parse_until
+from orchestrator.review.firings import Fired
 
+TOLD = 20
+"""Of one automation, the newest."""
 Phase = Literal["idle", "waiting", "going-on", "cut-short"]
 
 
@@ -109,6 +112,25 @@ def firing_of(store: Store, name: str, run: str) -> Firing | None:
         if state.firing is not None and run in state.firing.runs:
             found = state.firing
     return found
+
+
+def fired_since(place: Place, store: Store, since: float) -> tuple[Fired, ...]:
+    """What automations did since a time."""
+    return tuple(_fired(place, store, name, since) for name in store.automations())
+
+
+def _fired(place: Place, store: Store, name: str, since: float) -> Fired:
+    state, settled, not_started = Heartbeat(name), dict[int, Firing](), list[tuple[float, str]]()
+    for beat, at in read_beats(store, name):
+        state = evolve(state, beat, at)
+        if at < since:
+            continue
+        if beat.kind == "FiringSettled" and state.firing is not None:
+            settled[state.firing.number] = state.firing
+        elif beat.kind in ("TriggerSkipped", "TriggersDropped") and beat.reason == "failed":
+            not_started.append((at, beat.why))
+    newest = tuple(settled.values())[-TOLD:]
+    return Fired(name, newest, tuple(not_started[-TOLD:]), cut_short(place, state))
 
 
 def series_of(firing: Firing | None) -> Series | None:

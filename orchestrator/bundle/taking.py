@@ -9,16 +9,17 @@
    machine.
 4. Where the run is here already, the file may only know more of it. Where each knows something
    that the other does not, nothing is taken.
-5. Before the facts are taken, refs and facts must agree as `orch ledger verify` wants it.
-6. A file is no proof of who wrote it. What it would let run here, and where it would deliver, a
-   person must have trusted: `wishes`.
+5. Before the facts are taken, refs and facts must agree as `orch ledger verify` wants it, and no
+   tree may hold what an agent's may not: what is checked out here is nobody's word elsewhere.
+6. A file is no proof of who wrote it. What it would let run here, where it would deliver, and by
+   which weaker gates it would judge, a person must have trusted: `wishes`.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -34,6 +35,7 @@ from orchestrator.errors import OrchError
 from orchestrator.policy.commands import commands_of
 from orchestrator.workplace import Workplace
 from worktree.bundle import refuse_missing, take_bundle
+from worktree.commit import refused_in
 from worktree.git import RefUpdate
 from worktree.landing import checked_out
 from worktree.names import check_ref, run_branches, run_refs
@@ -88,12 +90,39 @@ def wishes(brought: Brought, here: Settings, *, delivers: bool = False) -> tuple
     known = set(commands_of(here))
     started = brought.state.started
     lines = [line for line in commands_of(started.settings) if line not in known]
+    lines += _weaker(brought.state, here)
     if started.accept:
         into = started.into or started.target
         lines.append(f"run: accept the result into {into!r} when all has landed")
     if started.deliver and not delivers:
         lines.append(f"run: deliver = {started.deliver!r}")
     return tuple(lines)
+
+
+def _weaker(state: RunState, here: Settings) -> Iterator[str]:
+    """In which ways the run judges less than the settings here would."""
+    started, limits = state.started, state.limits
+    there = {gate.name: gate for gate in started.settings.gates}
+    for gate in here.gates:
+        other = there.get(gate.name)
+        if other is None:
+            yield f"run: without gate {gate.name!r}, which your settings have"
+            continue
+        for name in ("stage", "when", "pass_if", "junit"):
+            said, ours = getattr(other, name), getattr(gate, name)
+            if said != ours:
+                yield f"gate {gate.name}: {name} = {said!r}, in your settings {ours!r}"
+    for path in here.protected:
+        if path not in started.settings.protected:
+            yield f"run: {path!r} is not protected, as it is in your settings"
+    if here.checker is not None and started.settings.checker != here.checker:
+        yield f"run: checker = {started.settings.checker!r}, in your settings {here.checker!r}"
+    if started.allow_red_base:
+        yield "run: gates that are red on its base do not count"
+    for name in ("budget_usd", "budget_tokens"):
+        said, ours = getattr(limits, name), getattr(here.limits, name)
+        if ours is not None and (said is None or said > ours):
+            yield f"run: {name} = {said}, in your settings {ours}"
 
 
 def take_in(workplace: Workplace, store: Store, brought: Brought) -> int:
@@ -114,6 +143,7 @@ def take_in(workplace: Workplace, store: Store, brought: Brought) -> int:
             return 0
         git = workplace.git
         take_bundle(git, brought.objects, brought.refs, brought.state.started.base)
+        _check_trees(workplace, brought)
         made = _set_refs(workplace, brought)
         try:
             _take_blobs(workplace, brought)
@@ -131,6 +161,8 @@ def take_in(workplace: Workplace, store: Store, brought: Brought) -> int:
 def _rows(data: bytes, run: str, name: str) -> tuple[Stored, ...]:
     rows = []
     for seq, line in enumerate(data.splitlines(), 1):
+        if len(line) > LINE_BYTES:
+            raise damaged(name, f"fact {seq} is larger than any that is taken")
         try:
             said = json.loads(line)
             kind, version, body = said["kind"], said["version"], said["body"]
@@ -190,6 +222,18 @@ def _check_refs(opened: Opened, name: str) -> None:
             raise damaged(name, "it names a ref that is none") from None
         if not ref.startswith((run_refs(run), run_branches(run))):
             raise damaged(name, "it names a ref that is not the run's")
+        parts = ref.split("/")
+        if any("/".join(parts[:end]) in opened.manifest.refs for end in range(3, len(parts))):
+            raise damaged(name, "it names a ref below another, and no repository can hold both")
+
+
+def _check_trees(workplace: Workplace, brought: Brought) -> None:
+    """OrchError where a tree holds what no agent's may: links that lead out, submodules, `.git`."""
+    git, base = workplace.git, brought.state.started.base
+    for commit in {git.tree_of(one): one for one in brought.refs.values()}.values():
+        for refused in refused_in(git, base, commit):
+            where = f"commit {commit[:12]} holds {refused.path}"
+            raise damaged(brought.name, f"{where}, which may not be committed: {refused.why}")
 
 
 def _set_refs(workplace: Workplace, brought: Brought) -> list[RefUpdate]:

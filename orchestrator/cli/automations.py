@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import typer
 
 from ledger.automations import Automation
-from ledger.heartbeat import Trigger, TriggerCause
-from ledger.heartbeat_fold import PATHS_KEPT, Heartbeat
+from ledger.heartbeat import Trigger, TriggerCause, TriggerSkipped
+from ledger.heartbeat_fold import AHEAD_S, PATHS_KEPT, Heartbeat
 from ledger.store import Store
 from orchestrator.automations.standing import Standing, standings
 from orchestrator.cli import output
 from orchestrator.cli.options import environ_of
-from orchestrator.errors import OrchError
+from orchestrator.errors import OrchError, face_of
 from orchestrator.review.words import foreign
+from orchestrator.workplace import Workplace
+
+if TYPE_CHECKING:
+    from orchestrator.config import SourcedSettings
 
 BECAUSE = {
     "person": "a person asked",
@@ -57,7 +63,28 @@ def trigger_typed(
     )
 
 
+def _record_refused(
+    workplace: Workplace,
+    sourced: SourcedSettings,
+    automation: Automation,
+    trigger: Callable[[Automation, Heartbeat], Trigger | None],
+    why: str,
+) -> None:
+    """Nobody sees the error of a start in the night: the ledger has it, for the morning."""
+    from orchestrator.automations.beats import Beats
+    from orchestrator.hiding import hiding_of
+
+    if not workplace.place.ledger.exists():
+        return
+    with workplace.store() as store:
+        beats = Beats(store, automation.name, hiding_of(workplace, sourced.settings))
+        asked = trigger(automation, beats.state)
+        if asked is not None:
+            beats.append(TriggerSkipped(trigger=asked, reason="failed", why=why))
+
+
 def _due(automation: Automation, state: Heartbeat, text: str) -> float:
+    now = time.time()
     if text == "last":
         if automation.schedule is None:
             raise OrchError(
@@ -66,15 +93,25 @@ def _due(automation: Automation, state: Heartbeat, text: str) -> float:
             )
         from orchestrator.automations.times import last_due
 
-        now = time.time()
-        since = state.answered if state.answered is not None else now - YEAR_S
+        answered = state.answered_at(now)
+        since = answered if answered is not None else now - YEAR_S
         found = last_due(automation.schedule, automation.time_zone, since, now)
         return found if found is not None else since
     try:
-        return float(text)
-    except ValueError as error:
+        due = float(text)
+    except ValueError:
+        due = math.nan
+    if not math.isfinite(due):
         what = f"'{text}' is no time in seconds since the epoch"
-        raise OrchError(what, hint="--due 1795330800, or --due last") from error
+        raise OrchError(what, hint="--due 1795330800, or --due last")
+    # A clock may have been set back a little since somebody found that it was due.
+    if due > now + AHEAD_S:
+        raise OrchError(
+            f"--due {text} lies days ahead: it has not come yet",
+            hint=f"for the newest time that has come: orch schedule run {automation.name} "
+            "--due last",
+        )
+    return due
 
 
 def fire(
@@ -101,7 +138,12 @@ def fire(
     workplace.refuse_nested()
     sourced = sourced_of(workplace)
     automation = sourced.automation(name)
-    require_trust(workplace, sourced, attended=by_person and output.can_ask())
+    try:
+        require_trust(workplace, sourced, attended=by_person and output.can_ask())
+    except OrchError as error:
+        if not by_person:
+            _record_refused(workplace, sourced, automation, trigger, face_of(error))
+        raise
 
     def drive(store: Store, run: str) -> None:
         begun = load_state(store, run).engines > 0

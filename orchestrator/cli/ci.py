@@ -54,6 +54,7 @@ def end_in_ci(workplace: Workplace, store: Store, run: str) -> int:
 def write_summary(workplace: Workplace, store: Store, run: str, why: str = "") -> None:
     """Add the report to the job's summary; `why`: what kept the result from being pushed."""
     from orchestrator.driven import driven
+    from orchestrator.forges.reading import web_address
     from orchestrator.review.markdown import escaped
     from orchestrator.review.report import render_report
     from orchestrator.runs import load_state
@@ -65,7 +66,8 @@ def write_summary(workplace: Workplace, store: Store, run: str, why: str = "") -
     time_s = driven(store, run, state, False)
     text = render_report(state, False, time.time(), False, time_s)
     for pull in state.pull_requests.values():
-        text += f"\nPull request {pull.number}: <{pull.url}>\n" if pull.url else ""
+        url = web_address(pull.url)  # the ledger may have come in from elsewhere
+        text += f"\nPull request {pull.number}: <{url}>\n" if url else ""
     if why:
         text = f"**What landed was not pushed:** {escaped(why, 600)}\n\n{text}"
     raw = text.encode("utf-8", "replace")

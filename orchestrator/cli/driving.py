@@ -103,7 +103,9 @@ def drive_shown(
     if ci:
         from orchestrator.cli.ci import end_in_ci
 
-        code = code or end_in_ci(workplace, store, run)
+        # Whatever the run came to: what has landed is lost with the machine.
+        failed = end_in_ci(workplace, store, run)
+        code = code or failed
         state = load_state(store, run)
     if state.started.notify and state.finished:
         from orchestrator.cli.notifying import tell_end

@@ -30,8 +30,13 @@ def with_overlaps(workplace: Workplace, one: Checked) -> Checked:
     from orchestrator.forges.overlap import find_overlaps
     from orchestrator.trust import look
 
-    if look(workplace, one.sourced).standing not in ("same", "first"):
-        return one  # which variable is sent to which server is nothing to guess about
+    trust = look(workplace, one.sourced)
+    shared = one.sourced.shared(trust.counted).forge
+    if trust.standing != "same" and shared is not None and (shared.url or shared.token):
+        # Looking at a plan is no first use: a fresh clone gets no variable sent anywhere by it.
+        why = "where [forge] sends a token was not trusted yet; orch trust shows it and asks"
+        output.narrate(f"open pull requests were not looked at: {why}")
+        return one
     found = find_overlaps(workplace, one.settings, one.plan, shown_path(workplace, one.path))
     if found.passed_over:
         output.narrate(f"open pull requests were not looked at: {found.passed_over}")

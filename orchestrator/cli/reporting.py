@@ -37,6 +37,7 @@ def report_of_run(ctx: typer.Context, wanted: str | None) -> tuple[str, str]:
 
 def report_since(ctx: typer.Context, typed: str) -> tuple[str, str]:
     """The report of all runs since a time, and what a page of it is called."""
+    from orchestrator.automations.standing import fired_since
     from orchestrator.costs import load_costs
     from orchestrator.driven import driven
     from orchestrator.lookup import open_ledger
@@ -61,7 +62,8 @@ def report_since(ctx: typer.Context, typed: str) -> tuple[str, str]:
     costs = load_costs(ledger.place, ledger.store, "run", None, since)
     project = _project(environ)
     more = len(found) - len(seen)
-    text = render_morning(project, seen, costs, since, now, more=more)
+    fired = fired_since(ledger.place, ledger.store, since) if ledger.store else ()
+    text = render_morning(project, seen, costs, since, now, more=more, fired=fired)
     return text, f"{project} since {day(since)}"
 
 

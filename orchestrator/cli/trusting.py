@@ -3,7 +3,8 @@
 1. Whoever is about to run commands of the settings calls `require_trust` first, with whether a
    person is there to answer. It returns, or nothing is run.
 2. The first use trusts, and says so in one line; in one more for each provider of models that is
-   not well known, since what the code says goes there, and a key.
+   not well known, since what the code says goes there, and a key; and for a forge, where the file
+   says which server it is, or by whose token.
 3. Commands that have changed are shown before they are asked about, as they are; nobody can say
    yes to what was not shown. What is too much for a question is left to `orch trust`.
 4. Anything but a clear yes is a no.
@@ -106,3 +107,8 @@ def _say_first(trust: Trust, shared: Settings) -> None:
     output.narrate(f"{said} changes will be asked about (orch trust shows them)")
     for place in strangers(shared):
         output.narrate(f"  what models are told goes to {place}")
+    forge = shared.forge
+    if forge is not None and (forge.url or forge.token):
+        where = foreign(forge.url) if forge.url else "the forge of the remote"
+        named = f" with your {forge.token}" if forge.token else ""
+        output.narrate(f"  pull requests and their reports go to {where}{named}")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import OrchError
+from orchestrator.itself import ORCH
 from workers.sandbox_offer import sandbox_offer
 
 HERE = Path(__file__).parent
@@ -141,7 +142,6 @@ def _git(folder: Path, environ: Mapping[str, str], *args: str) -> None:
 
 
 def _orch(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> int:
-    command = (sys.executable, "-P", "-m", "orchestrator.cli.main", *argv)
     return subprocess.run(
-        command, cwd=folder, env=dict(environ), timeout=TIMEOUT_S, check=False
+        (*ORCH, *argv), cwd=folder, env=dict(environ), timeout=TIMEOUT_S, check=False
     ).returncode

@@ -19,7 +19,7 @@ def delivery(visit: Visit) -> Iterator[Finding]:
     from orchestrator.forges.address import repo_of
     from orchestrator.forges.opening import USUAL
     from orchestrator.forges.tokens import USUAL as VARIABLES
-    from orchestrator.forges.tokens import find_token
+    from orchestrator.forges.tokens import find_token, kept_back, require_token
     from worktree.remote import RemoteError, find_remote
 
     if visit.settings is None:
@@ -37,6 +37,8 @@ def delivery(visit: Visit) -> Iterator[Finding]:
     try:
         repo = repo_of(settings, remote.address)
         token = find_token(settings, repo, environ)
+        if token is None and kept_back(settings, repo, environ):
+            require_token(settings, repo, environ)  # it says why
     except OrchError as error:
         what = f"{where}: {error.message}"
         yield Finding(_SUBJECT, "odd", what, error.hint or "see [forge] in .agent/orch.toml")

@@ -2,8 +2,9 @@
 
 1. What the settings say counts; else the remote's host tells which kind of forge it is, and its
    path which repository.
-2. A well-known token goes to the remote's own host, or to the API of that host, and nowhere else:
-   whoever wants another server names a variable of its own for it.
+2. A well-known token goes to the remote's own host, or to the API of that host, and nowhere else
+   (and there only where it is for that host, see `tokens`): whoever wants another server names a
+   variable of its own for it.
 3. A token goes through https, or to this machine.
 """
 
@@ -34,11 +35,7 @@ def repo_of(settings: ForgeSettings, address: Address) -> Repo:
             hint='below [forge]: kind = "github" or "gitlab", and url = "..." where it is needed',
         )
     name = settings.repository or address.path
-    if (
-        not _REPOSITORY.fullmatch(name)
-        or ".." in name
-        or (address.scheme == "file" and not settings.repository)
-    ):
+    if not is_repository(name) or (address.scheme == "file" and not settings.repository):
         raise OrchError(
             f"which repository it is cannot be told from {address.shown}",
             hint='below [forge]: repository = "owner/name"',
@@ -55,6 +52,11 @@ def repo_of(settings: ForgeSettings, address: Address) -> Repo:
         )
     api = (settings.url or _api(kind, host, address)).rstrip("/")
     return Repo(kind, name, api, host)
+
+
+def is_repository(name: str) -> bool:
+    """Whether it is the name of a repository: `owner/name`, or with groups in between."""
+    return _REPOSITORY.fullmatch(name) is not None and ".." not in name
 
 
 def kind_of(host: str) -> ForgeKind | None:

@@ -18,8 +18,14 @@ class _Read(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class _User(_Read):
+    login: str
+
+
 class _Head(_Read):
     ref: str
+    user: _User | None = None
+    """Whose the repository is; absent where that is gone."""
 
 
 class _Pull(_Read):
@@ -57,8 +63,13 @@ class GitHub:
         """See Forge."""
         params = {"head": f"{self.head_owner}:{branch}", "state": "open", "per_page": 10}
         found = read_list(_Pull, self.caller, self._at("pulls"), params)
-        # The forge passes over a filter that it does not understand.
-        return next((_pull(one) for one in found if one.head.ref == branch), None)
+        # The forge passes over a filter that it does not understand, and anybody may open one from
+        # a fork whose branch has the same name.
+        ours = (one for one in found if one.head.ref == branch and self._is_from_us(one.head))
+        return next(map(_pull, ours), None)
+
+    def _is_from_us(self, head: _Head) -> bool:
+        return head.user is not None and head.user.login.lower() == self.head_owner.lower()
 
     def open(self, *, branch: str, target: str, title: str, body: str, draft: bool) -> PullRequest:
         """See Forge."""

@@ -30,6 +30,12 @@ class _Merge(_Read):
     source_branch: str
     description: str | None = None
     draft: bool = False
+    source_project_id: int | None = None
+    target_project_id: int | None = None
+
+    @property
+    def is_from_here(self) -> bool:
+        return self.source_project_id == self.target_project_id
 
 
 class _Issue(_Read):
@@ -54,9 +60,11 @@ class GitLab:
 
     def find(self, branch: str) -> PullRequest | None:
         """See Forge."""
-        params = {"source_branch": branch, "state": "opened", "per_page": 10}
+        params = {"source_branch": branch, "state": "opened", "per_page": 100}
         found = read_list(_Merge, self.caller, self._at("merge_requests"), params)
-        return next((_pull(one) for one in found if one.source_branch == branch), None)
+        # Anybody may open one from a fork whose branch has the same name: that is not ours.
+        ours = (one for one in found if one.source_branch == branch and one.is_from_here)
+        return next(map(_pull, ours), None)
 
     def open(self, *, branch: str, target: str, title: str, body: str, draft: bool) -> PullRequest:
         """See Forge."""

@@ -11,12 +11,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.forges.base import ForgeError, Repo, Trouble
+from orchestrator.forges.deadline import Deadline
 from orchestrator.forges.tokens import Token
 from orchestrator.review.words import day, foreign
 
@@ -85,9 +87,8 @@ class Caller:
     ) -> Any:
         import httpx
 
-        patience = self.patience
+        patience, proxy = self.patience, self._proxy()
         timeout = httpx.Timeout(patience.silence_s, connect=patience.connect_s)
-        deadline = time.monotonic() + patience.whole_s
         sent = {
             "authorization": f"Bearer {self.token.value}",
             "user-agent": "orch",
@@ -96,22 +97,27 @@ class Caller:
         }
         try:
             with (
+                Deadline(patience.whole_s) as deadline,
                 httpx.Client(
-                    trust_env=False, follow_redirects=False, timeout=timeout, proxy=self._proxy()
+                    trust_env=False, follow_redirects=False, timeout=timeout, proxy=proxy
                 ) as client,
                 client.stream(
-                    method, f"{self.repo.api}{path}", params=params, json=body, headers=sent
+                    method,
+                    f"{self.repo.api}{path}",
+                    params=params,
+                    json=body,
+                    headers=sent,
+                    extensions=deadline.extensions,
                 ) as answer,
             ):
                 raw = bytearray()
-                for chunk in answer.iter_bytes():
+                # As it came: what was packed against what was asked could unpack to anything.
+                for chunk in answer.iter_raw():
                     raw += chunk
                     if len(raw) > ANSWER_BYTES:
                         raise self._error(
                             f"answered more than {ANSWER_BYTES >> 20} MB", "unexpected"
                         )
-                    if time.monotonic() > deadline:
-                        raise self._silent(method)
                 return self._read(method, path, answer, bytes(raw))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             why = foreign(str(error), 200) or "no connection in time"
@@ -120,7 +126,7 @@ class Caller:
             )
             raise _Again(self._error(f"cannot be reached: {why}", "unreachable", hint)) from None
         except httpx.HTTPError:
-            raise self._silent(method) from None
+            raise self._silent() from None
         except httpx.InvalidURL:
             raise self._error("is no address", "unreachable", 'url = "https://..."') from None
 
@@ -180,7 +186,7 @@ class Caller:
             return _Again(self._error(what, "broken", hint, unsure=True))
         return self._error(what, "unexpected", "try again later")
 
-    def _silent(self, method: str) -> _Again:
+    def _silent(self) -> _Again:
         hint = "try again; what was pushed is safe"
         said = "said nothing for too long, or broke off"
         return _Again(self._error(said, "silent", hint, unsure=True))
@@ -222,10 +228,27 @@ class Caller:
         )
         if not host or host in LOOPBACK or spared:
             return None
-        return self.environ.get("HTTPS_PROXY") or self.environ.get("https_proxy") or None
+        name = "HTTPS_PROXY" if self.environ.get("HTTPS_PROXY") else "https_proxy"
+        proxy = self.environ.get(name, "").strip()
+        if proxy and "://" not in proxy:
+            proxy = f"http://{proxy}"  # as curl and git take it
+        try:
+            parts = urlsplit(proxy)
+            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            good = False
+        if proxy and not good:  # not repeated: it may hold a password
+            raise self._error(
+                f"cannot be reached: {name} is no address of an http proxy",
+                "unreachable",
+                f"export {name}=http://host:port, or leave the forge out of it by NO_PROXY",
+            )
+        return proxy or None
 
 
 _BROKEN = object()
+_NUMBER = re.compile(r"[0-9]{1,15}")
+"""Python makes no number of some thousand digits."""
 
 
 class _Again(Exception):
@@ -243,9 +266,9 @@ def _limit(answer: httpx.Response, told: str) -> float | None:
     after = headers.get("retry-after", "")
     if answer.status_code != 429 and not (answer.status_code == 403 and (used_up or after)):
         return None
-    if after.isdecimal():
+    if _NUMBER.fullmatch(after):
         return float(min(int(after), 86_400))
     until = headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset") or ""
-    if until.isdecimal():
+    if _NUMBER.fullmatch(until):
         return max(0.0, min(int(until) - time.time(), 86_400.0))
     return 0.0

@@ -1,7 +1,8 @@
 """A result goes to a remote, as a branch of orch's own.
 
 1. What is pushed is the result as it landed last, or a selection that was just judged: a tree that
-   the ledger says passed, and that git still has under that commit.
+   the ledger says passed, and that git still has under that commit. What only a file from another
+   machine says was judged is judged here first: see `judging`.
 2. Under which name, and under which never, says `policy.pushing`; where things stand is asked of
    the remote each time. The intent is recorded before, the fact after; a fact that a crash
    swallowed is recorded by the next push, which finds the branch there.
@@ -21,10 +22,12 @@ from ledger.lock import EngineLock
 from ledger.model import ForgeSettings, Sha
 from ledger.store import Store
 from orchestrator.errors import OrchError
+from orchestrator.forges.judging import require_judged
 from orchestrator.forges.opening import USUAL
 from orchestrator.journal import Journal
 from orchestrator.policy.pushing import branch_name, protection, user_slug, way_of
 from orchestrator.workplace import Workplace
+from worktree.candidate import Candidate
 from worktree.remote import Remote, find_remote, look_at_remote, push_branch
 
 FAILED = 1
@@ -117,11 +120,13 @@ def push_load(
     )
     if way is None:
         raise OrchError(f"every name for the branch is taken on {remote.name}: {name}-2 and on")
+    _refuse_protected(way.branch, settings, seen.head)
     if way.how == "there":
         known = state.pushed.get(way.branch)
         if known is None or known.commit != load.commit:
             journal.append(_fact(remote, way.branch, load))
         return _said("there", journal.run, remote, way.branch, load, seen.head)
+    require_judged(workplace, journal, Candidate(load.commit, load.tree), load.heads)
     journal.append(
         e.PushIntended(
             remote=remote.name,

@@ -15,7 +15,8 @@ T = TypeVar("T", bound=BaseModel)
 
 MOST_LISTED = 50
 MOST_PATHS = 100
-_ADDRESS = re.compile(r"https?://[!-~]{1,500}")
+_ADDRESS = re.compile(r"https?://[!#-;=?-\[\]_a-z~]{1,500}")
+"""Of one word, and without what ends a link or begins markup where it is shown."""
 
 
 def read(shape: type[T], caller: Caller, said: Any) -> T:

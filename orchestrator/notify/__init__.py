@@ -6,7 +6,8 @@
    with the run, unless something else is to be said then. The fact follows the message, so a crash
    in between means one more message, never none.
 3. An engine that breaks off is told of too: nobody would learn of a night that ended at one.
-4. Secrets are hidden in what is sent, as they are in the ledger.
+4. An automation that came to no run has no engine that would tell: whoever fires it does.
+5. Secrets are hidden in what is sent, as they are in the ledger.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ from functools import partial
 import anyio
 
 from ledger.events import Notified
-from ledger.model import NotifySettings, RunId
+from ledger.model import NotifySettings, RunId, Settings
 from ledger.store import Store
 from orchestrator.hiding import Hiding, hiding_of
 from orchestrator.journal import Journal
-from orchestrator.notify.message import Message, broken_message, message_of
+from orchestrator.notify.message import (
+    Message,
+    broken_message,
+    failed_message,
+    message_of,
+)
 from orchestrator.notify.sending import WAITS_S, post_webhook, run_notifier
 from orchestrator.runs import mark_of_run
 from orchestrator.workplace import Workplace
@@ -77,6 +83,24 @@ def notify_end(
     told = send(workplace, settings, message, mark=mark, ring=ring, waits_s=waits_s)
     journal.append(Notified(said=message.title, ways=told.ways, failed=told.failed))
     return told
+
+
+def notify_no_run(
+    workplace: Workplace,
+    settings: Settings,
+    automation: str,
+    exit_code: int,
+    why: str,
+    *,
+    waits_s: Sequence[float] = WAITS_S,
+) -> Told | None:
+    """Tell that an automation came to no run; None where there is no way to tell. Blocking."""
+    if not has_ways(settings.notify):
+        return None
+    made = failed_message(workplace.checkout.name, automation, exit_code, why)
+    message = hidden(made, hiding_of(workplace, settings))
+    mark = f"automation-{automation}/notify"
+    return send(workplace, settings.notify, message, mark=mark, waits_s=waits_s)
 
 
 def hidden(message: Message, hiding: Hiding) -> Message:

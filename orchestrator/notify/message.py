@@ -22,6 +22,7 @@ from orchestrator.review.words import count, foreign, listed
 Level = Literal["person", "failed", "limit", "stopped", "landed"]
 """What matters first, in that order."""
 
+PERSON_NEEDED = 5
 TITLE_CHARS = 160
 LINE_CHARS = 200
 TEXT_CHARS = 1400
@@ -79,6 +80,22 @@ def broken_message(state: RunState, project: str, why: str) -> Message:
         title=foreign(f"{foreign(project, 60)}: needs you: orch broke off: {why}", TITLE_CHARS),
         lines=(foreign(state.plan.goal, LINE_CHARS), f"run {state.run}", resume),
         commands=(resume,),
+    )
+
+
+def failed_message(project: str, automation: str, exit_code: int, why: str) -> Message:
+    """The message of an automation that came to no run."""
+    status = f"orch schedule status {automation}"
+    said = f"automation {automation} came to no run: {why}"
+    needs = "needs you: " if exit_code == PERSON_NEEDED else "failed: "
+    return Message(
+        project=foreign(project, 60),
+        run="",
+        level="person" if exit_code == PERSON_NEEDED else "failed",
+        title=foreign(f"{foreign(project, 60)}: {needs}{said}", TITLE_CHARS),
+        lines=(foreign(why, LINE_CHARS), status),
+        exit_code=exit_code,
+        commands=(status,),
     )
 
 

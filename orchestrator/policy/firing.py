@@ -1,12 +1,13 @@
 """Whether a trigger starts its automation. Pure; what happens once it has is in `thermostat`.
 
-1. A due time that was answered before is skipped: what was missed is caught up once.
+1. A due time that was answered before is skipped: what was missed is caught up once. What a clock
+   answered that was days ahead keeps nothing from starting.
 2. While a run of its own goes on, or was cut short and goes on first, `while_running` says what
    becomes of a trigger: it is skipped, waits, or is to take that one's place.
 3. Within its quiet hours, and for `pause_s` after its last start, it does not start by itself. A
    time of its schedule is skipped then, since the next will come; whatever else asked for it waits.
    A person is not held up.
-4. Once what a day may cost is spent, nothing starts, whoever asks.
+4. Once what a day may cost is spent, or held by runs that go on, nothing starts, whoever asks.
 5. `only_if` comes last, since it is a command: the caller runs it when all else has been answered.
 """
 
@@ -30,8 +31,10 @@ class Moment:
     """When the quiet hours that it is in end; None: it is in none."""
     spent: Sum = field(default_factory=Sum)
     """What all runs of the repository have spent since midnight."""
+    held: Sum = field(default_factory=Sum)
+    """What those that go on may still spend."""
     cap: Cap = field(default_factory=Cap)
-    """What they may."""
+    """What a day may cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def answer(
     automation: Automation, state: Heartbeat, trigger: Trigger, now: Moment, *, going_on: bool
 ) -> Start | Skip | Wait | Replace:
     """What becomes of a trigger."""
-    due, answered = trigger.due, state.answered
+    due, answered = trigger.due, state.answered_at(now.at)
     if due is not None and answered is not None and due <= answered:
         return Skip("answered", "that time was answered before")
     if going_on:
@@ -86,7 +89,7 @@ def may_start(
     automation: Automation, state: Heartbeat, now: Moment, *, by_person: bool
 ) -> Start | Skip | Wait:
     """Whether what waits may start now; a Skip drops it."""
-    if not now.cap.holds(now.spent) or _used_up(now):
+    if is_empty(left(now.cap, now.spent + now.held)):
         return Skip("budget", f"what a day may cost is spent: {_said(now)}")
     if by_person:
         return Start()
@@ -119,14 +122,12 @@ def is_empty(cap: Cap) -> bool:
     return cap.tokens == 0 or cap.nanos == 0
 
 
-def _used_up(now: Moment) -> bool:
-    return is_empty(left(now.cap, now.spent))
-
-
 def _said(now: Moment) -> str:
-    parts = []
+    parts, held = [], now.held
     if now.cap.usd is not None:
-        parts.append(f"${now.spent.nanos / 1e9:.2f} of ${now.cap.usd:.2f}")
+        also = f" and ${held.nanos / 1e9:.2f} held by runs that go on," if held.nanos else ""
+        parts.append(f"${now.spent.nanos / 1e9:.2f}{also} of ${now.cap.usd:.2f}")
     if now.cap.tokens is not None:
-        parts.append(f"{now.spent.tokens:,} of {now.cap.tokens:,} tokens")
+        also = f" and {held.tokens:,} held by runs that go on," if held.tokens else ""
+        parts.append(f"{now.spent.tokens:,}{also} of {now.cap.tokens:,} tokens")
     return ", ".join(parts)

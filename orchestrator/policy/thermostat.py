@@ -9,7 +9,7 @@
    another reason than that nothing was left to do; when accepting needs a person; without an
    `until`, after one round; when the `until` holds; when a round brought nothing, which is where
    nothing landed, or the measure is no nearer to its goal than before; after `max_rounds`; when
-   nothing is left of the budget.
+   nothing is left of the budget; when its deadline has passed.
 5. Before it is settled, what `on_end` says is done with the newest run.
 """
 
@@ -78,13 +78,16 @@ class Settle:
 Step = Measure | BeginRound | StartRun | Drive | Act | Settle
 
 
-def next_step(firing: Firing, *, broke: bool) -> Step:
+def next_step(firing: Firing, *, broke: bool, now: float = 0.0) -> Step:
     """What is to be done next; `broke`: nothing is left of its budget, or of the day's."""
+    late = firing.started.deadline is not None and now >= firing.started.deadline
     automation, last = firing.started.automation, firing.last
     until = parse_until(automation.until) if automation.until else None
     if last is None:
         if firing.replaced is not None:
             return _replaced(firing)
+        if late:
+            return _late()
         if until is None:
             return _begin(firing, broke)
         if not firing.series:
@@ -102,6 +105,8 @@ def next_step(firing: Firing, *, broke: bool) -> Step:
     if until is not None and not measured and last.ended.landed:
         return Measure(last.number, until.measure, last.ended.result)
     over = _over(firing, until, last.ended, broke)
+    if over is None and late:
+        over = _late()
     if over is None:
         return _begin(firing, broke)
     for action in automation.on_end:
@@ -119,6 +124,10 @@ def _begin(firing: Firing, broke: bool) -> BeginRound | Settle:
     if broke:
         return Settle("budget", 4, "nothing is left of what it may spend")
     return BeginRound(len(firing.rounds) + 1, firing.result)
+
+
+def _late() -> Settle:
+    return Settle("deadline", 4, "its deadline has passed")
 
 
 def _replaced(firing: Firing) -> Settle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger.heartbeat_fold import Firing
+from ledger.heartbeat_fold import Firing, Heartbeat
 from orchestrator.automations.standing import Series, Standing, series_of
 from orchestrator.review.thermostat import render_series
 from orchestrator.review.words import Paint, Style, day, foreign, listed, unpainted
@@ -36,7 +36,7 @@ def render_standing(one: Standing, paint: Paint = unpainted) -> list[str]:
         until = f" until {day(not_before)}" if not_before is not None else ""
         why = f": {foreign(state.waiting.why)}" if state.waiting.why else ""
         lines.append(f"{indent}a trigger waits{until}{why}")
-    if state.skipped is not None and state.skipped_at is not None:
+    if state.skipped is not None and state.skipped_at is not None and not _failed_last(state):
         said = f"skipped {day(state.skipped_at)}: {foreign(state.skipped.why)}"
         lines.append(f"{indent}{paint(said, 'faint')}")
     if one.starts_today:
@@ -58,7 +58,9 @@ def render_standing(one: Standing, paint: Paint = unpainted) -> list[str]:
 
 def _now(one: Standing, paint: Paint) -> str:
     """What it does now, or how its last start ended."""
-    firing = one.heartbeat.firing
+    state, firing = one.heartbeat, one.heartbeat.firing
+    if state.skipped is not None and state.skipped_at is not None and _failed_last(state):
+        return paint(f"did not start {day(state.skipped_at)}: {foreign(state.skipped.why)}", "bad")
     if firing is None or firing.settled is None:
         phase = one.phase.replace("-", " ")
         begun = f", since {day(firing.started_at)}: {_because(firing)}" if firing else ""
@@ -69,6 +71,13 @@ def _now(one: Standing, paint: Paint) -> str:
     style: Style = {0: "good", 5: "ask"}.get(settled.exit_code, "bad")  # type: ignore[assignment]
     outcome = paint(settled.outcome.replace("-", " "), style)
     return f"last {day(firing.started_at)} ({_because(firing)}): {outcome}{why}"
+
+
+def _failed_last(state: Heartbeat) -> bool:
+    """Whether the newest that came of it is that it could not be started."""
+    if state.skipped is None or state.skipped.reason != "failed" or state.open is not None:
+        return False
+    return state.last_start is None or (state.skipped_at or 0.0) >= state.last_start
 
 
 def _because(firing: Firing) -> str:

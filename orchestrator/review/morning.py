@@ -1,6 +1,7 @@
 """The morning report: what all runs of a repository did since a time, in Markdown. Pure.
 
 1. What needs a person comes first, then what failed, then what landed; then each run by itself.
+   An automation that never came to a run is no less told than a run that failed.
 2. A run is in it when anything was recorded of it since then. What it did before is told with it:
    half a run is no report.
 3. What models cost is what was spent since then, and for each task that landed since then.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ledger.state import RunState
@@ -19,6 +21,7 @@ from orchestrator.policy.accepted import unaccepted
 from orchestrator.review.advice import next_steps
 from orchestrator.review.against import said_of_target
 from orchestrator.review.cost import Costs, Line
+from orchestrator.review.firings import Fired, failures_of, needs_of
 from orchestrator.review.flakes import said_of_flake
 from orchestrator.review.markdown import code, commands, escaped, section
 from orchestrator.review.moved import said_of_moves
@@ -67,15 +70,22 @@ class Seen:
 
 
 def render_morning(
-    project: str, runs: Sequence[Seen], costs: Costs, since: float, now: float, *, more: int = 0
+    project: str,
+    runs: Sequence[Seen],
+    costs: Costs,
+    since: float,
+    now: float,
+    *,
+    more: int = 0,
+    fired: Sequence[Fired] = (),
 ) -> str:
     """The whole report; `more`: runs of that time that are not in it."""
-    lines = {line.name: line for line in costs.lines}
+    lines, flat = {line.name: line for line in costs.lines}, chain.from_iterable
     parts = [
         f"# {escaped(project)} since {day(since)}",
         _summary(runs, costs, now, more),
-        section("Needs you", [row for one in runs for row in _needs(one)]),
-        section("Failed", [row for one in runs for row in _failed(one)]),
+        section("Needs you", [*flat(map(_needs, runs)), *flat(map(needs_of, fired))]),
+        section("Failed", [*flat(map(_failed, runs)), *flat(map(failures_of, fired))]),
         section("Landed", [row for one in runs for row in _landed(one)]),
         "## Runs" if runs else "",
         *(_run(one, lines.get(one.state.run)) for one in runs),

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
-from ledger.books import PRICE_UNKNOWN
 from orchestrator.review.words import count, foreign, listed, moment, money, tokens
 
 if TYPE_CHECKING:
@@ -147,6 +146,8 @@ def enough(before: float, so_far: float, needed: float) -> float:
 
 def _to_raise_by_words(state: RunState, why: str) -> dict[str, str]:
     """Where no number was recorded: a price is not known, or it was not recorded then."""
+    from ledger.books import PRICE_UNKNOWN  # brings in the models: see `review.status`
+
     limits = state.limits
     # The reason ends with the cap that would not hold the call.
     if why == PRICE_UNKNOWN or (why.endswith(" tokens") and limits.budget_tokens):

@@ -120,8 +120,12 @@ def test_what_an_automation_runs_is_trusted_like_all_else(user: User) -> None:
     settle(user, automations=COVER.replace("ls covered", "curl example.com; ls covered"))
     said = user.orch("schedule", "run", "cover", "--because", "a test")
     declined(said, "not trusted", "curl example.com")
+    (one,) = user.orch("schedule", "list", "--json").json["automations"]
+    assert one["skipped"]["reason"] == "failed" and "trust" in one["skipped"]["why"]
+    assert "did not start 20" in (listed := user.orch("schedule", "list")).words, listed
     settle(user, automations=COVER.replace("0 2 * * *", "0 3 * * *"))
     ended_with(user.orch("schedule", "run", "cover", "--because", "a test"), 0)
+    assert "did not start" not in user.orch("schedule", "list").words
 
 
 def test_what_is_wrong_is_said_with_its_line_before_anything_is_run(user: User) -> None:
@@ -138,7 +142,11 @@ def test_what_is_wrong_is_said_with_its_line_before_anything_is_run(user: User) 
     settle(user)
     refused(user.orch("schedule", "run", "cove"), 2, "there is no automation 'cove'", "'cover'")
     refused(user.orch("schedule", "status", "cove"), 2, "there is no automation", "'cover'")
-    refused(user.orch("schedule", "run", "cover", "--due", "soon"), 2, "seconds since the epoch")
+    for due in ("soon", "nan", "inf"):
+        said = user.orch("schedule", "run", "cover", "--due", due)
+        refused(said, 2, f"'{due}' is no time in seconds since the epoch")
+    said = user.orch("schedule", "run", "cover", "--due", "99999999999")
+    refused(said, 2, "it has not come yet", "--due last")
     settle(user, automations=COVER.replace("wc -l", "cat"))
     user.trust()
     refused(user.orch("schedule", "run", "cover"), 2, "says no number: it printed nothing")
@@ -148,6 +156,7 @@ def test_what_is_wrong_is_said_with_its_line_before_anything_is_run(user: User) 
     ended_with(user.orch("schedule", "list"), 0, "cover not in settings")
 
 
+@pytest.mark.thorough
 def test_a_goal_is_planned_by_the_planner_within_the_budget_of_the_automation(
     tmp_path: Path,
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_goal_becomes_tasks_that_a_person_can_read_and_run(user: User, dialect
     assert [task["id"] for task in checked.json["plan"]["tasks"]] == ["fix-sum", "name"]
 
 
+@pytest.mark.thorough
 def test_rules_that_are_broken_go_back_three_times_and_no_plan_is_saved_then(user: User) -> None:
     wrong = [{**FIX, "id": "Fix It", "needs": ["nowhere"], "acceptance": " ", "paths": ["../up"]}]
     with planner(user, drafts(tasks=wrong), drafts()) as model:
@@ -196,6 +197,7 @@ def test_a_person_at_a_terminal_is_asked_and_what_they_type_is_told(tmp_path: Pa
     assert "Why?" not in told, "what was not answered is not told"
 
 
+@pytest.mark.thorough
 def test_a_plan_is_changed_in_its_file_and_what_a_person_wrote_there_stays(user: User) -> None:
     with planner(user, drafts()):
         ended_with(user.orch("plan", "Mend the sums"), 0)
@@ -254,6 +256,7 @@ def test_a_price_that_is_not_known_is_said_and_not_called_nothing(user: User) ->
     assert spending["cost_low"] is None and spending["tokens_low"] > 0
 
 
+@pytest.mark.thorough
 def test_a_provider_that_does_not_serve_is_named_and_the_key_is_not(user: User) -> None:
     refusing = {"status": 401, "repeat": 0}
     key = "sk-proj-q8Zt4Lm2Xv9Rk7Wp3Nc6Yb1Hd5"

@@ -117,6 +117,7 @@ def test_a_base_that_is_red_stops_the_run_unless_that_is_allowed(here: Terminal)
 
 def test_a_detached_run_is_waited_for_followed_and_stopped_from_elsewhere(here: Terminal) -> None:
     here.plan(("a", ()), ("slow", ()))
+    here.write({"ledger/__init__.py": "raise SystemExit('a module of the checkout ran')\n"})
     said = here.orch("run", "--detach")
     assert said.exit_code == 0 and "orch status" in said.err
     run = said.out.strip()

@@ -237,6 +237,7 @@ def test_gates_and_workers_whose_program_is_not_there(user: User) -> None:
     assert level == "bad" and "install no-such-worker" in text and "[worker.sh]" in text
 
 
+@pytest.mark.thorough
 def test_a_key_of_a_model_that_is_not_set(user: User) -> None:
     model = '[worker.m]\nkind = "model"\nmodel = "openai:x"\n'
     user.write({".agent/orch.local.toml": f'[run]\nworker = "m"\n{model}'})

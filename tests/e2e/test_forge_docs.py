@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,9 @@ def test_the_workflow_runs_a_plan_and_the_next_job_goes_on(tmp_path: Path) -> No
         "pull-requests": "write",
         "actions": "read",
     }
+    (install,) = (step["run"] for step in job["steps"] if step.get("name") == "Install")
+    (wheel,) = re.findall(r"pipx install \./tools/(\S+)", install)
+    assert fnmatch("orch-0.1.0-py3-none-any.whl", wheel), "pip takes a wheel by its whole name only"
     with served_forge(GitHubDouble()) as forge:
         team = User(tmp_path / "team")
         plan = 'goal = "Some work"\n[[task]]\nid = "a"\nprompt = "do it"\npaths = ["a.txt"]\n'

@@ -60,6 +60,7 @@ def test_a_run_becomes_a_pull_request_and_a_selection_of_it_another(
     before = user.git("rev-parse", "main"), user.git("config", "--list", "--local")
     said = user.orch("run", "--pr", "work")
     ended_with(said, 0, "pushed: orch/a-person/", "pull request 1 opened", "/pull/1")
+    assert f"pull requests and their reports go to {github.url} with your TEA_TOKEN" in said.err
     run = user.run_id()
     assert branches(user) == {f"orch/a-person/{run}": user.git("rev-parse", f"orch/{run}/result")}
 
@@ -89,6 +90,19 @@ def test_a_run_becomes_a_pull_request_and_a_selection_of_it_another(
     ended_with(said, 0, "task a: pull request 1", "changes a.txt too")
     del user.environ["TEA_TOKEN"]
     assert "pull request" not in user.orch("plan", "--check", "work").words
+
+
+def test_a_look_at_a_plan_in_a_fresh_clone_sends_no_variable_anywhere(
+    tmp_path: Path, github: GitHubDouble
+) -> None:
+    """Its settings may name any variable and any server; nobody has trusted them yet."""
+    user = person(tmp_path / "home", settings(github.url), TEA_TOKEN=TOKEN)
+    said = user.orch("plan", "--check", "work")
+    ended_with(said, 0, "open pull requests were not looked at", "orch trust")
+    assert github.asked == []
+    ended_with(user.orch("trust", "--yes"), 0)
+    ended_with(user.orch("plan", "--check", "work"), 0)
+    assert len(github.asked) == 1
 
 
 def test_a_selection_that_is_red_on_the_target_as_it_is_now_is_not_pushed(
@@ -190,6 +204,20 @@ def test_a_job_that_cannot_push_does_not_end_well(tmp_path: Path) -> None:
     found = json.loads(user.orch("doctor", "--json").out)
     (forge,) = [one for one in found if one["subject"] == "forge"]
     assert forge["level"] == "odd" and "there is no remote 'origin'" in forge["what"]
+
+
+def test_a_job_pushes_what_has_landed_also_where_the_run_did_not_end_well(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    user = person(tmp_path / "home", "# mine\n", GITHUB_STEP_SUMMARY=str(summary))
+    user.settings('test "$ORCH_TASK" = b && exit 1; echo x > "$ORCH_TASK.txt"')
+    confined(user)
+    user.plan("a", "b")
+    user.commit({}, "a plan")
+    said = user.orch("run", "--ci", "--deadline", "10m", "--attempts", "1", "work")
+    run = user.run_id()
+    ended_with(said, 1, f"pushed: orch/a-person/{run}")
+    assert branches(user) == {f"orch/a-person/{run}": user.git("rev-parse", f"orch/{run}/result")}
+    assert "1 landed" in summary.read_text()
 
 
 def landed(user: User) -> list[str]:

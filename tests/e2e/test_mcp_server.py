@@ -211,6 +211,7 @@ def test_a_client_hears_while_gates_judge_what_it_accepts(
         assert agent.progress and agent.progress[-1][1]
 
 
+@pytest.mark.thorough
 def test_a_client_that_dies_leaves_the_run_going_and_others_follow_it(user: User) -> None:
     user.settings(worker=f"while [ ! -e {user.home}/go ]; do sleep 0.05; done; {WORKS}")
     ended_with(user.orch("trust", "--yes"), 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.away import Away
 from tests.support.cli import User, refused
 from tests.unit.cli.test_html_page import harmless
 
@@ -65,6 +66,19 @@ def test_it_says_first_who_is_needed_then_what_failed_then_what_landed(user: Use
     assert commands[0].startswith("orch diff guard") and f"orch accept {first}" in commands
     assert "2 runs: 1 person needed, 1 complete" in report
     assert "by a person" in report and "4 tasks" in report
+
+
+def test_an_automation_that_never_came_to_a_run_is_told_too(tmp_path: Path) -> None:
+    away = Away(tmp_path)
+    away.settings(
+        more='[[automation]]\nname = "nightly"\nplan = "gone"\n'
+        '[[automation]]\nname = "counts"\ngoal = "x"\nuntil = "x > 1"\nmeasure.x = "true"\n'
+    )
+    for name, words in (("nightly", "there is no plan 'gone'"), ("counts", "says no number")):
+        refused(away.orch("schedule", "run", name, "--because", "it is two"), 2, words)
+    failed = part(away.orch("report", "--since", "today").out, "Failed")
+    assert "- automation `nightly` did not start, 20" in failed and "no plan 'gone'" in failed
+    assert "- automation `counts`, started 20" in failed and ": not measured: " in failed
 
 
 def test_a_branch_that_conflicts_is_said_so_and_one_that_has_it_all(user: User) -> None:

@@ -429,6 +429,7 @@ def test_a_second_clone_is_a_first_use_of_its_own(used: Pulled, tmp_path: Path) 
     refused(used.orch("gate"))
 
 
+@pytest.mark.thorough
 def test_first_uses_from_several_terminals_are_all_served(tmp_path: Path) -> None:
     here = Pulled(tmp_path)
     with ThreadPoolExecutor(3) as pool:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -48,13 +49,29 @@ def test_the_wheel_holds_all_rooms_typed_and_the_demo(wheel: Path) -> None:
     assert tops == {"ledger", "worktree", "workers", "orchestrator"}
 
 
-def test_an_installed_orch_runs_its_demo(wheel: Path, tmp_path: Path) -> None:
-    environment = tmp_path / "environment"
-    run(sys.executable, "-m", "venv", str(environment), cwd=tmp_path)
-    binaries = environment / "bin"
-    pip = (str(binaries / "python"), "-m", "pip", "install", "--quiet")
-    run(*pip, "-c", str(ROOT / "constraints.txt"), str(wheel), cwd=tmp_path)
-    orch = str(binaries / "orch")
+def installed(wheel: Path, folder: Path, *, alone: bool) -> Path:
+    """The programs of a new environment with the wheel; `alone`: with what it needs, fetched."""
+    environment = folder / "environment"
+    run(sys.executable, "-m", "venv", "--without-pip", str(environment), cwd=folder)
+    pip = (sys.executable, "-m", "pip", f"--python={environment}", "install", "--quiet")
+    if alone:
+        run(*pip, "-c", str(ROOT / "constraints.txt"), str(wheel), cwd=folder)
+    else:
+        run(*pip, "--no-deps", str(wheel), cwd=folder)
+        (ours,) = environment.glob("lib/python*/site-packages")
+        # What a `.pth` file adds is not searched for others: the checkout stays out of it.
+        (ours / "needed.pth").write_text(sysconfig.get_path("purelib"))
+    where = "import orchestrator; print(orchestrator.__file__)"
+    said = run(str(environment / "bin" / "python"), "-c", where, cwd=folder)
+    assert Path(said.strip()).is_relative_to(environment)
+    return environment / "bin"
+
+
+@pytest.mark.parametrize(
+    "alone", [False, pytest.param(True, marks=pytest.mark.thorough)], ids=["beside", "alone"]
+)
+def test_an_installed_orch_runs_its_demo(wheel: Path, tmp_path: Path, alone: bool) -> None:
+    orch = str(installed(wheel, tmp_path, alone=alone) / "orch")
     assert run(orch, "--version", cwd=tmp_path).startswith("orch ")
     home = {"HOME": str(tmp_path), "ORCH_STATE_DIR": str(tmp_path / "state")}
     folder = tmp_path / "demo"

@@ -188,6 +188,7 @@ LOOKS = {
 
 
 @needs_mounts
+@pytest.mark.thorough
 def test_on_a_full_disk_one_can_still_look(user: User) -> None:
     user.plan("a")
     ended_with(user.orch("run"), 0)

@@ -64,6 +64,7 @@ NARROW = {"update-ref tip": 2, "Landed": 1}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.__name__)
+@pytest.mark.sample(2)
 def test_a_killed_engine_is_resumed_to_the_same_end(scenario: Scenario, tmp_path: Path) -> None:
     template = Template(scenario, tmp_path)
     every = boundaries(template)
@@ -75,7 +76,7 @@ def test_a_killed_engine_is_resumed_to_the_same_end(scenario: Scenario, tmp_path
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.__name__)
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 def test_a_second_crash_while_resuming_changes_nothing(scenario: Scenario, tmp_path: Path) -> None:
     """The second one soon after the first: while what was lost is made good."""
     template = Template(scenario, tmp_path)

@@ -42,7 +42,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("names", ["kept", "lost"])
 @pytest.mark.parametrize("scenario", [all_land, red_gate_and_retry], ids=lambda s: s.__name__)
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 def test_a_run_survives_that_the_power_fails(
     scenario: Scenario, names: Names, recorder: Path, tmp_path: Path
 ) -> None:

@@ -57,6 +57,8 @@ class Pull:
     body: str
     draft: bool
     paths: tuple[str, ...] = ()
+    fork: str = ""
+    """Whose fork it comes from; empty: from the repository itself."""
 
 
 class LoopbackForge:
@@ -101,7 +103,7 @@ class GitHubDouble(LoopbackForge):
                 return 200, [self._pull(one) for one in found]
             case "POST", "/pulls":
                 wanted = asked.body
-                if any(one.branch == wanted["head"] for one in self.pulls):
+                if any(one.branch == wanted["head"] and not one.fork for one in self.pulls):
                     why = f"A pull request already exists for ada:{wanted['head']}."
                     said = {"message": "Validation Failed", "errors": [{"message": why}]}
                     return 422, said
@@ -127,7 +129,7 @@ class GitHubDouble(LoopbackForge):
         return {
             "number": one.number,
             "html_url": f"https://github.example.com/ada/tea/pull/{one.number}",
-            "head": {"ref": one.branch, "sha": "0" * 40},
+            "head": {"ref": one.branch, "sha": "0" * 40, "user": {"login": one.fork or "Ada"}},
             "body": one.body,
             "draft": one.draft,
             "more": {"that": "nobody asked for"},
@@ -149,7 +151,8 @@ class GitLabDouble(LoopbackForge):
                 return 200, [self._merge(one) for one in found]
             case "POST", "/merge_requests":
                 body = asked.body
-                if any(one.branch == body["source_branch"] for one in self.pulls):
+                source = body["source_branch"]
+                if any(one.branch == source and not one.fork for one in self.pulls):
                     return 409, {"message": ["Another open merge request already exists: !1"]}
                 made = Pull(
                     len(self.pulls) + 1,
@@ -180,6 +183,8 @@ class GitLabDouble(LoopbackForge):
             "source_branch": one.branch,
             "description": one.body,
             "draft": one.draft,
+            "source_project_id": 8 if one.fork else 7,
+            "target_project_id": 7,
         }
 
 

@@ -12,7 +12,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from orchestrator.automations.system.texts import (
     UNSAYABLE,
     BrokenBlock,
     Entry,
+    keeps_awake,
     names_in,
     render_block,
     render_script,
@@ -37,6 +37,7 @@ from orchestrator.automations.system.texts import (
     with_block,
 )
 from orchestrator.errors import OrchError
+from orchestrator.itself import ORCH
 from orchestrator.workplace import Workplace
 from worktree.removal import replace_file
 
@@ -112,7 +113,7 @@ class System:
                 "the path of the repository holds a control character: no system can be told it",
                 hint="rename the folder, then try again",
             )
-        shell = render_script(checkout, sys.executable, self.environ)
+        shell = render_script(checkout, ORCH, self.environ)
         written = [Written(script, shell)]
         entries = [entry_of(one) for one in automations]
         if keeper == "systemd":
@@ -175,7 +176,9 @@ class System:
             self._ask("systemctl", "--user", "reset-failed", f"orch-{self.key}-*")
         if any(installed.get(name) == "cron" for name in names):
             entries = [entry_of(one) for one in kept]
-            changed += self._change_crontab(render_block(self.key, entries, str(self.script)))
+            awake = keeps_awake(self._crontab(), self.key)  # those that stay, stay as they are
+            block = render_block(self.key, entries, str(self.script), keep_awake=awake)
+            changed += self._change_crontab(block)
         if not self.installed() and self.script.exists():
             self.script.unlink()
             changed.append(str(self.script))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 PASSED_ON = (
@@ -35,8 +35,8 @@ class Entry:
     cron: str
 
 
-def render_script(checkout: str, python: str, environ: Mapping[str, str]) -> str:
-    """The script that looks once; its arguments name the automations."""
+def render_script(checkout: str, orch: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The script that looks once, by the words that start orch; its arguments name automations."""
     lines = [
         "#!/bin/sh",
         "# Written by `orch schedule install`, run by systemd or cron.",
@@ -46,7 +46,7 @@ def render_script(checkout: str, python: str, environ: Mapping[str, str]) -> str
             if environ.get(name) and not UNSAYABLE.search(environ[name])
         ),
         f"cd {shlex.quote(checkout)} || exit 2",
-        f'exec {shlex.quote(python)} -m orchestrator.cli.main watch --once "$@"',
+        f'exec {shlex.join(orch)} watch --once "$@"',
     ]
     return "\n".join(lines) + "\n"
 
@@ -165,11 +165,21 @@ def with_block(crontab: bytes, key: str, block: str) -> bytes:
 
 def names_in(crontab: bytes, key: str) -> frozenset[str]:
     """The automations that our block of a crontab fires."""
+    fires = (line for line in _block_in(crontab, key) if not line.startswith(("@", CATCH_UP)))
+    return frozenset(line.removesuffix("> /dev/null 2>&1").split()[-1] for line in fires)
+
+
+def keeps_awake(crontab: bytes, key: str) -> bool:
+    """Whether our block of a crontab holds off sleep."""
+    return any(" --keep-awake " in line for line in _block_in(crontab, key))
+
+
+def _block_in(crontab: bytes, key: str) -> Iterator[str]:
+    """The lines of our block that start something."""
     begin, end = block_of(key)
-    inside, found = False, set()
+    inside = False
     for line in crontab.decode("utf-8", "surrogateescape").splitlines():
         if line in (begin, end):
             inside = line == begin
-        elif inside and not line.startswith(("#", "@", CATCH_UP)):
-            found.add(line.removesuffix("> /dev/null 2>&1").split()[-1])
-    return frozenset(found)
+        elif inside and not line.startswith("#"):
+            yield line

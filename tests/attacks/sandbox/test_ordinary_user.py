@@ -49,6 +49,7 @@ def home() -> Iterator[Path]:
 @pytest.mark.timeout(600)
 @pytest.mark.sample(1)
 @pytest.mark.parametrize("part", ["test_operations", "test_limits", "test_network"])
+@pytest.mark.thorough
 def test_an_ordinary_users_sandbox_is_the_same(home: Path, part: str) -> None:
     python, env = _python(home)
     words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={home}/t")

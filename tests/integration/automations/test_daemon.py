@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.automations.daemon import Daemon, Sources, memory_file
 from orchestrator.automations.left import LeftOver
+from orchestrator.automations.memory import load_memory
 from orchestrator.config import load_sourced
 from orchestrator.errors import OrchError
 from orchestrator.workplace import open_workplace
@@ -81,6 +82,30 @@ def test_a_night_asleep_fires_once_and_a_clock_that_is_set_back_nothing(machine)
     assert "nightly: ended" in machine.passes(1)
 
 
+def test_a_time_that_came_to_nothing_comes_again_and_is_told_why(machine):
+    settings = machine.user.root / ".agent/orch.toml"
+    right = settings.read_text()
+    machine.passes(1)
+    settings.write_text("[[automation]]\nname = 3\n")
+    said = machine.passes(5 * HOUR)
+    assert "those before go on" in said[0] and said[1].startswith("nightly: its time has come")
+    machine.ended()
+    said = machine.passes(1)
+    assert said[0].startswith("nightly: ended with exit code 2: .agent/orch.toml:1: it says")
+    assert "(hint: " in said[0] and said[0].endswith("watch/nightly.log")
+    assert said[1] == "nightly: the ledger has nothing of it: once more in 1 min 00 s"
+    seen = load_memory(memory_file(machine.daemon.workplace)).of("nightly").since
+    assert seen < EVENING + 4 * HOUR, "whoever looks after a crash finds it due, too"
+    assert machine.passes(1) == [] and machine.passes(1) == []
+    settings.write_text(right)
+    machine.passes(60)
+    said = machine.passes(1)
+    assert len(said) == 1 and said[0].startswith("nightly: its time has come")
+    machine.ended()
+    assert machine.passes(1) == ["nightly: ended"]
+    assert machine.passes(1) == [] and not machine.daemon.children.again.waiting
+
+
 @pytest.mark.thorough
 def test_where_nothing_can_be_remembered_it_is_fired_once_all_the_same(machine):
     machine.passes(1)
@@ -94,6 +119,21 @@ def test_where_nothing_can_be_remembered_it_is_fired_once_all_the_same(machine):
     new.rmdir()
     assert machine.passes(1) == []
     machine.ended()
+
+
+def test_new_commits_fire_once_where_nothing_can_be_remembered(machine):
+    follows = '\n[[automation]]\nname = "follows"\nbranch = "main"\ngoal = "x"\n'
+    machine.user.settings(more=follows)
+    machine = Machine(machine.user)
+    machine.passes(1)
+    memory = memory_file(machine.daemon.workplace)
+    new = memory.with_name(f"{memory.name}.orch-new")
+    new.mkdir()
+    machine.user.commit({"a.txt": "x"})
+    said = machine.passes(61)
+    assert said[0].startswith("follows: new commits on main: ") and "tries again" in said[1]
+    machine.ended()
+    assert machine.passes(61) == ["follows: ended"] and machine.passes(61) == []
 
 
 def test_what_breaks_under_it_is_told_and_does_not_end_it(machine):
@@ -124,3 +164,15 @@ def test_a_webhook_without_a_secret_is_refused_at_the_start_and_told_later(machi
     assert "HOOK_SECRET is not set" in machine.passes(1)[0]
     with pytest.raises(OrchError, match="HOOK_SECRET is not set"):
         Machine(machine.user)
+
+
+def test_the_secret_of_a_webhook_that_is_new_goes_to_no_child_either(machine):
+    machine.user.environ["HOOK_SECRET"] = "0123456789abcdef0123"
+    machine = Machine(machine.user)
+    machine.passes(1)
+    assert "HOOK_SECRET" in machine.daemon.children.environ, "nothing says yet that it is one"
+    hooked = '\n[[automation]]\nname = "hooked"\nwebhook = "HOOK_SECRET"\ngoal = "x"\n'
+    for more in (NIGHTLY + hooked, NIGHTLY):
+        machine.user.settings(more=more)
+        assert len(machine.passes(1)) == 1
+        assert "HOOK_SECRET" not in machine.daemon.children.environ

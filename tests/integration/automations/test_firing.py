@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 import pytest
 
 from ledger import heartbeat as h
+from ledger.automations import Automation
 from ledger.lock import EngineLock
 from ledger.model import NotifySettings
 from ledger.store import Store
 from orchestrator.automations.firing import is_fired, lock_of
+from orchestrator.automations.left import LeftOver
 from orchestrator.errors import OrchError
 from orchestrator.persons import request_stop
 from tests.integration.automations.support import Automated
@@ -46,9 +48,38 @@ def test_a_plan_of_a_file_is_run_within_its_deadline(automated: Automated) -> No
 
 
 def test_a_plan_with_errors_settles_it_and_the_next_start_is_free(automated: Automated) -> None:
+    nightly = {**ONCE, "goal": None, "plan": "nightly"}
     with pytest.raises(OrchError, match="there is no plan 'nightly'"):
-        automated.fire(**ONCE, goal=None, plan="nightly")
-    assert automated.state.open is None and automated.runs() == []
+        automated.fire(**nightly)
+    state = automated.state
+    assert state.open is None and state.waiting is None, "nothing tries it again by itself"
+    assert state.skipped is not None and state.skipped.reason == "failed"
+    assert "there is no plan 'nightly'" in state.skipped.why and "hint" not in state.skipped.why
+    assert automated.fire(None, **nightly) == 0 and automated.runs() == []
+
+
+def test_what_waited_its_turn_and_comes_into_a_pause_starts_after_it(
+    automated: Automated,
+) -> None:
+    pausing = {**ONCE, "while_running": "queue", "pause_s": 3600.0}
+    began = time.time()
+    assert automated.fire(**pausing) == 0
+    place = automated.project.workplace().place
+    with EngineLock.take(lock_of(place, "cover")):
+        assert automated.fire(WATCH, **pausing) == 0
+    assert automated.fire(None, **pausing) == 0 and len(automated.runs()) == 1
+    waiting = automated.state.waiting
+    assert waiting is not None and waiting.not_before is not None
+    assert waiting.not_before >= began + 3600
+    assert automated.fire(None, **pausing) == 0, "once more says nothing new"
+    assert automated.kinds().count("TriggersDeferred") == 1
+    automated.now = lambda: began
+    left = LeftOver(automated.project.workplace(), lambda: automated.now())
+    cover = Automation(name="cover", goal="g")
+    assert left.look([cover]) == ()
+    automated.now = lambda: time.time() + 3600
+    assert [one.cause for one in left.look([cover])] == ["resume"]
+    assert automated.fire(None, **pausing) == 0 and len(automated.runs()) == 2
 
 
 def test_a_goal_is_about_the_files_that_started_it_or_those_it_watches(
@@ -136,6 +167,40 @@ def test_at_the_end_a_person_is_told_once(automated: Automated) -> None:
     assert automated.firing.actions[-1].said == "nobody was told: no [notify] says how"
 
 
+def test_a_person_is_told_of_a_start_that_came_to_no_run_but_not_again_and_again(
+    automated: Automated,
+) -> None:
+    heard = automated.folder / "heard"
+    command = NotifySettings(command=f"echo $ORCH_LEVEL $ORCH_TITLE >> {heard}")
+    automated.more = {"notify": command}
+    lost = {**ONCE, "goal": None, "plan": "nightly", "on_end": ["notify"]}
+    for _ in range(2):
+        with pytest.raises(OrchError, match="there is no plan 'nightly'"):
+            automated.fire(**lost)
+    (line,) = heard.read_text().splitlines()
+    assert line.startswith("failed ")
+    assert ": failed: automation cover came to no run: there is no plan 'nightly'" in line
+    automated.project.sandbox = "none"
+    with pytest.raises(OrchError, match="no sandbox confines it"):
+        automated.fire(**ONCE, on_end=["notify"])
+    assert "no sandbox confines it" in heard.read_text().splitlines()[1]
+    assert automated.heard("notify: you were told (command)")
+
+
+def test_a_person_is_told_of_an_engine_that_breaks_off_and_it_goes_on_the_next_time(
+    automated: Automated,
+) -> None:
+    heard = automated.folder / "heard"
+    automated.more = {"notify": NotifySettings(command=f"echo $ORCH_TITLE >> {heard}")}
+    drives, automated.project.drive = automated.project.drive, lambda run: _raise(OSError("gone"))  # type: ignore[method-assign,assignment]
+    with pytest.raises(OSError, match="gone"):
+        automated.fire(**ONCE, on_end=["notify"])
+    assert "orch broke off: gone" in heard.read_text() and automated.state.open is not None
+    automated.project.drive = drives  # type: ignore[method-assign]
+    assert automated.fire(None, **ONCE) == 0 and automated.outcome == "done"
+    assert len(heard.read_text().splitlines()) == 2, "by what was recorded when it started"
+
+
 def test_without_a_sandbox_nothing_is_started_with_nobody_there(automated: Automated) -> None:
     automated.project.sandbox = "none"
     with pytest.raises(OrchError, match="no sandbox confines it"):
@@ -207,7 +272,7 @@ def test_what_is_cut_short_and_replaced_ends_at_once(automated: Automated) -> No
     assert automated.firing.number == 2 and automated.firing.runs == (new,)
 
 
-def _raise(error: type[BaseException]) -> None:
+def _raise(error: BaseException | type[BaseException]) -> None:
     raise error
 
 
@@ -245,6 +310,26 @@ def test_while_another_process_fires_it_a_trigger_is_skipped_or_waits(
         assert automated.runs() == [] and automated.state.waiting is not None
     assert automated.fire(None, **ONCE) == 0
     assert len(automated.runs()) == 1 and automated.state.waiting is None
+
+
+def test_two_at_once_spend_no_more_than_a_day_may_cost(automated: Automated) -> None:
+    automated.more = {"daily_usd": 2.0, "daily_tokens": 1000}
+    beside: list[tuple[int, int]] = []
+
+    def starts_beside(what: str) -> None:
+        if "cover: round 1 is run" in what:
+            code = automated.fire(**ONCE, name="other")
+            beside.append((code, len(automated.runs())))
+
+    assert automated.fire(**ONCE, budget_usd=1.5, budget_tokens=300, told=starts_beside) == 0
+    assert beside == [(0, 2)]
+    limits = automated.project.state(automated.runs()[-1]).limits
+    assert (limits.budget_usd, limits.budget_tokens) == (0.5, 700)
+    # One that takes all of the day leaves nothing to whoever comes while it goes on.
+    assert automated.fire(**ONCE, told=starts_beside) == 0
+    assert beside[1:] == [(0, 3)]
+    assert automated.heard("other: skipped: what a day may cost is spent: $0.00 and $2.00 held")
+    assert automated.fire(**ONCE, name="other") == 0 and len(automated.runs()) == 4
 
 
 @pytest.mark.thorough

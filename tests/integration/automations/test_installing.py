@@ -96,6 +96,10 @@ def test_a_crontab_gets_a_block_and_gives_it_back(user):
     ended_with(user.orch("schedule", "status", "nightly"), 0, "installed in the crontab")
     ended_with(user.orch("schedule", "remove", "weekly"), 0, "weekly: no longer by the crontab")
     assert b"nightly" in user.crontab and b"weekly" not in user.crontab
+    ended_with(user.orch("schedule", "install", "weekly", "--keep-awake"), 0)
+    assert user.crontab != first
+    ended_with(user.orch("schedule", "remove", "weekly"), 0)
+    assert b"--keep-awake nightly" in user.crontab, "what stays there stays as it is"
     ended_with(user.orch("schedule", "install", "weekly"), 0)
     assert user.crontab == first
     ended_with(user.orch("schedule", "remove"), 0)

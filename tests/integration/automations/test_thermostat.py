@@ -3,6 +3,7 @@
 import pytest
 
 from ledger import events as e
+from ledger.model import NotifySettings
 from ledger.store import Store
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal
@@ -82,6 +83,7 @@ def test_the_rounds_share_one_budget(automated: Automated) -> None:
         ("echo 7 >&2", "says no number: it printed nothing"),
         ("echo oh no >&2; exit 3", "exits with 3: oh no"),
         ("echo 7; exit 1", "exits with 1"),
+        ("echo 0; exit 1", "exits with 1"),  # as grep -c does
         ("no-such-tool --total", "not found"),
     ],
 )
@@ -93,7 +95,7 @@ def test_a_measure_without_a_number_is_a_clear_error_and_blames_nobody(
     assert words in raised.value.message and "automation 'cover'" in raised.value.message
     assert command in raised.value.hint and raised.value.exit_code == 2
     assert automated.outcome == "not-measured" and automated.runs() == []
-    if "7; exit" in command:
+    if "; exit 1" in command:
         assert "|| true" in raised.value.hint
 
 
@@ -111,12 +113,15 @@ def test_a_measure_is_confined_as_gates_are(automated: Automated) -> None:
     assert automated.values == [1], "the commit's files are there"
 
 
-@pytest.mark.thorough
 def test_after_a_measure_that_failed_it_can_be_fired_again(automated: Automated) -> None:
     broken = "test -d covered && echo none || echo 0"
+    heard = automated.folder / "heard"
+    automated.more = {"notify": NotifySettings(command=f"cat > {heard}", when="trouble")}
     with pytest.raises(OrchError, match="says no number"):
-        automated.fire(measure={"covered": broken})
+        automated.fire(measure={"covered": broken}, on_end=["push", "notify"])
     (run,) = automated.runs()
+    taken = [(one.action, one.run) for one in automated.firing.actions]
+    assert taken == [("push", run), ("notify", run)], "what has landed is not left lying"
     state = automated.project.state(run)
     assert state.with_status("landed") and not state.blamed, "the work is not to blame"
     assert automated.fire(until="covered >= 1") == 0 and automated.outcome == "holds"

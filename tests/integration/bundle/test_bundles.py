@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ledger.model import CommandWorker
+from ledger.model import CommandWorker, Gate
 from ledger.store import Store
 from orchestrator.bundle.export import export_run
 from orchestrator.bundle.form import FIRST, Manifest, Part, open_bundle
@@ -20,6 +22,7 @@ from orchestrator.bundle.taking import Brought, look_into, take_in, wishes
 from orchestrator.errors import OrchError
 from orchestrator.review.verify import verify_run
 from tests.support.project import SECRET, Project, task
+from worktree.bundle import take_bundle
 from worktree.values import GitError
 
 WORKER = CommandWorker(
@@ -142,6 +145,66 @@ def test_what_it_would_run_or_do_here_is_told(half_done: tuple[Project, str, Pat
     brought.state.started = before
 
 
+def test_a_run_that_judges_less_than_the_settings_here_is_told(
+    half_done: tuple[Project, str, Path],
+) -> None:
+    """Equal commands are not enough: a gate that is left out runs no command."""
+    project, run, path = half_done
+    here = project.state(run).started.settings
+    gates = (*here.gates, Gate(name="slow", command="sh slow.sh"))
+    stricter = here.model_copy(
+        update={
+            "gates": gates,
+            "protected": ("Makefile",),
+            "checker": "reviewer",
+            "limits": here.limits.model_copy(update={"budget_usd": 1.0}),
+        }
+    )
+    lines = wishes(look_into(project.workplace(), path), stricter)
+    for words in ("without gate 'slow'", "'Makefile'", "checker = None", "budget_usd = None"):
+        assert any(words in line for line in lines), (words, lines)
+    late = (here.gates[0].model_copy(update={"stage": "check"}),)
+    (line,) = wishes(look_into(project.workplace(), path), here.model_copy(update={"gates": late}))
+    assert "stage = 'land', in your settings 'check'" in line
+
+
+def test_verdicts_that_only_the_file_tells_of_bring_nothing_into_a_branch(
+    half_done: tuple[Project, str, Path], elsewhere: Project
+) -> None:
+    """The gate says here what it says here, whatever the file says that it said."""
+    import anyio
+
+    from orchestrator.accept import accept
+    from orchestrator.forges.push import push_result
+
+    taken(elsewhere, half_done[2])
+    run, before = half_done[1], elsewhere.git("rev-parse", "main")
+    path, mark = os.environ["PATH"], elsewhere.root.parent / "judged"
+    shell = elsewhere.root.parent / "bin" / "sh"
+    shell.parent.mkdir()
+    shell.write_text(f"#!/bin/sh\necho ran >> {mark}\ntest ! -e a.txt\n")
+    shell.chmod(0o755)
+    elsewhere.environ["PATH"] = f"{shell.parent}:{path}"  # what the gate runs, and is red here
+    there = elsewhere.root.parent / "there.git"
+    elsewhere.git("clone", "--quiet", "--bare", str(elsewhere.root), str(there))
+    elsewhere.git("remote", "set-url", "origin", str(there))
+    with elsewhere.store() as store:
+        result = anyio.run(accept, elsewhere.workplace(), store, run)
+        assert result.outcome == "red" and mark.exists()
+        with pytest.raises(OrchError, match="is not pushed: gate 'tests' is not green on it here"):
+            push_result(elsewhere.workplace(), store, run)
+    assert "orch/a-person" not in elsewhere.git("ls-remote", str(there))
+    assert elsewhere.git("rev-parse", "main") == before
+    mark.unlink()
+    elsewhere.environ["PATH"] = path
+    with elsewhere.store() as store:
+        assert push_result(elsewhere.workplace(), store, run).outcome == "pushed"
+        result = anyio.run(accept, elsewhere.workplace(), store, run)
+    # Judged once: what was pushed has this machine's verdicts by now.
+    assert result.outcome == "accepted" and not result.judged
+    assert elsewhere.git("rev-parse", "main") == elsewhere.state(run).result
+
+
 # --- hostile files ----------------------------------------------------------------------------
 
 
@@ -230,6 +293,16 @@ HOSTILE: dict[str, Change] = {
     "a fact of nowhere": facts(lambda lines: lines[1].update(kind="Evil")),
     "a fact of a newer orch": facts(lambda lines: lines[1].update(version=99)),
     "a body that is no text": facts(lambda lines: lines[1].update(body={"a": 1})),
+    "a body with half a letter": facts(
+        lambda lines: lines[1].update(body=lines[1]["body"][:-1] + ', "x": "\ud800"}')
+    ),
+    "a kind with half a letter": facts(lambda lines: lines[1].update(kind="\ud800")),
+    "a body that is no UTF-8": lambda _, datas: datas.__setitem__(
+        0, datas[0].replace(b"A goal", b"A \xff goal")
+    ),
+    "a version before the first": facts(lambda lines: lines[1].update(version=-1)),
+    "a version of many digits": facts(lambda lines: lines[1].update(version=10**30)),
+    "a ref below another": lambda m, d: ref(f"refs/orch/{m['run']}/tip/x")(m, d),
     "a time that is none": facts(lambda lines: lines[1].update(at="NaN")),
     "a fact that nests without end": facts(lambda lines: lines[1].update(body="[" * 100_000)),
     "a tree that is another": body(0, base_tree="1" * 40),
@@ -290,6 +363,53 @@ def files_of(project: Project) -> set[str]:
         for path in top.rglob("*")
         if path.is_file() and "/objects/" not in str(path) and "/.git/orch/" not in str(path)
     }
+
+
+@pytest.mark.parametrize(
+    ("mode", "content", "why"),
+    [("120000", b"../../../etc", "points out of the tree"), ("160000", b"", "submodule")],
+)
+def test_a_tree_that_no_agent_could_have_made_is_refused(
+    half_done: tuple[Project, str, Path],
+    shared: Project,
+    tmp_path: Path,
+    mode: str,
+    content: bytes,
+    why: str,
+) -> None:
+    other = half_done[0].copied(tmp_path / "evil")
+    run, base = half_done[1], other.state(half_done[1]).started.base
+    (tmp_path / "content").write_bytes(content)
+    blob = other.git("hash-object", "-w", str(tmp_path / "content")) if content else base
+    other.git("read-tree", base)
+    other.git("update-index", "--add", "--cacheinfo", f"{mode},{blob},evil")
+    commit = other.git("commit-tree", "-p", base, "-m", "evil", other.git("write-tree"))
+    other.git("update-ref", f"refs/orch/{run}/round/a/1/9", commit)
+    with other.store() as store:
+        export_run(other.workplace(), store, run, tmp_path / "evil.orch")
+    before = shared.git("for-each-ref"), files_of(shared)
+    with pytest.raises(OrchError, match=why):
+        taken(shared, tmp_path / "evil.orch")
+    assert (shared.git("for-each-ref"), files_of(shared)) == before
+
+
+def test_an_object_that_would_unpack_to_more_than_any_file_is_refused_before_it_does(
+    shared: Project,
+) -> None:
+    size, varint = 400 << 20, bytearray()  # what is larger still is never held whole
+    left = size >> 4
+    varint.append(0x80 | 3 << 4 | size & 15)  # a blob
+    while left:
+        varint.append(left & 127 | (0x80 if left > 127 else 0))
+        left >>= 7
+    head = b"PACK" + struct.pack(">II", 2, 1) + bytes(varint)
+    pack = head + zlib.compress(b"\0" * 1000)
+    pack += hashlib.sha1(pack, usedforsecurity=False).digest()
+    git = shared.workplace().git
+    base = shared.git("rev-parse", "HEAD")
+    with pytest.raises(GitError, match="over limit") as caught:
+        take_bundle(git, b"# v2 git bundle\n\n" + pack, {}, base)
+    assert caught.value.hint
 
 
 def test_a_file_that_is_cut_changed_or_added_to_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -259,3 +260,27 @@ def test_no_token_is_in_the_ledger_the_report_or_the_pull_request(
     for fact in on_github.project.facts(on_github.run):
         assert TOKEN not in fact.model_dump_json()
     assert TOKEN not in github.pulls[0].body + github.pulls[0].title
+
+
+def test_one_from_a_fork_with_the_same_branch_is_not_taken_for_ours(
+    on_github: Away, github: GitHubDouble
+) -> None:
+    """Or everybody who may fork could have orch's report stand above a change of their own."""
+    evil = Pull(1, on_github.branch, "main", "Evil", "theirs", False, fork="eve")
+    github.pulls.append(evil)
+    # As where the forge passes over the filter: all are listed.
+    github.troubles = [Trouble(200, json.dumps([github._pull(evil)]), on="GET")]
+    made = open_it(on_github)
+    assert made.is_new and made.pull is not None and made.pull.number == 2
+    assert evil.body == "theirs"
+
+
+def test_on_gitlab_neither(away: Away, gitlab: GitLabDouble) -> None:
+    away.project.environ["GITLAB_FOR_TEA"] = GITLAB_TOKEN
+    settings = ForgeSettings(
+        kind="gitlab", url=gitlab.url, repository="group/sub/tea", token="GITLAB_FOR_TEA"
+    )
+    gitlab.pulls.append(Pull(1, away.branch, "main", "Evil", "theirs", False, fork="eve"))
+    made = open_it(away, settings)
+    assert made.is_new and made.pull is not None and made.pull.number == 2
+    assert gitlab.pulls[0].body == "theirs"

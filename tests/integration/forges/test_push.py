@@ -16,7 +16,7 @@ from tests.integration.forges.conftest import USER, Away
 from tests.support.git_http import BACKEND, PASSWORD, served_git
 from tests.support.git_http import USER as USER_THERE
 from tests.support.project import kinds
-from worktree.remote import RemoteError
+from worktree.remote import RemoteError, find_remote
 
 
 def push(away: Away, **how: object) -> PushedResult:
@@ -249,6 +249,41 @@ def test_who_one_is_comes_from_the_users_own_configuration_alone(
 
 
 @pytest.mark.skipif(not BACKEND.exists(), reason="this git has no backend for HTTP")
+def test_a_password_in_an_address_is_used_and_is_no_argument_of_any_program(away: Away) -> None:
+    """Everybody on the machine can read the arguments of what runs on it."""
+    project = away.project
+    away.git_there("config", "http.receivepack", "true")
+    with served_git(away.remote.parent) as url:
+        named = url.replace("://", f"://{USER_THERE}:{PASSWORD.replace('-', '%2D')}@")
+        project.git("config", "remote.origin.url", f"{named}/there.git")
+        workplace = project.workplace()
+        remote = find_remote(workplace.git, workplace.environ, "origin")
+        assert "password" not in f"{remote.address.url}{remote!r}"
+        assert remote.address.password == PASSWORD
+        assert push(away).outcome == "pushed"
+    assert away.there()[away.branch] == away.state().result
+
+
+def test_a_name_that_is_protected_is_not_taken_instead_of_one_that_is_not(away: Away) -> None:
+    away.git_there("update-ref", f"refs/heads/{away.branch}", away.state().started.base)
+    with pytest.raises(OrchError, match=f"{away.branch}-2 is not pushed: that name is protected"):
+        push(away, protected=("*-2",))
+    assert set(away.there()) == {"main", away.branch}
+
+
+def test_a_remote_that_names_more_branches_than_are_read_is_not_taken_at_its_word(
+    away: Away,
+) -> None:
+    base, long = away.state().started.base, "x" * 200
+    there = (away.remote / "packed-refs").open("a")
+    with there:
+        for number in range(4500):
+            there.write(f"{base} refs/heads/{away.branch}-{long}-{number}\n")
+    with pytest.raises(RemoteError, match="more branches than anybody"):
+        push(away)
+
+
+@pytest.mark.skipif(not BACKEND.exists(), reason="this git has no backend for HTTP")
 def test_the_header_that_a_job_left_in_the_repository_is_sent(away: Away) -> None:
     """As a checkout in CI leaves it: it is data, and starts nothing."""
     import base64
@@ -293,11 +328,12 @@ def test_a_helper_of_the_users_own_is_used_and_the_repositorys_is_not(
 
 
 def test_a_password_in_an_address_is_never_told(away: Away) -> None:
-    secret = "hunter2-of-a-person"
+    secret = "hunter2%40of-a-person" + "x" * 400
     away.project.git("config", "remote.origin.url", f"http://ada:{secret}@127.0.0.1:9/ada/tea.git")
     with pytest.raises(RemoteError) as caught:
         push(away)
-    assert secret not in f"{caught.value.what}{caught.value.hint}{caught.value!r}"
+    assert "hunter2" not in f"{caught.value.what}{caught.value.hint}{caught.value!r}"
+    assert "xxxx" not in caught.value.what
     for fact in away.project.facts(away.run):
         assert secret not in fact.model_dump_json()
 

@@ -112,6 +112,7 @@ def project(layout, **files):
     }
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("how", ["path", "finder"])
 async def test_an_editable_install_of_the_checkout_fools_a_src_layout(court, environment, how):
     court.commit(project("src"))

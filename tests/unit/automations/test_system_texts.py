@@ -21,6 +21,7 @@ from orchestrator.automations.system.texts import (
     unit_word,
     with_block,
 )
+from orchestrator.itself import ORCH
 
 NIGHTLY = Entry("nightly", ("*-*-* 02:00:00",), "0 2 * * *")
 WEEKLY = Entry("weekly", ("Mon *-*-* 03:00:00",), "0 3 * * 1")
@@ -93,14 +94,14 @@ def test_the_script_goes_where_the_checkout_is_with_the_path_of_then(tmp_path: P
     python.chmod(0o755)
     environ = {"PATH": f"{odd}:/usr/bin:/bin", "TOKEN": "a-secret-that-is-none", "LANG": "C\nx"}
     script = tmp_path / "look.sh"
-    script.write_text(render_script(str(odd), str(python), environ))
+    script.write_text(render_script(str(odd), (str(python), *ORCH[1:]), environ))
     assert "a-secret" not in script.read_text() and "LANG" not in script.read_text()
     done = subprocess.run(
         ("/bin/sh", str(script), "nightly"), env={}, capture_output=True, text=True, timeout=20
     )
     said = done.stdout.split("|")
     assert said[:3] == [str(odd), environ["PATH"], ""]
-    assert said[3:-1] == ["-m", "orchestrator.cli.main", "watch", "--once", "nightly"]
+    assert said[3:-1] == ["-P", "-m", "orchestrator.cli.main", "watch", "--once", "nightly"]
 
 
 def test_a_word_of_a_unit_holds_nothing_that_systemd_fills_in():

@@ -1,6 +1,7 @@
 """The one module that prints: streams, colours, escapes, readers that go away."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -45,6 +46,28 @@ def test_what_slipped_through_still_does_nothing_to_a_terminal(
     monkeypatch.setenv("TERM", "xterm")
     output.answer("\x1b[32mours\x1b[0m \x1b]0;t\x07\x1b[2J\x9bK\u202eevil\udc80 \tend")
     assert terminal.getvalue() == "\x1b[32mours\x1b[0m ]0;t[2JKevil? \tend\n"
+
+
+def test_no_line_is_a_command_to_the_runner_of_a_job(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A runner obeys what stands at the start of a line, also behind spaces, or anywhere in it."""
+    lines = ["::stop-commands::x", "  \t::add-mask::e", "gate ##[error]x", "##vso[task.x]y", "a::b"]
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    output.answer(lines)
+    output.narrate("tests\r::error::x\n\x1b[2J::error::y")
+    output.answer_json({"line": "##[error]x ###"})
+    said = capsys.readouterr()
+    told = said.out.splitlines()
+    assert told[:5] == [
+        *(": :stop-commands::x", "  \t: :add-mask::e", "gate # #[error]x", "# #vso[task.x]y"),
+        "a::b",
+    ]
+    assert "##" not in told[5] and json.loads(told[5]) == {"line": "##[error]x ###"}
+    assert said.err.splitlines()[0] == "tests::error::x" and "\n::" not in said.err
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    output.answer(lines)
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 def test_a_terminal_that_cannot_say_it_gets_a_replacement(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ledger.model import ForgeSettings
 from orchestrator.errors import OrchError
 from orchestrator.forges.address import is_own_host, is_safe_way, kind_of, repo_of
-from orchestrator.forges.tokens import find_token
+from orchestrator.forges.tokens import find_token, require_token
 from worktree.address import BadAddress, parse_address, rewritten
 
 
@@ -37,6 +39,7 @@ def test_addresses_are_read(url: str, scheme: str, host: str, path: str) -> None
         *("ssh://-oProxyCommand=x/y", "a@-oProxyCommand=x:y", "host:-x"),
         *("git://example.com/x", "ftp://example.com/x", "https://example.com", "https://:80/x"),
         *("https://exa mple.com/x", "https://example.com/a\nb", "", "x" * 3000, "tea"),
+        "https://ada:a%0apassword=b@example.com/x",
         *("file://elsewhere/x", "https://[::1/x", "https://example.com:99999/x"),
     ],
 )
@@ -116,6 +119,48 @@ def test_a_well_known_token_goes_to_the_remotes_own_host_and_nowhere_else() -> N
     own = ForgeSettings(url="https://other.example.com/api/v3", token="MINE")
     found = find_token(own, repo_of(own, remote), environ)
     assert found is not None and found.source == "MINE"
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "home"),
+    [
+        ("github.evil.example.com", "GH_TOKEN", "GH_HOST"),
+        ("github.example.com", "GITHUB_TOKEN", "GITHUB_SERVER_URL"),
+        ("github-mirror.example.com", "GH_ENTERPRISE_TOKEN", "GH_HOST"),
+        ("gitlab.evil.example.com", "GITLAB_TOKEN", "GITLAB_HOST"),
+        ("gitlab.example.com", "GITLAB_TOKEN", "CI_SERVER_URL"),
+    ],
+)
+def test_a_usual_token_is_not_given_to_whoever_calls_a_host_like_the_forge(
+    host: str, name: str, home: str
+) -> None:
+    """Who cloned from there has not given it to them; the environment may say that it is theirs."""
+    repo = repo_of(ForgeSettings(), parse_address(f"https://{host}/ada/tea"))
+    environ = {name: "t" * 20, "PATH": ""}
+    assert find_token(ForgeSettings(), repo, environ) is None
+    with pytest.raises(OrchError, match=f"{name} is not sent to {host}") as caught:
+        require_token(ForgeSettings(), repo, environ)
+    assert f"={host}; or name a variable of its own" in caught.value.hint
+    with pytest.raises(OrchError, match="is not sent to"):
+        find_token(ForgeSettings(token=name), repo, environ)
+    for said in (host, f"https://{host}", f"https://{host.upper()}:443/"):
+        found = find_token(ForgeSettings(), repo, {**environ, home: said})
+        assert found is not None and found.source == name
+    for said in ("https://other.example.com", f"{host}.example.org", ""):
+        assert find_token(ForgeSettings(), repo, {**environ, home: said}) is None
+
+
+def test_the_forges_own_program_is_asked_for_what_it_keeps_and_not_for_a_variable(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "glab"
+    program.write_text('#!/bin/sh\necho "${GITLAB_TOKEN:-kept-for-$5-of-hosts}"\n')
+    program.chmod(0o755)
+    repo = repo_of(ForgeSettings(), parse_address("https://gitlab.example.com/ada/tea"))
+    environ = {"GITLAB_TOKEN": "t" * 20, "PATH": str(tmp_path)}
+    found = find_token(ForgeSettings(), repo, environ)
+    assert found is not None and found.source == "glab"
+    assert found.value == "kept-for-gitlab.example.com-of-hosts"
 
 
 def test_no_token_goes_without_https() -> None:

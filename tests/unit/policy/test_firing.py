@@ -5,7 +5,7 @@ from typing import Any
 from ledger import heartbeat as h
 from ledger.automations import Automation
 from ledger.books import Cap, Sum
-from ledger.heartbeat_fold import Heartbeat
+from ledger.heartbeat_fold import Heartbeat, evolve
 from orchestrator.policy.firing import (
     Moment,
     Replace,
@@ -41,6 +41,19 @@ def test_a_due_time_is_answered_once() -> None:
     assert found.reason == "answered"
     later = h.Trigger(cause="schedule", due=160.0)
     assert told(later, Moment(200.0), state) == Start()
+
+
+def test_what_a_clock_answered_that_was_years_ahead_silences_nothing() -> None:
+    year = 366 * 86400.0
+    state = evolve(Heartbeat("a"), h.Triggered(trigger=SCHEDULE), 100.0)
+    ahead = h.Trigger(cause="schedule", due=year)
+    state = evolve(state, h.TriggerSkipped(trigger=ahead, reason="going-on", why=""), year)
+    assert isinstance(told(ahead, Moment(year), state), Skip), "as long as the clock says so"
+    again = h.Trigger(cause="schedule", due=300.0)
+    assert told(again, Moment(301.0), state) == Start()
+    state = evolve(state, h.Triggered(trigger=again), 301.0)
+    assert state.answered == 300.0
+    assert isinstance(told(again, Moment(302.0), state), Skip), "and it is answered once again"
 
 
 def test_while_a_run_of_its_own_goes_on_the_settings_say_what_becomes_of_a_trigger() -> None:
@@ -86,6 +99,18 @@ def test_what_a_day_may_cost_holds_up_everybody() -> None:
         assert isinstance(found, Start) is starts, (spent, cap)
         if isinstance(found, Skip):
             assert found.reason == "budget" and "spent" in found.why
+
+
+def test_what_runs_that_go_on_may_still_spend_is_held() -> None:
+    automation, state = Automation(name="a", goal="g"), Heartbeat("a")
+    some, rest = Sum(0, 10**9), Sum(0, 10**9 // 2)
+    now = Moment(1.0, spent=some, held=rest, cap=Cap(usd=1.5))
+    found = may_start(automation, state, now, by_person=True)
+    assert isinstance(found, Skip) and found.why.endswith(
+        "$1.00 and $0.50 held by runs that go on, of $1.50"
+    )
+    now = Moment(1.0, spent=some, held=rest, cap=Cap(usd=1.6))
+    assert may_start(automation, state, now, by_person=True) == Start()
 
 
 def test_what_is_left_of_two_budgets_is_the_smaller_of_each_part() -> None:

@@ -26,11 +26,11 @@ BASE = "b" * 40
 class Story:
     """One firing, fact by fact."""
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, deadline: float | None = None, **fields: Any) -> None:
         fields = {"until": "x >= 3", "measure": {"x": "count"}, **fields}
         self.state = Heartbeat("a")
         automation = Automation(name="a", goal="g", **fields)
-        self.tell(h.FiringStarted(automation=automation, base=BASE))
+        self.tell(h.FiringStarted(automation=automation, base=BASE, deadline=deadline))
 
     def tell(self, *beats: h.Beat) -> Story:
         for beat in beats:
@@ -64,11 +64,11 @@ class Story:
         assert self.state.firing is not None
         return self.state.firing
 
-    def next(self, broke: bool = False) -> Step:
-        return next_step(self.firing, broke=broke)
+    def next(self, broke: bool = False, now: float = 0.0) -> Step:
+        return next_step(self.firing, broke=broke, now=now)
 
-    def outcome(self, broke: bool = False) -> tuple[str, int]:
-        step = self.next(broke)
+    def outcome(self, broke: bool = False, now: float = 0.0) -> tuple[str, int]:
+        step = self.next(broke, now)
         assert isinstance(step, Settle), step
         return step.outcome, step.exit_code
 
@@ -110,6 +110,18 @@ def test_a_round_that_lands_nothing_is_the_last_and_is_not_measured() -> None:
 @pytest.mark.parametrize("value", [1.0, 0.5])
 def test_a_round_after_which_it_is_no_nearer_is_the_last(value: float) -> None:
     assert Story().measures(1).runs().measures(value).outcome() == ("no-gain", 1)
+
+
+def test_past_its_deadline_no_round_begins() -> None:
+    story = Story(deadline=50.0)
+    assert story.next(now=49.0) == Measure(0, "x", BASE)
+    assert story.outcome(now=50.0) == ("deadline", 4), "nothing is asked for nothing"
+    story.measures(0).runs().measures(1)
+    assert isinstance(story.next(now=49.0), BeginRound)
+    assert story.outcome(now=50.0) == ("deadline", 4)
+    assert story.runs().measures(3).outcome(now=50.0) == ("holds", 0), "what is reached is reached"
+    telling = Story(deadline=50.0, on_end=["notify"]).measures(0).runs().measures(1)
+    assert telling.next(now=50.0) == Act("notify", "run-1")
 
 
 def test_it_goes_round_at_most_so_often() -> None:
