@@ -52,6 +52,24 @@ def narrate(lines: str | Iterable[str]) -> None:
     _write(sys.stderr, lines)
 
 
+def remark(lines: str | Iterable[str]) -> None:
+    """Say what goes on, on stderr, where there is room for it; else it is lost.
+
+    For who must not be held up: a pipe that nobody reads takes some lines, and no more.
+    """
+    import select
+
+    try:
+        poll = select.poll()
+        poll.register(sys.stderr.fileno(), select.POLLOUT)
+        # A full pipe has no event; one whose reader went away has, and `narrate` sees to it.
+        if not poll.poll(0):
+            return
+    except (OSError, ValueError):  # closed, or nothing that can be asked
+        return
+    narrate(lines)
+
+
 def colour_answer(text: str, style: str) -> str:
     """Text for stdout in a style, where stdout shows colours."""
     return _coloured(sys.stdout, text, style)

@@ -127,7 +127,7 @@ async def _look(
         try:
             tools = await server.every(tasks, ground)
         except Unavailable as error:
-            return ServerSeen(access.name, said.workers, why=clean(str(error).partition(";")[0]))
+            return ServerSeen(access.name, said.workers, why=clean(error.why))
         finally:
             server.dismiss()
     return ServerSeen(

@@ -10,7 +10,7 @@
    does not fit is counted, and can be asked for.
 5. Secrets are hidden in all that leaves, errors too. What agents and gates printed is data.
 6. What cannot be done is the answer of the tool: what, where, and what to do next.
-7. Only the protocol goes to stdout; what goes on is said on stderr.
+7. Only the protocol goes to stdout; what goes on is said on stderr, and lost where nobody reads it.
 
 Nothing but the command `orch mcp` imports this package: the SDK costs a second.
 """

@@ -5,12 +5,16 @@
    a change of that list is shown and asked about like a change of a command.
 3. All else is as after `orch accept`: one commit, judged; a fast-forward in a clean checkout or a
    compare-and-swap; refused, with nothing lost, in every other case.
+4. While gates judge, the client hears of it: one that is told nothing gives up after a minute.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
+import anyio
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
@@ -27,7 +31,9 @@ from orchestrator.policy.selection import Selection
 from orchestrator.runs import load_state
 from orchestrator.settings_rules import SHARED_FILE
 from orchestrator.trust import require_trusted
+from orchestrator.waiting import Heard
 
+TELL_EVERY_S = 5.0
 Tasks = Annotated[list[str] | None, Field(description="Ids of landed tasks.")]
 
 
@@ -47,15 +53,41 @@ class AcceptTools:
         """
         with self.office.acting(run) as sight:
             target = _allowed_target(sight)
-            result = await bring(
-                sight.workplace,
-                sight.store,
-                sight.run,
-                selection=Selection(only=tuple(only or ()), without=tuple(without or ())),
-                to=target,
-                said_by=speaker_of(ctx),
-            )
+            heard = Heard()
+            async with _telling(ctx, heard):
+                result = await bring(
+                    sight.workplace,
+                    sight.store,
+                    sight.run,
+                    selection=Selection(only=tuple(only or ()), without=tuple(without or ())),
+                    to=target,
+                    observers=(heard,),
+                    said_by=speaker_of(ctx),
+                )
             return _answer(sight, result)
+
+
+@asynccontextmanager
+async def _telling(ctx: Context[Any, Any], heard: Heard) -> AsyncIterator[None]:
+    """Tell the client from time to time that it goes on (rule 4)."""
+    began = anyio.current_time()
+
+    async def tell() -> None:
+        while True:
+            await anyio.sleep(TELL_EVERY_S)
+            said = heard.said[-1][1] if heard.said else "the gates judge it"
+            await ctx.report_progress(anyio.current_time() - began, None, said[:300])
+
+    failed: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tell)
+        try:
+            yield
+        except Exception as error:  # out of here it would come as one of a group
+            failed = error
+        tasks.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
 
 
 def _allowed_target(sight: Sight) -> str:

@@ -4,8 +4,10 @@
 2. A page of text (`PAGE`), from `offset` on, takes the room that all else leaves.
 3. Of lists the largest loses its last entry until all fits, of what was said the first: the news
    are at the end. How many are left out is counted (`left_out`).
-4. What to do next is never left out. A step that asks for the rest (`REST`) is told where that
-   begins, and is no step where there is none.
+4. Where that is not enough, the longest text is cut further, then the last step goes.
+5. What to do next is whole or not there: half a command, or half a path, is none. The first step
+   stays, but for one that is too long by itself. One that asks for the rest (`REST`) is told where
+   that begins, and is no step where there is none.
 """
 
 from __future__ import annotations
@@ -21,6 +23,25 @@ REST = -1
 NEWS = ("said",)
 """Lists whose end matters most."""
 KEPT = ("next",)
+STEP_BYTES = 700
+"""Of one step; a longer one is left out."""
+WHOLE = ("arguments", "person")
+"""Of a step: to be called or typed as it is."""
+LEAST_BYTES = 60
+"""No text is cut further than to so many."""
+SHRINKS = (
+    "goal",
+    "why",
+    "question",
+    "prompt",
+    "title",
+    "hint",
+    "spent",
+    "budget",
+    "what",
+    "worker",
+)
+"""Texts that say something and name nothing."""
 TEXT_BYTES = 160
 """Of any text that has no limit below."""
 TEXTS: Mapping[str, int] = {
@@ -29,7 +50,6 @@ TEXTS: Mapping[str, int] = {
     "asks": 300,
     "question": 400,
     "prompt": 300,
-    "person": 240,
     "run": 120,
     "said": 200,
     "errors": 260,
@@ -59,6 +79,7 @@ def fitted(body: Mapping[str, Any], limit_bytes: int = LIMIT_BYTES) -> dict[str,
     page = body.get(PAGE)
     made = {key: _cut(key, value) for key, value in body.items() if key != PAGE}
     dropped: dict[str, int] = dict(body.get("left_out") or {})
+    _keep_steps(made, [one for one in made.get("next", ()) if size_of(one) <= STEP_BYTES], dropped)
     for key, value in made.items():
         if isinstance(value, list) and key not in KEPT and len(value) > ENTRIES_AT_MOST:
             _drop(made, key, len(value) - ENTRIES_AT_MOST, dropped)
@@ -68,6 +89,11 @@ def fitted(body: Mapping[str, Any], limit_bytes: int = LIMIT_BYTES) -> dict[str,
         if not lists:
             break
         _drop(made, max(lists, key=lambda key: size_of(made[key])), 1, dropped)
+    while size_of(made | {"left_out": dropped}) + reserved > limit_bytes:
+        if not _shrink(made):
+            if len(made.get("next", ())) < 2:
+                break
+            _keep_steps(made, made["next"][:-1], dropped)
     if dropped:
         made["left_out"] = dropped
     start = int(made.get("offset") or 0)
@@ -121,7 +147,30 @@ def _drop(made: dict[str, Any], key: str, count: int, dropped: dict[str, int]) -
     dropped[key] = dropped.get(key, 0) + count
 
 
+def _keep_steps(made: dict[str, Any], steps: list[Any], dropped: dict[str, int]) -> None:
+    """Leave out the other steps; those that would ask for the rest are not missed."""
+    gone = [one for one in made.get("next", ()) if one not in steps]
+    missed = sum((one.get("arguments") or {}).get("offset") != REST for one in gone)
+    if missed:
+        dropped["next"] = dropped.get("next", 0) + missed
+    if "next" in made:
+        made["next"] = steps
+
+
+def _shrink(made: dict[str, Any]) -> bool:
+    """Cut the longest text by a third; whether there was one."""
+    texts = [key for key, value in made.items() if key in SHRINKS and isinstance(value, str)]
+    longest = max(texts, key=lambda key: size_of(made[key]), default=None)
+    if longest is None or size_of(made[longest]) - 2 <= LEAST_BYTES:
+        return False
+    room = max(LEAST_BYTES, (size_of(made[longest]) - 2) * 2 // 3)
+    made[longest] = shortened(made[longest].removesuffix("…"), room)
+    return True
+
+
 def _cut(key: str, value: Any) -> Any:
+    if key in WHOLE:
+        return value
     match value:
         case str():
             return shortened(value, TEXTS.get(key, TEXT_BYTES))

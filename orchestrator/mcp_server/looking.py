@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import anyio.from_thread
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
+from ledger.events import AttemptFinished, Event
 from ledger.model import Verdict
 from ledger.state import AttemptState, RunState, TaskState
 from orchestrator.driven import driven
@@ -134,16 +136,16 @@ class LookTools:
         Returns at the latest after timeout_s; where `ended` is false, wait again with after=seq.
         """
         with self.office.looking(run) as sight:
-            heard = Heard()
+            heard = _Heard()
             if after is not None:
                 hear_since(sight.store, sight.state, after, heard)
-            asked = {task for task, _ in questions(sight.state)} if after else set()
             news = _News(ctx, sight.state, heard, timeout_s)
 
             def stirs() -> bool:
                 if until == "change":
                     return bool(heard.said)
-                return any(task not in asked for task, _ in questions(sight.state))
+                # One that was asked before `after` is known to who waits again.
+                return any(not after or task in heard.asked for task, _ in questions(sight.state))
 
             waited = wait_for_run(
                 sight.workplace.place,
@@ -232,6 +234,20 @@ class LookTools:
         steps = steps_of(sight.state, sight.alive, sight.branches)
         more = call("report", "the rest of it", run=sight.run, offset=REST)
         return ReportAnswer(run=sight.run, text=text, offset=offset, next=[more, *steps[:2]])
+
+
+class _Heard(Heard):
+    """What was heard, and who asked something meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def on_facts(self, state: RunState, facts: Sequence[tuple[Event, float]]) -> None:
+        """Facts were recorded."""
+        super().on_facts(state, facts)
+        ends = (fact for fact, _ in facts if isinstance(fact, AttemptFinished))
+        self.asked |= {fact.task for fact in ends if fact.cause == "question"}
 
 
 class _News:

@@ -1,8 +1,8 @@
 """The tools that say something to runs: `start_run`, `resume`, `stop`, `answer` and `retry`.
 
 1. A run that is started, or goes on, has a detached engine of its own.
-2. An agent may spend less than the settings allow, never more; it chooses no sandbox and passes
-   over no red base. All that is left to `orch run`.
+2. An agent may spend less than the settings allow, for a run and a day (`purse`), never more; it
+   chooses no sandbox and passes over no red base. All that is left to `orch run`.
 3. What it says is recorded with its name.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
@@ -23,10 +24,11 @@ from orchestrator.errors import OrchError
 from orchestrator.mcp_server.answers import RunAnswer, Step
 from orchestrator.mcp_server.office import Office, Sight, branches_of
 from orchestrator.mcp_server.planning import fenced_by_a_person, plan_path
+from orchestrator.mcp_server.purse import left_today, within
 from orchestrator.mcp_server.speaker import speaker_of
 from orchestrator.mcp_server.steps import steps_of, wait_on
 from orchestrator.persons import Said
-from orchestrator.planned import Checked, load_checked, said_before_run
+from orchestrator.planned import Checked, load_checked, said_before_run, sourced_of
 from orchestrator.policy.left import is_anything_left
 from orchestrator.policy.models import workers_of_run
 from orchestrator.runs import engine_alive, load_state
@@ -82,6 +84,9 @@ class RunTools:
         )
         before = load_checked(workplace, str(path))
         _refuse_a_persons(before, budget_usd, budget_tokens)
+        rest = left_today(workplace, before.settings, f"orch run {path.stem}")
+        limits = options.limits(before.settings.limits)
+        options = replace(options, budgets=within(limits, rest))
         one = before.under(options)
         refuse_missing_copies(workplace.checkout, one.settings)
         require_trusted(workplace, one.sourced)
@@ -149,7 +154,7 @@ class RunTools:
     ) -> RunAnswer:
         """Let a failed task be tried again, with your advice. Read show_task first.
 
-        Not for a task that is held: a person decides about that.
+        Not for a task that is held or was rejected: a person decides about that.
         """
         with self.office.acting(run) as sight:
             by = speaker_of(ctx)
@@ -212,6 +217,7 @@ def _drive(sight: Sight) -> None:
             hint=f"a person types: orch resume {sight.run} --deadline 2h",
             exit_code=4,
         )
+    left_today(workplace, sourced_of(workplace).settings, f"orch resume {sight.run}")
     settings = state.started.settings
     refuse_missing_copies(workplace.checkout, settings)
     asked = workers_of_run(settings, state.started.plan)

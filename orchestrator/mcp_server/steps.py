@@ -12,6 +12,7 @@ import shlex
 
 from ledger.state import RunState
 from orchestrator.mcp_server.answers import Step
+from orchestrator.policy.persons import PERSONS
 from orchestrator.review.advice import next_steps
 
 MOST = 4
@@ -60,7 +61,7 @@ def _said(state: RunState, words: list[str], why: str, branches: tuple[str, ...]
             return call("diff", why, task=task, run=run)
         case "diff":
             return call("diff", why, run=run)
-        case "retry" if task and state.tasks[task].status != "held" and "--later" not in rest:
+        case "retry" if task and state.tasks[task].status not in PERSONS and "--later" not in rest:
             return call("retry", why, task=task, note="...", run=run)
         case "accept" if plain and state.started.target in branches:
             return call("accept", why, run=run)

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import anyio.to_thread
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
@@ -44,9 +45,10 @@ class Served(Tool):
             made = await super().run(arguments, context)
             assert isinstance(made, Answer)
             self._narrate(f"{self.name}: {_in_short(made)}")
-            return self._answered(made)
+            # Beside the event loop: it reads the settings, and looks through megabytes of a patch.
+            return await anyio.to_thread.run_sync(self._answered, made)
         except ToolError as error:
-            said = self._told(error)
+            said = await anyio.to_thread.run_sync(self._told, error)
             self._narrate(f"{self.name}: not done: {said.splitlines()[0]}")
             return CallToolResult(content=[TextContent(type="text", text=said)], is_error=True)
 

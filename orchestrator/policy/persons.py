@@ -11,7 +11,7 @@
 8. `stop`: a run that has not finished.
 9. `answer`: a task that is held because it asked something.
 10. An agent may say `retry`, `answer` and `stop` for a person, and is recorded as who said it. What
-    is held for a person is not an agent's to decide.
+    is held for a person is not an agent's to decide, and what a person rejected stays out.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from ledger.state import AttemptState, RunState, TaskState
 from orchestrator.policy.nearest import nearest
 
 GOES_ON = ("working", "queued", "ready", "waiting")
+PERSONS = ("held", "rejected")
+"""What only a person lets be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def retry(
     task = _spoken_of(state, task_id)
     if isinstance(task, Refused):
         return task
-    if said_by and task.status == "held":
+    if said_by and task.status in PERSONS:
         return _for_a_person(state, task_id)
     if task.status in GOES_ON:
         return Refused(f"{task_id} is {task.status}: it goes on by itself", "orch resume")
@@ -113,7 +115,10 @@ def retry(
 
 
 def _for_a_person(state: RunState, task_id: TaskId) -> Refused:
-    """Why an agent does not decide about a held task."""
+    """Why an agent does not decide about a held task, or a rejected one."""
+    if state.tasks[task_id].status == "rejected":
+        why = f"{task_id} was rejected: a person took it out, and no agent brings it back"
+        return Refused(why, f"a person types: orch retry {task_id} --run {state.run}")
     if state.tasks[task_id].question is not None:
         return Refused(f"{task_id} asks something: it goes on with an answer", f"answer {task_id}")
     why = f"{task_id} is held: a person must decide, and no agent for them"

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,16 @@ TASKS = [
     {"id": "a", "title": "The first", "prompt": "write it", "paths": ["a.txt"]},
     {"id": "b", "prompt": "write it too", "paths": ["b.txt"], "needs": ["a"]},
 ]
+BEGIN = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "old", "version": "1"},
+    },
+}
 WORKS = 'echo by > "$ORCH_TASK.txt"'
 
 
@@ -184,6 +195,22 @@ def test_it_accepts_only_into_a_branch_that_trusted_settings_name(user: User) ->
     assert said_by == ["mcp 0.1.0", "mcp 0.1.0"]
 
 
+def test_a_client_hears_while_gates_judge_what_it_accepts(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.mcp_server.accepting.TELL_EVERY_S", 0.05)
+    user.settings(gates={"suite": "sleep 0.4"}, more='\n[mcp_server]\naccept = ["main"]\n')
+    user.commit({}, "agents may accept")
+    ended_with(user.orch("trust", "--yes"), 0)
+    user.plan("a", "b", name="work")
+    ended_with(user.orch("run"), 0)
+    with asking_inside(user.root, user.environ) as agent:
+        said = agent.refused("accept", only=["nothing"])
+        assert "nothing" in said and "unhandled" not in said
+        assert agent.call("accept", only=["b"])["outcome"] == "accepted"
+        assert agent.progress and agent.progress[-1][1]
+
+
 @pytest.mark.thorough
 def test_a_client_that_dies_leaves_the_run_going_and_others_follow_it(user: User) -> None:
     user.settings(worker=f"while [ ! -e {user.home}/go ]; do sleep 0.05; done; {WORKS}")
@@ -261,21 +288,11 @@ def test_it_serves_no_attempt_and_prints_nothing_but_the_protocol(user: User) ->
         assert "hint: " in agent.refused("status")
     with asking(outside, user.environ, "--repo", str(user.root)) as agent:
         assert "no run in this repository" in agent.refused("status")
-    begin = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "old", "version": "1"},
-        },
-    }
     done = subprocess.run(
         (str(ORCH), "mcp"),
         cwd=user.root,
         env=user.environ,
-        input=json.dumps(begin) + "\nnot json\n",
+        input=json.dumps(BEGIN) + "\nnot json\n",
         capture_output=True,
         text=True,
         timeout=60,
@@ -285,3 +302,42 @@ def test_it_serves_no_attempt_and_prints_nothing_but_the_protocol(user: User) ->
     assert lines[0]["result"]["serverInfo"]["name"] == "orch"
     assert all(line["jsonrpc"] == "2.0" for line in lines)
     assert done.returncode == 0
+
+
+def test_a_client_that_reads_no_stderr_is_answered_all_the_same(user: User) -> None:
+    unread, full = os.pipe()
+    os.set_blocking(full, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(full, b"x" * 4096)
+    os.set_blocking(full, True)
+    asked = [
+        BEGIN,
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "status"}},
+    ]
+    server = subprocess.Popen(
+        (str(ORCH), "mcp"),
+        cwd=user.root,
+        env=user.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=full,
+        text=True,
+    )
+    os.close(full)
+    assert server.stdin is not None and server.stdout is not None
+    late = threading.Timer(40, server.kill)
+    late.start()
+    try:
+        server.stdin.write("".join(f"{json.dumps(one)}\n" for one in asked))
+        server.stdin.flush()
+        answers = [json.loads(server.stdout.readline() or "{}") for _ in range(2)]
+        server.communicate()
+    finally:
+        late.cancel()
+        server.kill()
+        server.wait()
+        os.close(unread)
+    assert [one.get("id") for one in answers] == [1, 2] and answers[1]["result"]["isError"]
+    assert server.returncode == 0

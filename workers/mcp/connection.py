@@ -41,6 +41,9 @@ TOOLS = 2_000
 """How many tools are looked at; more are not."""
 NAME_CHARS = 128
 """As the protocol has it; a longer name is none."""
+WHY_CHARS = 16_000
+"""Of why it is over. Whoever tells of it hides secrets first and cuts then: half of one is found by
+nobody."""
 END_S = 5.0
 GONE_S = 15.0
 """How long the end of a server may take: its goodbye, SIGTERM, SIGKILL."""
@@ -48,6 +51,8 @@ GONE_S = 15.0
 _RESULT: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
     CallToolResult | InputRequiredResult
 )
+_CLOSED, _BROKEN = "Connection closed", "SSE stream "
+"""What the library says where a server hung up, and where the answer to one request did."""
 _TEXT: TypeAdapter[Any] = TypeAdapter(Any)
 # The library tells its logger of whatever a server does wrong, with what it said.
 logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
@@ -173,6 +178,8 @@ class Connection:
                 failed = error
             tasks.cancel_scope.cancel()
         if self._guard.over.is_set() or self._scope.cancel_called or _is_closed(failed):
+            if isinstance(failed, MCPError) and failed.message.startswith(_BROKEN):
+                self.cut("its answer broke off")  # the one of a call: nothing else ends
             await self._until_gone()
             if said is None:
                 raise Lost(self.why or "it is gone")
@@ -185,14 +192,23 @@ class Connection:
         return Answer(_text_of(said), said.is_error)
 
     async def _until_gone(self) -> None:
-        """Wait until it is known why it is over."""
+        """Wait until it is known why it is over; whatever is not over by itself is ended."""
+        with anyio.move_on_after(GONE_S):
+            await self.gone.wait()
+            return
+        self.cut("it hung up")
         with anyio.move_on_after(GONE_S):
             await self.gone.wait()
 
 
 def _is_closed(failed: BaseException | None) -> bool:
+    """Whether the library says that no answer can come; servers use its code for their errors."""
     first = _first(failed) if failed is not None else None
-    return isinstance(first, MCPError) and first.code == CONNECTION_CLOSED
+    return (
+        isinstance(first, MCPError)
+        and first.code == CONNECTION_CLOSED
+        and (first.message == _CLOSED or first.message.startswith(_BROKEN))
+    )
 
 
 def _first(error: BaseException) -> BaseException:
@@ -239,4 +255,4 @@ def _spoken() -> str:
 
 
 def _line(error: BaseException) -> str:
-    return clean_line(" ".join(str(error).split()), 300)
+    return clean_line(" ".join(str(error).split()), WHY_CHARS)

@@ -83,7 +83,11 @@ def filled(value: str, environ: Mapping[str, str]) -> str:
 
 
 class Unavailable(Exception):
-    """A server cannot be used; the message says why."""
+    """A server cannot be used; the message says why, and whether there is hope."""
+
+    def __init__(self, why: str, hope: str = "") -> None:
+        super().__init__(f"{why}; {hope}" if hope else why)
+        self.why = why
 
 
 class Server:
@@ -162,13 +166,15 @@ class Server:
     def _lose(self, why: str) -> Unavailable:
         """It is not there any more."""
         self._losses += 1
+        if self._connection is not None:
+            self._connection.cut(why)  # nobody knows of it any more: it must not live on
         self._why, self._connection = why, None
         return self._unavailable()
 
     def _unavailable(self) -> Unavailable:
         again = self._losses < LOSSES
         hope = "it is started anew at the next call" if again else "it is not started again"
-        return Unavailable(f"{self._why}; {hope}")
+        return Unavailable(self._why, hope)
 
     def _transport(self, ground: Ground, guard: Guard) -> AbstractAsyncContextManager[Any]:
         access, settings = self._access, self._access.settings

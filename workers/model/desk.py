@@ -13,6 +13,7 @@ import re
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -85,7 +86,7 @@ class Desk:
     def begin_round(self, brief: Brief, surroundings: Surroundings) -> None:
         """The next round's brief and surroundings."""
         self.brief, self.surroundings = brief, surroundings
-        self.env = self._environment()
+        self.env, self.env_of_servers = self._environments()
         self._secrets = dict(surroundings.secrets)
         for server in surroundings.servers:
             self._secrets |= server.secrets
@@ -296,15 +297,16 @@ class Desk:
             confinement=self.surroundings.confinement,
         )
 
-    def _environment(self) -> dict[str, str]:
+    def _environments(self) -> tuple[dict[str, str], dict[str, str]]:
+        """What commands see; and the same for a server, whose own settings say what it is given."""
         brief, surroundings = self.brief, self.surroundings
         temporary = surroundings.folder / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         files = write_brief_files(brief, surroundings.folder / "brief")
-        return build_environment(
+        build = partial(
+            build_environment,
             surroundings.environ,
             temporary=temporary,
-            allowed=self._allowed,
             person=surroundings.person,
             orch=orch_variables(
                 run=brief.run,
@@ -315,6 +317,7 @@ class Desk:
                 **files,
             ),
         )
+        return build(allowed=self._allowed), build()
 
 
 def _take(log: Path) -> str:

@@ -135,7 +135,7 @@ class Servers:
 
     def _ground(self) -> Ground:
         ground = self._desk.ground("server")
-        return Ground(ground.tree, ground.env, ground.mark, ground.log)
+        return Ground(ground.tree, self._desk.env_of_servers, ground.mark, ground.log)
 
     def _clean(self, text: str) -> str:
         return self._desk.redactor.redact_text(printable(text))

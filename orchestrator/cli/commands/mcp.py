@@ -42,5 +42,5 @@ def mcp(
     refuse_attempts(environ)  # before what costs seconds to import
     from orchestrator.mcp_server.server import serve
 
-    serve(folder, environ, output.narrate)
+    serve(folder, environ, output.remark)
     return 0

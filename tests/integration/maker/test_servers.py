@@ -24,6 +24,7 @@ from tests.support.project import ENVIRON
 from tests.support.sandboxed import Cell, needs_sandbox
 from workers.base import ServerCall
 from workers.mcp.server import Access
+from workers.model.worker import ModelWorker
 
 SECRET = "hunter2-hunter2-hunter2"
 
@@ -88,6 +89,20 @@ async def test_what_it_answers_is_printable_bounded_and_without_secrets(tmp_path
         assert SECRET not in said + "".join(it.results(1))
 
 
+async def test_it_sees_nothing_that_only_the_worker_was_given(tmp_path):
+    worker = ModelWorker(env=("NPM_TOKEN",))
+    turn = calls(call("mcp__db__env"), call("run", command="echo ${#NPM_TOKEN}"))
+    environ = {"NPM_TOKEN": SECRET}
+    async with room(
+        tmp_path, turn, FINISH, servers=(server(),), worker=worker, environ=environ
+    ) as it:
+        report = await it.work()
+        assert report.outcome == "done", report.why
+        seen, own = it.results(1)
+        assert own.endswith(f"\n{len(SECRET)}"), "its own commands have it"
+        assert "NPM_TOKEN" not in json.loads(seen) and "ORCH_TASK" in json.loads(seen)
+
+
 async def test_a_lost_server_is_a_failed_result_and_the_round_goes_on(tmp_path):
     told: list[ServerCall] = []
     turns = [
@@ -123,6 +138,17 @@ async def test_one_that_does_not_start_is_told_to_the_model_and_to_a_person(tmp_
     ((what, hint),) = noticed
     assert what.startswith("MCP server 'broken' could not be used: it ended (exit 3")
     assert hint == "orch doctor --mcp"
+
+
+async def test_no_half_of_a_secret_is_left_where_a_text_is_cut(tmp_path):
+    noticed: list[str] = []
+    tells = server("tells", env=("DB_PASSWORD",))
+    here = room(tmp_path, FINISH, servers=(tells,), notice=lambda what, _: noticed.append(what))
+    async with here as it:
+        await it.work()
+        said = user_words(it.model.requests[0]) + "".join(noticed) + it.log
+    assert "it refused to begin: xxx" in said and "[redacted DB_PASSWORD]" in said
+    assert SECRET[:5] not in said
 
 
 async def test_requests_begin_alike_whatever_order_a_server_has(tmp_path):

@@ -72,6 +72,9 @@ class Site:
             case "stream":
                 line = b'data: {"jsonrpc": "2.0", "method": "notifications/message"}\n\n'
                 return StreamingResponse(self.endless(line), media_type="text/event-stream")
+            case "broken-off":
+                note = b'data: {"jsonrpc": "2.0", "method": "notifications/message"}\n\n'
+                return Response(note, media_type="text/event-stream")
             case "packed":
                 body = gzip.compress(json.dumps(text).encode() + b" " * 50_000_000)
                 return Response(body, headers={"Content-Encoding": "gzip",
@@ -131,10 +134,11 @@ async def test_no_header_goes_elsewhere(here: Room) -> None:
     assert site.seen[0][2]["authorization"] == f"Bearer {TOKEN}"
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     ("how", "why"),
     [
+        ("broken-off", "its answer broke off"),
         ("big", "a message of more than 4 MB"),
         ("stream", "messages that nobody asked for"),
         ("packed", "it packs its answers"),

@@ -70,6 +70,25 @@ async def test_one_that_dies_is_started_once_more(here: Room) -> None:
         assert here.grounds == 5
 
 
+async def test_an_error_by_the_code_of_a_lost_connection_is_no_loss(here: Room) -> None:
+    async with here.serving(settings(raw())) as held:
+        first = await held.call("pid")
+        with pytest.raises(Refused, match="try again later"):
+            await held.call("busy")
+        assert await held.call("pid") == first, "it lives on"
+
+
+async def test_one_that_says_that_it_is_closed_is_taken_at_its_word(
+    here: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.mcp.connection.GONE_S", 0.5)
+    async with here.serving(settings(raw())) as held:
+        first = await held.call("pid")
+        assert "it hung up" in await held.lost("closed")
+        assert await held.call("pid") != first
+    # `serving` looks: neither of them is left, and the round has ended.
+
+
 async def test_one_that_hangs_is_ended_in_time(here: Room) -> None:
     async with here.serving(settings(raw(), timeout_s=30)) as held:
         assert await held.call("echo", text="there") == "there"

@@ -96,6 +96,10 @@ def called(identity: Any, name: str, arguments: dict[str, Any]) -> None:
             say({"id": identity, "result": {"content": [{"type": "text", "text": "no such row"}],
                                             "isError": True}})  # fmt: skip
             return
+        case "busy" | "closed":
+            message = "try again later" if name == "busy" else "Connection closed"
+            say({"id": identity, "error": {"code": -32000, "message": message}})
+            return
         case "wrong":
             say({"id": identity, "result": {"content": "what"}})
             return
@@ -119,7 +123,10 @@ def main() -> None:
         params = said.get("params") or {}
         if MODE == "silent" or identity is None:
             continue
-        if method == "initialize":
+        if method == "initialize" and MODE == "tells":
+            message = "x" * 290 + os.environ["DB_PASSWORD"]
+            say({"id": identity, "error": {"code": -32000, "message": message}})
+        elif method == "initialize":
             version = "1999-01-01" if MODE == "old" else "2025-06-18"
             if "CAPABILITIES_FILE" in os.environ:
                 with open(os.environ["CAPABILITIES_FILE"], "w") as file:

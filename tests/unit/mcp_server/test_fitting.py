@@ -19,6 +19,48 @@ def test_a_small_answer_is_left_as_it_is() -> None:
     assert fitted(body) == body
 
 
+def longest_status() -> dict[str, Any]:
+    """All that a status may say, each as long as it comes."""
+    long, run, task = "wörds and more words " * 40, "20261122-" + "x" * 60, "t" * 63
+    typed = {"person": f"orch allow {task} {'p' * 300} --run {run}", "why": long}
+    more = {"tool": "status", "arguments": {"run": run, "offset": REST}, "why": "more tasks"}
+    texts = dict.fromkeys(("goal", "why", "spent", "budget"), long)
+    return texts | {
+        "run": run,
+        "phase": "finished",
+        "seq": 10**6,
+        "counts": {f"status-{number}": 100 for number in range(8)},
+        "target": "y" * 150,
+        "result": f"orch/{run}/result",
+        "notes": [long] * 5,
+        "other_runs": [run] * 3,
+        "questions": [{"task": task, "asks": long}] * 5,
+        "tasks": [{"id": task, "status": "held", "note": long, "attempts": 3}] * 50,
+        "next": [typed, *({**typed, "person": f"orch take {n}"} for n in range(3)), more],
+    }
+
+
+def test_what_has_no_list_to_give_up_gives_up_words_and_then_the_last_steps() -> None:
+    body = longest_status()
+    made = fitted(body)
+    assert size_of(made) <= LIMIT_BYTES
+    assert made["next"][0]["person"] == body["next"][0]["person"], "it can be typed"
+    assert made["run"] == body["run"] and made["goal"].startswith("wörds") and made["counts"]
+
+
+def test_a_step_is_whole_or_not_there() -> None:
+    path = "deep/" * 60 + "x.py"
+    rest = {"tool": "diff", "arguments": {"path": path, "offset": REST}, "why": "the rest"}
+    after = {"person": "orch accept", "why": "w"}
+    made = fitted({"run": "r", "text": "line\n" * 3000, "next": [rest, after], "offset": 0})
+    assert made["next"][0]["arguments"] == {"path": path, "offset": made["next_offset"]}
+    huge = {**rest, "arguments": {"path": path * 9, "offset": REST}}
+    typed = {"person": "orch allow " + "p" * 3000, "why": "w"}
+    made = fitted({"run": "r", "text": "line\n" * 3000, "next": [huge, typed, after], "offset": 0})
+    assert made["next"] == [after] and made["left_out"] == {"next": 1} and made["next_offset"]
+    assert size_of(made) <= LIMIT_BYTES
+
+
 @given(TEXT, st.integers(20, 300))
 def test_a_text_is_cut_where_it_is_too_long_and_says_so(text: str, most: int) -> None:
     cut = shortened(text, most)

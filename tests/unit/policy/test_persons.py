@@ -83,6 +83,15 @@ def test_a_retry_is_for_what_neither_goes_on_nor_has_landed():
     )
 
 
+def test_an_agent_brings_nothing_back_that_a_person_rejected():
+    story = Story.of({"a": [], "b": []}).baseline().lands_at_once("a", "b")
+    story.tell(e.RejectRequested(tasks=("a",)))
+    number = story.builds_without("a")
+    story.judges(number).lands(number)
+    assert "no agent brings it back" in why(persons.retry(story.state, "a", "", "claude-code 2"))
+    assert persons.retry(story.state, "a", "better") == e.RetryRequested(task="a", note="better")
+
+
 def test_an_agent_says_what_a_person_would_by_its_name_and_decides_nothing_that_is_held():
     story = one_of_each()
     said = persons.retry(story.state, "failed", "again", "claude-code 2")
