@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,7 @@ FORBIDDEN = {
     "signal the engine": "kill -0 {engine}",
     "see the engine's processes": "ls /proc | grep -qx {engine}",
     "reach the outside": FETCH.format("192.0.2.1", 80),
+    "reach a service of this machine": FETCH.format("127.0.0.1", "{port}"),
     "raise a limit": "ulimit -f unlimited",
     "make a device": "mknod dev c 1 3",
     "reach a socket on disk": "test -S /run/dbus/system_bus_socket || test -S /var/run/docker.sock",
@@ -126,7 +128,14 @@ FORBIDDEN = {
 @pytest.mark.parametrize("kind", ["worker", "gate"])
 def test_neither_may(request: pytest.FixtureRequest, kind: str, what: str) -> None:
     cell: Cell = request.getfixturevalue(kind)
-    command = FORBIDDEN[what].format(
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        refuse(cell, FORBIDDEN[what], service.getsockname()[1])
+
+
+def refuse(cell: Cell, words: str, port: int) -> None:
+    """The command fails there, and changes nothing of the user's."""
+    command = words.format(
+        port=port,
         root=cell.project.root,
         common=cell.common,
         home=cell.home,
