@@ -30,6 +30,7 @@ from ledger.store import Store
 from orchestrator.cli.app import COMMANDS, load
 from orchestrator.cli.main import run
 from orchestrator.journal import load_state
+from tests.support.cli import copied_code
 
 ORCH = Path(sys.executable).parent / "orch"
 WITHIN_S = 90.0
@@ -106,6 +107,7 @@ class Terminal:
             "ORCH_STATE_DIR": str(folder / "state"),
             "GIT_CONFIG_NOSYSTEM": "1",
             "LANG": "C.UTF-8",
+            **copied_code(),
         }
         (folder / "script.toml").write_text(script)
         self.git("init", "-q", "--initial-branch=main")

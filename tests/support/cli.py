@@ -41,6 +41,11 @@ WORKS = 'printf "by %s\\n" "$ORCH_TASK" > "$ORCH_TASK.txt"'
 OK = "exit 0"
 
 
+def copied_code() -> dict[str, str]:
+    """Where the code that is tested is a copy, what lets the installed programs import it too."""
+    return {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+
+
 @dataclass(frozen=True)
 class Said:
     """How a command ended, what it said, and how long it took."""
@@ -120,6 +125,7 @@ class User:
             "ORCH_STATE_DIR": str(self.state),
             "GIT_CONFIG_NOSYSTEM": "1",
             "LANG": "C.UTF-8",
+            **copied_code(),
             **self.environ,
         }
         self.home.mkdir(parents=True, exist_ok=True)
