@@ -27,7 +27,7 @@ FILES = {
 }
 
 
-_made: dict[tuple[tuple[str, str], ...], Path] = {}
+_made: dict[tuple[int | tuple[str, str], ...], Path] = {}
 """Repositories that were made once; copying one is quicker than making it."""
 
 
@@ -49,9 +49,11 @@ class Scene:
         (self.home / ".gitconfig").write_text(
             f"[user]\n\tname = {AUTHOR.name}\n\temail = {AUTHOR.email}\n"
         )
-        wanted = tuple((FILES if files is None else files).items())
+        chosen = FILES if files is None else files
+        # Who is somebody else since may not read what was made before.
+        wanted = (os.geteuid(), *chosen.items())
         if wanted not in _made:
-            self._make(dict(wanted))
+            self._make(dict(chosen))
             _made[wanted] = folder.parent / f"made-{folder.name}"
             shutil.copytree(self.user, _made[wanted])
         else:
