@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from orchestrator.cli.trusting import require_trust
 from orchestrator.config import SourcedSettings, refuse_missing_keys
 from orchestrator.errors import OrchError
 from orchestrator.planned import load_checked, shown_path, sourced_of
+from orchestrator.planning.plan_file import replace_plan
 from orchestrator.policy.models import model_workers
 from orchestrator.policy.nearest import listed
 from orchestrator.review.advice import quoted
@@ -104,24 +104,9 @@ def refine_plan(workplace: Workplace, named: str | None, words: str, asking: Ask
             f"{shown_path(workplace, before.path)} was changed meanwhile, so it was left alone",
             hint="try again",
         )
-    _replace(before.path, changed)
+    replace_plan(before.path, changed)
     output.narrate(f"changed: {shown_path(workplace, before.path)}")
     return before.path
-
-
-def _replace(path: Path, text: str) -> None:
-    """Give a file a new content, whole or not at all."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".plan-", delete=False
-    ) as file:
-        file.write(text)
-    made = Path(file.name)
-    try:
-        made.chmod(path.stat().st_mode & 0o777)
-        made.replace(path)
-    except BaseException:
-        made.unlink(missing_ok=True)
-        raise
 
 
 def _say_what_it_sees(workplace: Workplace, base: str | None) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +30,7 @@ from orchestrator.planned import Checked, checked, expected_of, shown_path, sour
 from orchestrator.planning.check import check_made_plan, check_plan_file
 from orchestrator.planning.for_each import Grouping, plan_for_each
 from orchestrator.planning.items import Item
-from orchestrator.planning.plan_file import PLANS_FOLDER, save_plan, slug
+from orchestrator.planning.plan_file import PLANS_FOLDER, replace_plan, save_plan, slug
 from orchestrator.planning.plan_text import render_plan
 from orchestrator.policy.nearest import nearest
 from orchestrator.policy.paths import covered
@@ -255,23 +254,8 @@ def _save(
             f"plan '{name}' {said if now else 'is not there'}; nothing was written",
             hint=f'check_plan(plan="{name}") gives the version to replace, or take another name',
         )
-    _replace(path, render_plan(made, head))
+    replace_plan(path, render_plan(made, head))
     return path
-
-
-def _replace(path: Path, text: str) -> None:
-    """Give a file a new content, whole or not at all."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".plan-", delete=False
-    ) as file:
-        file.write(text)
-    made = Path(file.name)
-    try:
-        made.chmod(path.stat().st_mode & 0o777)
-        made.replace(path)
-    except BaseException:
-        made.unlink(missing_ok=True)
-        raise
 
 
 # --- said -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,3 +145,18 @@ def save_plan(folder: Path, plan: Plan, comments: Sequence[str] = ()) -> Path:
             count += 1
         else:
             return path
+
+
+def replace_plan(path: Path, text: str) -> None:
+    """Give the file of a plan a new content, whole or not at all."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".plan-", delete=False
+    ) as file:
+        file.write(text)
+    made = Path(file.name)
+    try:
+        made.chmod(path.stat().st_mode & 0o777)
+        made.replace(path)
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise

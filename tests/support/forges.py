@@ -20,6 +20,10 @@ TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 GITLAB_TOKEN = "glpat-" + "Zx9Yw8Vu7Ts6Rq5Po4Nm"
 
 
+GITLAB_PAGE = "/".join(("https://gitlab.example.com/group/sub/tea", "-"))
+"""Where GitLab shows what belongs to a project."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A request as it came."""
@@ -179,7 +183,7 @@ class GitLabDouble(LoopbackForge):
     def _merge(self, one: Pull) -> dict[str, Any]:
         return {
             "iid": one.number,
-            "web_url": f"https://gitlab.example.com/group/sub/tea/-/merge_requests/{one.number}",
+            "web_url": f"{GITLAB_PAGE}/merge_requests/{one.number}",
             "source_branch": one.branch,
             "description": one.body,
             "draft": one.draft,
