@@ -116,7 +116,9 @@ def commit_workspace(
         return NotCommitted((Refused(".", f"its files cannot be read: {error.what}"),))
     if ignored:
         return NotCommitted(ignored)
-    tree = check_id(_index(git, workspace, "write-tree").decode().strip())
+    tree = git.index_trees.of(
+        workspace.index, lambda: check_id(_index(git, workspace, "write-tree").decode().strip())
+    )
     changes = git.changed_paths(parent, tree)
     if not changes:
         return Unchanged(tree)

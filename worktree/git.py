@@ -19,7 +19,9 @@ from typing import Any, Literal
 from worktree.door import CLOSED, FSYNC, OVERRIDES, TIMEOUT_S, call, checked, overrides
 from worktree.door import strip_environment as strip_environment
 from worktree.incoming import WRITERS, Incoming
+from worktree.indexes import IndexTrees
 from worktree.names import check_ref, quoted
+from worktree.objects import write_commit
 from worktree.ref_locks import announced
 from worktree.sealed import Sealed
 from worktree.values import Answer as Answer
@@ -72,6 +74,7 @@ class Git:
         self._merge_rules = ""
         self._trees: dict[str, str] = {}
         """Trees by commit: what a commit holds never changes."""
+        self.index_trees = IndexTrees()
         self.merges: dict[tuple[str, str, str], str | tuple[str, ...]] = {}
         """By commit, head and rules, the merged tree or the paths in conflict."""
         self.steps: dict[tuple[str, str, str], str] = {}
@@ -281,6 +284,12 @@ class Git:
         signing: Signing | None = None,
     ) -> str:
         """Makes a commit of a tree; nothing refers to it yet."""
+        if signing is None:
+            here = self.repository, self.incoming
+            written = write_commit(*here, check_id(tree), parents, message, author)
+            if written is not None:
+                self._trees[written] = tree
+                return written
         args = ["commit-tree"]
         for parent in parents:
             args += ["-p", check_id(parent)]

@@ -1,6 +1,6 @@
 """Objects that our git writes: in the store when they are whole, and nowhere when they are not.
 
-1. A git that writes objects writes them into a folder of its own, within the store, and sees the
+1. Whatever writes objects writes them into a folder of its own, within the store; a git sees the
    store behind it. When it has ended well they are moved into their places; git itself does the
    same with what it receives.
 2. When it has not (a full disk, a limit, a deadline, a kill) the folder goes with all that is half
@@ -116,6 +116,21 @@ class Folder:
         """Whether nobody has removed it."""
         return self._path.is_dir()
 
+    def write(self, object_id: str, content: bytes, *, durable: bool) -> None:
+        """Writes an object, compressed as git keeps it; GitError where that fails."""
+        self.empty = False
+        place = self._path / object_id[:2] / object_id[2:]
+        try:
+            place.parent.mkdir(exist_ok=True)
+            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                if durable:
+                    os.fsync(descriptor)
+        except OSError as error:
+            raise refusal(self._store, error) from error
+
     def move_out(self) -> None:
         """Moves all that is here into the store; GitError where that fails."""
         try:
@@ -148,7 +163,7 @@ class Folder:
 
 def refusal(store: Path, error: OSError) -> GitError:
     """What to say where the store takes nothing."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     what = f"cannot write objects in {quoted(str(store))}: {error.strerror}"
     return GitError(what, kind="no-space" if full else "failed")
 

@@ -3,7 +3,7 @@
 1. Entries are made and removed by one process at a time, under a kernel lock; the checkout, the
    long part, is outside it. (git's own `worktree add` is not safe beside itself: it reads the
    half-made entries of others.)
-2. An entry disappears in one rename, so nobody sees it half gone.
+2. An entry appears and disappears in one rename, so nobody sees a half of it.
 3. Only entries whose name begins with `orch-` and whose worktree lies in our own folder are ours.
 4. An agent can write to its entry, so before each use every file in it is compared with what it
    must be, and whatever else it holds (locks, a merge under way, configuration) is removed.
@@ -29,7 +29,8 @@ from worktree.values import GitError
 
 LOCK_TIMEOUT_S = 120.0
 _OURS = {"HEAD", "commondir", "gitdir", "index"}
-_DROPPED = "removed-"
+_ASIDE = "entry-"
+"""An entry that is not in place yet, or no more."""
 _turn = threading.Lock()
 
 
@@ -75,26 +76,57 @@ def _lock_error(path: Path, timeout_s: float) -> GitError:
 def add_entry(git: Git, path: Path, commit: str) -> None:
     """Makes a worktree without its files; what was at its path and name is removed before."""
     entry = entry_of(git, path.name)
-    args = ("worktree", "add", "--detach", "--no-checkout", "--force", "--", str(path), commit)
-    # Others' git, not under our lock, can still make it fail once.
-    for tries_left in (3, 2, 1, 0):
-        with locked(git):
-            if entry.exists() and not _is_ours(entry, path.parent):
-                raise GitError(
-                    f"the repository has a worktree named {path.name} that is not orch's",
-                    kind="name-conflict",
-                    hint="see where it is, and remove or move it: git worktree list",
-                )
-            _drop(git, entry)
-            remove(path)
-            try:
-                git.run_refs(*args)
-                break
-            except GitError as error:
-                if tries_left == 0 or error.kind in ("no-space", "timeout"):
-                    raise
-        time.sleep(0.05)
+    with locked(git):
+        if entry.exists() and not _is_ours(entry, path.parent):
+            raise GitError(
+                f"the repository has a worktree named {path.name} that is not orch's",
+                kind="name-conflict",
+                hint="see where it is, and remove or move it: git worktree list",
+            )
+        _drop(git, entry)
+        remove(path)
+        if has_reftable(git):
+            how = ("--detach", "--no-checkout", "--force")
+            git.run_refs("worktree", "add", *how, "--", str(path), commit)
+        else:
+            _make_entry(git, path, commit)
     repair_entry(git, path)
+
+
+def _make_entry(git: Git, path: Path, commit: str) -> None:
+    # Whole before it is in place, so a git beside us neither reads nor prunes a half of it.
+    entry, new = entry_of(git, path.name), git.state_folder / f"{_ASIDE}{secrets.token_hex(6)}"
+    path.mkdir(parents=True)
+    _expect(path / ".git", _pointer(entry))
+    new.mkdir()
+    try:
+        for name, content in {**_ends(path), "HEAD": commit.encode() + b"\n"}.items():
+            (new / name).write_bytes(content)
+        while True:
+            entry.parent.mkdir(exist_ok=True)
+            try:
+                new.rename(entry)
+                break
+            except FileNotFoundError:
+                # Others' git removes the folder of all worktrees with the last one of them.
+                if not new.is_dir():
+                    raise
+    finally:
+        remove(new)
+
+
+def _ends(path: Path) -> dict[str, bytes]:
+    """What an entry says of where its repository and its worktree are."""
+    return {"commondir": b"../..\n", "gitdir": os.fsencode(path / ".git") + b"\n"}
+
+
+def _pointer(entry: Path) -> bytes:
+    return b"gitdir: " + os.fsencode(entry) + b"\n"
+
+
+def has_reftable(git: Git) -> bool:
+    """Whether refs are kept in tables, HEAD of a worktree too."""
+    return (git.repository.common_dir / "reftable").exists()
 
 
 def repair_entry(git: Git, path: Path) -> None:
@@ -110,15 +142,15 @@ def repair_entry(git: Git, path: Path) -> None:
     for found in os.scandir(entry):
         if found.name not in _OURS or not found.is_file(follow_symlinks=False):
             remove(Path(found.path))
-    _expect(entry / "commondir", b"../..\n")
-    _expect(entry / "gitdir", os.fsencode(path / ".git") + b"\n")
-    _expect(path / ".git", b"gitdir: " + os.fsencode(entry) + b"\n")
+    for name, content in _ends(path).items():
+        _expect(entry / name, content)
+    _expect(path / ".git", _pointer(entry))
 
 
 def detach(git: Git, path: Path, commit: str, index: Path) -> None:
     """Tells the git of whoever works in a worktree where it stands: HEAD and index."""
     entry = entry_of(git, path.name)
-    if (git.repository.common_dir / "reftable").exists():
+    if has_reftable(git):
         git.run_refs("update-ref", "--no-deref", "HEAD", commit, git_dir=entry)
     else:
         _expect(entry / "HEAD", commit.encode() + b"\n")
@@ -136,8 +168,8 @@ def _copy_anew(source: Path, target: Path) -> None:
 def drop_entries(git: Git, paths: Iterable[Path]) -> None:
     """Removes the entries of worktrees of ours."""
     with locked(git):
-        # Entries are dropped under this lock only, so this is what a killed process left.
-        for left in git.state_folder.glob(f"{_DROPPED}*"):
+        # Entries come and go under this lock only, so this is what a killed process left.
+        for left in git.state_folder.glob(f"{_ASIDE}*"):
             remove(left)
         for path in paths:
             entry = entry_of(git, path.name)
@@ -173,7 +205,7 @@ def _is_ours(entry: Path, root: Path) -> bool:
 def _drop(git: Git, entry: Path) -> None:
     if not os.path.lexists(entry):
         return
-    aside = git.state_folder / f"{_DROPPED}{secrets.token_hex(6)}"
+    aside = git.state_folder / f"{_ASIDE}{secrets.token_hex(6)}"
     entry.rename(aside)
     remove(aside)
     # As git does: without worktrees there is no such folder.

@@ -209,6 +209,7 @@ class Pool:
                 tree = slot.tree or self._restore(slot)
                 if slot.commit != commit:
                     self._content(slot, "read-tree", "-m", "-u", tree, commit)
+                    self.git.index_trees.note(index, self._tree_of(commit))
             except (GitError, OSError) as error:
                 if isinstance(error, GitError) and error.kind in ("no-space", "timeout"):
                     raise
@@ -226,6 +227,7 @@ class Pool:
         add_entry(self.git, self.root / slot.name, commit)
         slot.made = True
         self._content(slot, "read-tree", "--reset", "-u", commit)
+        self.git.index_trees.note(index, self._tree_of(commit))
         slot.linked = bool(self._submodules(slot))
 
     def _content(self, slot: _Slot, *args: str, stdin: bytes = b"") -> bytes:
@@ -243,7 +245,10 @@ class Pool:
         path, folder = self.root / slot.name, self.root / f".{slot.name}"
         if not (self._indexes / slot.name).is_file():
             raise GitError(f"workspace {slot.name} has lost its index")
-        remove(Path(f"{self._indexes / slot.name}.lock"))
+        index = self._indexes / slot.name
+        remove(Path(f"{index}.lock"))
+        trees = self.git.index_trees
+        tree = trees.of(index, lambda: self._content(slot, "write-tree").decode().strip())
         seal = self._seal(slot)
         keep = seal.names if seal else ()
         for _ in range(4):
@@ -254,7 +259,9 @@ class Pool:
             swept = self._sweep_folders(path, keep)
             raw = self._content(slot, "diff-files", "-z", "--name-only", "--ignore-submodules=all")
             if raw:
+                # Of the index it writes how the files look now, not what they hold.
                 self._content(slot, "checkout-index", "-f", "-u", "-z", "--stdin", stdin=raw)
+                trees.note(index, tree)
             if not swept:
                 break
         else:
@@ -266,7 +273,7 @@ class Pool:
                 drop_seal(folder)
                 raise GitError(f"workspace {slot.name} has lost what it keeps") from None
         self._empty_submodules(slot)
-        return self._content(slot, "write-tree").decode().strip()
+        return tree
 
     def _seal(self, slot: _Slot) -> Seal | None:
         """What is kept in a workspace; nothing is of which its commit tracks a part."""

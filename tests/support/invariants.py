@@ -186,7 +186,7 @@ def _left(project: Project, state: RunState) -> Iterator[str]:
         ours = path.is_relative_to(git / "orch")
         if path.suffix == ".lock" and not ours:
             yield f"lock {path}"
-        if ours and (path.name.startswith("removed-") or ".new-" in path.name):
+        if ours and (path.name.startswith("entry-") or ".new-" in path.name):
             yield f"temporary {path}"
     yield from (f"of a run: {one}" for one in git.glob("orch/runs/*"))
     yield from (f"unfinished {one}" for one in git.glob("orch/**/unfinished/*"))

@@ -74,7 +74,7 @@ def test_a_pool_keeps_no_more_than_will_be_wanted(scene: Scene):
 def test_what_a_killed_process_was_dropping_goes_too(scene: Scene):
     pool = scene.pool()
     pool.take(scene.base)
-    left = scene.user / ".git/orch/removed-123"
+    left = scene.user / ".git/orch/entry-123"
     left.mkdir()
     (left / "HEAD").write_text("x")
     pool.remove_all()
