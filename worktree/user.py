@@ -261,7 +261,7 @@ def _status(
             dirty.append(entry.split(" ", _COLUMNS_BEFORE_PATH[kind])[-1])
     head, branch = about.get("branch.oid", "(initial)"), about.get("branch.head", "(detached)")
     # A branch may be named like that, and HEAD may name what is no branch.
-    is_plain = branch != "(detached)" and not branch.startswith("refs/")
+    is_plain = not branch.startswith(("(", "refs/"))
     return _Status(
         head=None if head == "(initial)" else head,
         branch=f"refs/heads/{branch}" if is_plain else None,
