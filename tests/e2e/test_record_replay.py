@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Said, User, ended_with
+from tests.support.cli import Said, User, ended_with, refused
 from tests.support.served import served
 
 TURNS = """
@@ -33,13 +34,12 @@ task = '^# {task}$'
 call = [{{ name = "finish", input = {{ summary = "Done. It works." }} }}]
 """
 SLOW = "first_byte_s = 0.3\n"
-KEY = "sk-real-" + "k3Y" * 9
 TASKS = tuple("abcdefg")
 
 
 @pytest.fixture
 def user(tmp_path: Path) -> User:
-    user = User(tmp_path / "home", models=True, environ={"SCRIPTED_KEY": KEY})
+    user = User(tmp_path / "home", models=True)
     user.plan(*TASKS)
     return user
 
@@ -51,7 +51,7 @@ def points_to(user: User, url: str, run: str = "parallel = 3") -> None:
         checks={"whole": "! grep -q broken *.txt"},
         more=(
             '\n[worker.coder]\nkind = "model"\nmodel = "p:m"\nmax_output_tokens = 1000\n'
-            f'[provider.p]\ndialect = "openai"\nurl = "{url}/v1"\nkey = "SCRIPTED_KEY"\n'
+            f'[provider.p]\ndialect = "openai"\nurl = "{url}/v1"\n'
         ),
     )
     settings = user.root / ".agent" / "orch.toml"
@@ -78,6 +78,12 @@ def replayed(user: User, record: Path, *words: str) -> Said:
     return user.orch("run", "--replay", str(record), *words)
 
 
+def bases(record: Path) -> set[str]:
+    """The trees on which attempts began."""
+    lines = map(json.loads, record.read_text().splitlines())
+    return {line["step"]["tree"] for line in lines if line.get("step", {}).get("kind") == "began"}
+
+
 def script(*special: str, **more: str) -> str:
     return "".join(special) + "".join(
         TURNS.format(task=task, more=more.get(task, "")) for task in TASKS
@@ -89,6 +95,41 @@ def test_seven_tasks_with_a_lost_attempt_and_a_red_check_come_to_the_same_tree(u
     record, said = recorded(user, turns)
     ended_with(said, 0, "landed g", "refused the key", "gate 'whole' failed")
     first, run = tree(user), user.run_id()
+    assert len(bases(record)) > 2, "timing decides where attempts begin"
     ended_with(replayed(user, record), 0, "landed g", "refused the key", "gate 'whole' failed")
     assert (tree(user), user.run_id() != run) == (first, True)
-    assert KEY not in record.read_text()
+
+
+def test_a_budget_and_what_was_resumed_after_it_are_one_record(user: User) -> None:
+    with served(script(a=SLOW)) as server:
+        points_to(user, server.url, "parallel = 3")
+        user.commit({}, "settings")
+        record = user.home / "calls.jsonl"
+        short = user.orch("run", "--record", str(record), "--budget-tokens", "16000")
+        ended_with(short, 4, "budget")
+        assert len(user.result()) < 1 + len(TASKS)
+        ended_with(user.orch("resume", "--record", str(record), "--budget-tokens", "5M"), 0)
+    first = tree(user)
+    ended_with(replayed(user, record), 0, "landed g")
+    assert tree(user) == first
+    ended_with(replayed(user, record, "--budget-tokens", "16000"), 0, "landed g")
+    assert tree(user) == first
+
+
+def test_what_was_changed_ends_a_replay_at_once_with_one_error(user: User) -> None:
+    record, said = recorded(user, script(LOST.format(task="b")))
+    ended_with(said, 0)
+    plan = user.root / ".agent" / "plans" / "work.toml"
+    text = plan.read_text()
+    plan.write_text(text.replace('id = "c"\nprompt = "do it"', 'id = "c"\nprompt = "do that"'))
+    said = replayed(user, record)
+    refused(said, 2, "the record's c, attempt 1, call 1 asked something else", "do it", "do that")
+    assert said.words.count("error:") == 1, said
+    assert user.status()["tasks"][2]["attempts"] in (0, 1), said
+    plan.write_text(text)
+    base = user.commit({"readme": "changed"}, "other code")
+    refused(replayed(user, record), 2, "began on another tree", "--base")
+    first = user.git("rev-parse", f"{base}~1")
+    ended_with(replayed(user, record, "--base", first), 0, "landed g")
+    for wrong in (("run", "--record", str(record)),):
+        refused(user.orch(*wrong), 2, "a record is of one run")
