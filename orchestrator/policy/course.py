@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from ledger import events as e
 from ledger.events import HeadRef
@@ -65,7 +65,7 @@ class Ended(Value):
 
 
 Step = Annotated[Began | Left | Ended, Field(discriminator="kind")]
-STEP: TypeAdapter[Began | Left | Ended] = TypeAdapter(Step)
+STEP: TypeAdapter[Began | Left | Ended] = TypeAdapter(Step, config=ConfigDict(defer_build=True))
 
 
 class Chronicler:
