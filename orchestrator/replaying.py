@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from workers.redact import Redactor
 
 
-RECORD_ANEW = "orch run --record FILE makes a new record"
-RESUME = f"orch resume goes on with this run, with its models; {RECORD_ANEW}"
+RECORD_ANEW = "make a new one: orch run --record FILE"
+RESUME = "go on with this run, by its models: orch resume"
 
 
 class CourseKeeper:
