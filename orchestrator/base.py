@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from ledger.model import LAST_GREEN, Sha
 from orchestrator.errors import OrchError
 from orchestrator.workplace import Workplace
+from worktree.git import Git
+from worktree.names import check_ref
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,14 @@ def newest_base(workplace: Workplace, revision: str | None) -> Base:
         ref = f"refs/heads/{revision}"
         target = ref if git.read_ref(ref) else None
     return Base(commit, target.removeprefix("refs/heads/") if target else None)
+
+
+def is_branch(git: Git, name: str) -> bool:
+    """Whether there is a branch of that name here."""
+    try:
+        return bool(name) and git.read_ref(check_ref(f"refs/heads/{name}")) is not None
+    except ValueError:
+        return False
 
 
 def is_branch_name(revision: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from ledger.store import Store
 from orchestrator.journal import load_state
-from tests.support.cli import User, ended_with, refused, wait_for
+from tests.support.cli import WORKS, User, ended_with, refused, wait_for
 from tests.support.forges import TOKEN, GitHubDouble, served_forge
 
 
@@ -218,6 +219,48 @@ def test_a_job_pushes_what_has_landed_also_where_the_run_did_not_end_well(tmp_pa
     ended_with(said, 1, f"pushed: orch/a-person/{run}")
     assert branches(user) == {f"orch/a-person/{run}": user.git("rev-parse", f"orch/{run}/result")}
     assert "1 landed" in summary.read_text()
+
+
+def test_a_job_pushes_also_where_the_accept_after_it_breaks(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    user = person(tmp_path / "home", "# mine\n", GITHUB_STEP_SUMMARY=str(summary))
+    user.git("branch", "nightly")
+    # A git that died there left a lock, so that the branch cannot be moved.
+    lock = user.root / ".git" / "refs" / "heads" / "nightly.lock"
+    user.settings(f"{WORKS}; touch {lock}")
+    confined(user)
+    user.plan("a")
+    user.commit({}, "a plan")
+    ci = ("run", "--ci", "--deadline", "10m", "--accept", "--into", "nightly", "work")
+    said = user.orch(*ci)
+    run = user.run_id()
+    assert said.exit_code != 0
+    ended_with(said, said.exit_code, f"pushed: orch/a-person/{run}", "not accepted:", "nightly")
+    assert f"orch accept --to nightly {run}" in said.words
+    assert branches(user) == {f"orch/a-person/{run}": user.git("rev-parse", f"orch/{run}/result")}
+    assert "1 landed" in summary.read_text()
+    lock.unlink()
+    ended_with(user.orch("accept", "--to", "nightly", run), 0, "nightly is at")
+
+
+def test_a_job_that_is_cancelled_while_it_pushes_pushes_all_the_same(tmp_path: Path) -> None:
+    user = person(tmp_path / "home", "# mine\n")
+    confined(user)
+    user.plan("a")
+    user.commit({}, "a plan")
+    came, go = tmp_path / "came", tmp_path / "go"
+    hook = user.home / "there.git" / "hooks" / "pre-receive"
+    waits = f"touch {came}; for n in $(seq 600); do test -e {go} && exit 0; sleep 0.05; done"
+    hook.write_text(f"#!/bin/sh\n{waits}; exit 1\n")
+    hook.chmod(0o755)
+    with user.typing("run", "--ci", "--deadline", "10m", "work") as typed:
+        wait_for(came.exists, 30.0)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
+            typed.press(number)
+        go.touch()
+        said = typed.said()
+    ended_with(said, 0, f"pushed: orch/a-person/{user.run_id()}")
+    assert len(branches(user)) == 1
 
 
 def landed(user: User) -> list[str]:
