@@ -15,6 +15,11 @@ from orchestrator.journal import load_state
 from tests.support.cli import WORKS, User, ended_with, refused, wait_for
 from tests.support.forges import TOKEN, GitHubDouble, served_forge
 
+MODEL = (
+    '\n[worker.m]\nkind = "model"\nmodel = "acme:small"\n[provider.acme]\n'
+    'dialect = "openai"\nurl = "http://127.0.0.1:9/v1"\nkey = "ACME_KEY"'
+)
+
 
 def settings(url: str) -> str:
     return (
@@ -290,6 +295,30 @@ def test_settings_that_would_send_a_token_astray_are_refused(tmp_path: Path) -> 
             "go to evil.example.com",
         ),
         ('url = "https://evil.example.com"\ntoken = "ANTHROPIC_API_KEY"', "would go to a forge"),
+        ('token = "ANTHROPIC_API_KEY"', "your key of 'anthropic' (ANTHROPIC_API_KEY) would go to"),
+        ('token = "AWS_SECRET_ACCESS_KEY"', "a secret of a cloud's (AWS_SECRET_ACCESS_KEY)"),
+        ('token = "GEMINI_API_KEY"', "name a variable of its own here"),
+        (
+            'token = "DB"\n[mcp.db]\ncommand = "db"\nworkers = ["m"]\ntools = ["*"]\nenv = ["DB"]'
+            + MODEL,
+            "DB would go to a forge, and it is a variable of MCP server 'db'",
+        ),
+        ('token = "ACME_KEY"' + MODEL, "it is the key of provider 'acme'"),
+        ('token = "TELL_ME"\n[notify]\nwebhook = "TELL_ME"', "the webhook of [notify]"),
+        (
+            'token = "HOOK"\n[[automation]]\nname = "a"\ngoal = "g"\nwebhook = "HOOK"',
+            "the webhook of automation 'a'",
+        ),
+        (
+            '[provider.acme]\ndialect = "openai"\nurl = "https://evil.example.com"\n'
+            'key = "GH_TOKEN"',
+            "your token of a forge (GH_TOKEN) would go to evil.example.com",
+        ),
+        (
+            '[provider.acme]\ndialect = "openai"\nurl = "https://evil.example.com"\n'
+            'key = "AWS_SECRET_ACCESS_KEY"',
+            "would go to evil.example.com",
+        ),
         ('url = "http://github.com/api/v3"', "without https"),
         ('url = "https://ada:word@example.com"', "a user or a password"),
         (f'token = "{secret}"', "belongs in no file"),
@@ -303,6 +332,21 @@ def test_settings_that_would_send_a_token_astray_are_refused(tmp_path: Path) -> 
         said = user.orch("plan", "x", "--by-hand")
         assert said.exit_code == 2 and words in said.words, (more, said)
         assert "word@" not in said.words and secret not in said.words
+    for more in (  # these are for whom they go to
+        'token = "TEA_TOKEN"',
+        'token = "AZURE_TEAM_GITLAB_TOKEN"',
+        'token = "GITHUB_TOKEN"\n[mcp.gh]\ncommand = "gh"\nworkers = ["m"]\ntools = ["*"]\n'
+        'env = ["GITHUB_TOKEN"]' + MODEL,
+        '[provider.gh]\ndialect = "openai"\nurl = "https://models.github.ai/v1"\nkey = "GH_TOKEN"',
+        '[provider.az]\ndialect = "openai"\nurl = "https://x.example.com"\n'
+        'key = "AZURE_OPENAI_API_KEY"',
+    ):
+        user.settings(more=f"\n[forge]\n{more}\n")
+        ended_with(user.orch("plan", "x", "--by-hand", "--json"), 0)
+    user.settings()
+    user.write({".agent/orch.local.toml": '[forge]\ntoken = "AWS_SECRET_ACCESS_KEY"\n'})
+    ended_with(user.orch("plan", "x", "--by-hand", "--json"), 0)  # a person's own word
+    user.write({".agent/orch.local.toml": ""})
     user.settings(run='env = ["TEA"]', more='\n[forge]\ntoken = "TEA"\n')
     refused(user.orch("plan", "x", "--by-hand"), 2, "TEA is the token for the forge")
     user.settings()
