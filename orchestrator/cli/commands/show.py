@@ -27,10 +27,13 @@ def show(
     """
     import time
 
+    from ledger.events import McpToolCalled
     from ledger.export import state_ledger, task_ledger
     from orchestrator.cli import output
     from orchestrator.cli.desk import look
+    from orchestrator.journal import parse_row
     from orchestrator.persons import find_task
+    from orchestrator.review.served import calls_of
     from orchestrator.review.show import render_run, render_task
 
     sight = look(ctx, run)
@@ -47,7 +50,10 @@ def show(
     reader = read_log if log else None
     now, paint = time.time(), output.colour_answer
     if task:
-        output.answer(render_task(sight.state, task, now, paint, reader))
+        made = sight.store.of_kinds(("McpToolCalled",), sight.run)
+        facts = (fact for row in made if isinstance(fact := parse_row(row), McpToolCalled))
+        calls = calls_of(task, facts)
+        output.answer(render_task(sight.state, task, now, paint, reader, calls))
     else:
         output.answer(render_run(sight.state, now, paint, reader))
     return 0
