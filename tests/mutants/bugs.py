@@ -378,9 +378,17 @@ BUGS: tuple[Seeded, ...] = (
         "title-with-trailers",
         "no title brings a trailer into a commit",
         "orchestrator/messages.py",
-        "line = foreign(text, limit)",
+        "line = foreign(closes_nothing(foreign(text, limit)), limit)",
         "line = text",
         ("tests/attacks/settings/test_hostile_names.py::test_a_hostile_title_is_a_title",),
+    ),
+    Seeded(
+        "title-closes-an-issue",
+        "no title closes an issue of a forge's",
+        "orchestrator/messages.py",
+        "line = foreign(closes_nothing(foreign(text, limit)), limit)",
+        "line = foreign(text, limit)",
+        ("tests/unit/test_messages.py",),
     ),
     # --- the sandbox ----------------------------------------------------------------------------
     Seeded(
@@ -822,8 +830,8 @@ BUGS: tuple[Seeded, ...] = (
     Seeded(
         "secrets-in-results",
         "no secret reaches a model",
-        "workers/model/desk.py",
-        "text = self.redactor.redact_text(printable(text))",
+        "workers/model/cleaning.py",
+        "text = redactor.redact_text(printable(text))",
         "text = printable(text)",
         (f"{TOOLS}test_secrets_reach_neither_the_model_nor_the_log",),
     ),
