@@ -125,6 +125,27 @@ def test_what_cron_runs_looks_at_the_checkout(user):
     assert done.returncode == 0 and "nothing is due" in done.stderr, done.stderr
 
 
+def test_each_worktree_has_its_own(user):
+    """What one of them installs goes to its checkout, whatever the other does meanwhile."""
+    user.git("worktree", "add", "-q", str(user.home / "beside"))
+    other = user.home / "beside"
+    (other / ".agent").mkdir(exist_ok=True)
+    (other / ".agent/orch.toml").write_text((user.root / ".agent/orch.toml").read_text())
+    ended_with(user.orch("schedule", "install", "nightly"), 0)
+    ended_with(user.orch("schedule", "install", "nightly", folder=other), 0)
+    assert user.crontab.count(b"# orch begin ") == 2
+    scripts = {path.name: path.read_text() for path in (user.root / ".git/orch/watch").iterdir()}
+    assert len(scripts) == 2 and scripts.keys() > {"look.sh"}
+    (beside,) = scripts.keys() - {"look.sh"}
+    assert f"cd {other} " in scripts[beside] and f"cd {other} " not in scripts["look.sh"]
+    assert beside.encode() in user.crontab
+    ended_with(
+        user.orch("schedule", "remove", folder=other), 0, "nightly: no longer by the crontab"
+    )
+    assert user.crontab.count(b"# orch begin ") == 1 and b"look.sh" in user.crontab
+    assert [path.name for path in (user.root / ".git/orch/watch").iterdir()] == ["look.sh"]
+
+
 def test_a_crontab_that_cannot_be_read_is_not_written(user):
     user.kept.mkdir()
     refused(user.orch("schedule", "install"), 2, "the crontab cannot be read", "directory")
