@@ -69,11 +69,24 @@ def _open(store: Store, run: str, workplace: Workplace | None = None) -> Journal
 
 def _say(journal: Journal, decide: Callable[[RunState], F | Refused]) -> F:
     """Record a person's word, decided on the run as it stands when it is written."""
+
+    def decide_one(state: RunState) -> tuple[F] | Refused:
+        fact = decide(state)
+        return fact if isinstance(fact, Refused) else (fact,)
+
+    (fact,) = _say_all(journal, decide_one)
+    return fact
+
+
+def _say_all(
+    journal: Journal, decide: Callable[[RunState], tuple[F, ...] | Refused]
+) -> tuple[F, ...]:
+    """The same for a word that makes several facts: all of them, or none."""
     try:
         for _ in range(TRIES):
-            fact = agreed(decide(journal.state))
-            if journal.append_decided(fact):
-                return fact
+            facts = agreed(decide(journal.state))
+            if journal.append_decided(*facts):
+                return facts
     except IllegalEvent as error:
         raise OrchError(
             f"run {journal.run} went on just now: {error}",
@@ -146,11 +159,23 @@ def allow(
 
 
 def reject(store: Store, run: str, task_ids: tuple[TaskId, ...]) -> Said:
-    """Ask for landed tasks, and what needs them, to be taken out of the result again."""
-    fact = _say(Journal.load(store, run), lambda state: policy.reject(state, task_ids))
-    extra = [task_id for task_id in fact.tasks if task_id not in task_ids]
-    beside = f" and what needs them: {', '.join(extra)}" if extra else ""
-    return Said(f"to be taken out: {', '.join(task_ids)}{beside}", tasks=fact.tasks)
+    """Ask for landed tasks, and what needs them, to be taken out again; say no to held ones."""
+    journal = Journal.load(store, run)
+    facts = _say_all(journal, lambda state: policy.reject(state, task_ids))
+    held = tuple(fact.task for fact in facts if isinstance(fact, e.TaskRejected))
+    landed = tuple(t for f in facts if isinstance(f, e.RejectRequested) for t in f.tasks)
+    parts = []
+    if landed:
+        asked = [task_id for task_id in task_ids if task_id in landed]
+        extra = [task_id for task_id in landed if task_id not in task_ids]
+        beside = f" and what needs them: {', '.join(extra)}" if extra else ""
+        parts.append(f"to be taken out: {', '.join(dict.fromkeys(asked))}{beside}")
+    if held:
+        skipped = policy.skipped_by(journal.state, held)
+        beside = f"; skipped, for they need that: {', '.join(skipped)}" if skipped else ""
+        parts.append(f"not tried again: {', '.join(held)}{beside}")
+    hint = f"what was made stays: orch retry {held[0]}, or orch take {held[0]}" if held else ""
+    return Said("; ".join(parts), hint, (*held, *landed))
 
 
 def take(workplace: Workplace, store: Store, run: str, task_id: TaskId) -> Said:

@@ -75,7 +75,8 @@ def render_report(
         ),
         section("Landed", _landed(state)),
         section("Unchanged", [_line(t, "nothing to do") for t in _tasks(state, "unchanged")]),
-        section("Taken out again", [_line(t, "") for t in _tasks(state, "rejected")]),
+        section("Taken out again", [_line(t, "") for t in _rejected(state, landed=True)]),
+        section("Rejected", [_line(t, why_so(state, t)) for t in _rejected(state, landed=False)]),
         _time(state, took_s),
         _cost(state),
         _next(state, alive, named),
@@ -85,6 +86,12 @@ def render_report(
 
 def _tasks(state: RunState, *statuses: str) -> list[TaskState]:
     return [task for task in state.tasks.values() if task.status in statuses]
+
+
+def _rejected(state: RunState, *, landed: bool) -> list[TaskState]:
+    """The rejected tasks that had landed, or those that were held."""
+    tasks = _tasks(state, "rejected")
+    return [task for task in tasks if bool(task.last and task.last.taken_out) is landed]
 
 
 def _summary(state: RunState, alive: bool, took_s: float, target: TargetNow | None) -> str:

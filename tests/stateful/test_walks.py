@@ -83,7 +83,7 @@ def test_the_walks_see_much_of_what_can_happen() -> None:
         crashes += simulation.crashes
         pushes += watcher.told["CandidateStale"]
     seldom = {"CandidateStale", "FlakeSeen", "PrefixCut", "RejectRequested", "TaskHeld", "Accepted"}
-    seldom |= {"TipMoved", "TipJudgingStarted", "TipGateJudged"}
+    seldom |= {"TaskRejected", "TipMoved", "TipJudgingStarted", "TipGateJudged"}
     for kind in ("Landed", "HeadSentBack", "TaskGivenUp", "HeadSubmitted", *sorted(seldom)):
         assert told[kind], f"no walk of the first 60 tells of {kind}"
     assert crashes > 10
