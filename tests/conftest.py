@@ -3,25 +3,26 @@
 1. `@pytest.mark.thorough`: a test that costs much and guards what a cheaper one guards nearly.
 2. `@pytest.mark.sample(n)`: of a parametrised test's cases, n that are spread evenly, the first
    and the last among them.
-3. ORCH_FAULTS=all runs everything, and so does naming one test.
-4. How many cases a test of many looked at is said at the end.
+3. ORCH_FAULTS=all runs everything; naming one test runs it, with all its cases.
+4. Of hypothesis's examples a quarter (tests/support/examples.py).
+5. How many cases a test of many looked at is said at the end.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 
 import pytest
 from hypothesis import settings
 
+from tests.support.examples import THOROUGH, examples
+
 # How long an example takes says how busy the machine is.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, max_examples=examples(100))
 settings.load_profile("untimed")
 
 COUNTED = re.compile(r".+: \d+ cases\b.*")
-THOROUGH = os.environ.get("ORCH_FAULTS") == "all"
 
 
 def pytest_configure(config: pytest.Config) -> None:
