@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ledger.model import Preparation
 from orchestrator import persons
 from orchestrator.review.report import render_report
