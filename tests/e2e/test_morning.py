@@ -112,6 +112,7 @@ GOAL = "Make it <script>alert(1)</script> [better](javascript:alert(2))"
 TITLE = "</h1><img src=x onerror=alert(3)> ![](https://evil.example/x) `code`"
 
 
+@pytest.mark.thorough
 def test_the_page_holds_hostile_names_as_text(user: User, tmp_path: Path) -> None:
     a_run(user, "a", "bad", goal=GOAL, title=TITLE)
     for typed in (("--since", "yesterday"), ()):

@@ -69,10 +69,11 @@ class Attack:
 def cases(groups: Iterable[str], in_a_sandbox: Sequence[str]):
     """Each group without a sandbox and in one; in one only these, where not all is run."""
     groups = tuple(groups)
-    yield from ((group, "none") for group in groups)
+    found: list[object] = [(group, "none") for group in groups]
     for group in groups:
         marks = [needs_sandbox] if group in in_a_sandbox else [needs_sandbox, pytest.mark.thorough]
-        yield pytest.param(group, "bubblewrap", marks=marks)
+        found.append(pytest.param(group, "bubblewrap", marks=marks))
+    return found
 
 
 class Attacked:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize(("group", "sandbox"), cases(GROUPS, IN_A_SANDBOX))
-@pytest.mark.sample(4)
+@pytest.mark.sample(3)
 def test_what_a_worker_plants_in_the_repository(
     tmp_path: Path, group: str, sandbox: SandboxMode
 ) -> None:

@@ -21,12 +21,12 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     remove(tmp_path / "x")
 
 
-IN_A_SANDBOX = ("links", "kinds")
-"""Of which a sample is looked at in a sandbox too."""
+IN_A_SANDBOX = ("links",)
+"""Looked at in a sandbox too."""
 
 
 @pytest.mark.parametrize(("group", "sandbox"), cases(TREES, IN_A_SANDBOX))
-@pytest.mark.sample(4)
+@pytest.mark.sample(3)
 def test_what_a_worker_leaves_in_its_tree(folder: Path, group: str, sandbox: SandboxMode) -> None:
     quick = [one for one in TREES[group] if FULL or not one.slow]
     chosen = spread(quick, 6, f"hostile trees, {group}, {sandbox}")

@@ -31,7 +31,7 @@ TITLES = {
     "a fence": "```\n~~~\n`orch accept`",
     "a forged hint": f"done\n  hint: {FORGED}",
     "a subject without end": "y" * 100_000,
-    "a message without end": "y\n" * 50_000,
+    "a message without end": "y\n" * 5_000,
 }
 OURS = {"Orch-Run", "Orch-Task", "Orch-Attempt", "Orch-Gates"}
 

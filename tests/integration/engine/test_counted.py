@@ -61,6 +61,7 @@ def test_a_head_with_fewer_tests_waits_for_a_persons_yes_and_then_lands(project:
     assert last.needed_tests == 4, "what landed before had four"
 
 
+@pytest.mark.thorough
 def test_the_worker_is_told_of_lost_tests_and_may_bring_them_back(project: Project) -> None:
     project.gates = (Gate(name="tests", command="sh test.sh", stage="check"),)
     project.commit({"test.sh": f"sleep 0.3; {COUNT}", "t_1": "", "t_2": ""}, "two tests")

@@ -13,7 +13,7 @@ from workers.wire.dialects import dialect_named
 from workers.wire.estimate import usual_tokens
 
 WINDOW = 48_000
-FILES = {f"m{number}.py": f"# module {number}\n" + "x = 1\n" * 400 for number in range(60)}
+FILES = {f"m{number}.py": f"# module {number}\n" + "x = 1\n" * 400 for number in range(28)}
 
 
 def segments(received):
@@ -65,7 +65,10 @@ async def test_a_provider_that_counts_more_makes_it_shorten_earlier(tmp_path):
 
 @pytest.mark.sample(1)
 async def test_long_texts_that_it_wrote_give_way_too(tmp_path, dialect):
-    turns = [calls(call("write", path=f"w{n}.py", text=f"# {n}\n" * 3000)) for n in range(8)]
+    turns = [
+        calls(call("write", path=f"w{n}.py", text=f"# {n}\n" * 3000), chunk_chars=2000)
+        for n in range(8)
+    ]
     access = {"window_tokens": WINDOW}
     async with room(tmp_path, *turns, FINISH, dialect=dialect, files=FILES, access=access) as here:
         report = await here.work(timeout_s=120)
