@@ -6,11 +6,13 @@
 3. ORCH_FAULTS=all runs everything; naming one test runs it, with all its cases.
 4. Of hypothesis's examples a quarter (tests/support/examples.py).
 5. How many cases a test of many looked at is said at the end.
+6. Signals that whoever started the tests ignores (nohup, a shell's `&`) reach what is tested.
 """
 
 from __future__ import annotations
 
 import re
+import signal
 from collections import defaultdict
 
 import pytest
@@ -28,6 +30,16 @@ COUNTED = re.compile(r".+: \d+ cases\b.*")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "thorough: only where ORCH_FAULTS=all")
     config.addinivalue_line("markers", "sample(n): n spread cases, all where ORCH_FAULTS=all")
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        hear_signals()
+
+
+def hear_signals() -> None:
+    """What is ignored here would be ignored by every child; what is caught here is not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
