@@ -57,6 +57,8 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
         attributes=state.started.base,
         ref=candidate_ref(scene.run, str(order.candidate)),
     )
+    if not _is_wanted(scene.state, order):
+        return
     if isinstance(built, Candidate):
         scene.append(
             e.CandidateBuilt(
@@ -80,6 +82,8 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
             scene.author,
             attributes=state.started.base,
         )
+        if not _is_wanted(scene.state, order):
+            return
     if isinstance(alone, Candidate):
         scene.append(e.PrefixCut(length=built.index, paths=tuple(map(quoted, built.paths[:50]))))
         return
@@ -95,6 +99,13 @@ async def build(scene: Scene, order: BuildCandidate) -> None:
             charged=False,
         )
     )
+
+
+def _is_wanted(state: RunState, order: BuildCandidate) -> bool:
+    """Whether nobody has moved the tip meanwhile, or taken a head out of the queue's front."""
+    if order.removes:
+        return state.tip == order.base and order.removes in state.rejections
+    return state.tip == order.base and tuple(state.queue[: len(order.heads)]) == order.heads
 
 
 async def _build_removal(scene: Scene, order: BuildCandidate) -> None:
@@ -119,6 +130,8 @@ async def _build_removal(scene: Scene, order: BuildCandidate) -> None:
         signing=scene.signing,
         attributes=state.started.base,
     )
+    if not _is_wanted(scene.state, order):
+        return
     if isinstance(built, Conflict):
         paths = ", ".join(map(quoted, built.paths[:3]))
         why = f"what landed later changes the same lines: {paths}"

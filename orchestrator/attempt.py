@@ -49,8 +49,10 @@ from orchestrator.verification.telling import steady
 from workers.base import Report
 from workers.environment import free_port
 from workers.registry import make_worker
+from workers.sandbox import Confinement
 from worktree.candidate import reapply
 from worktree.commit import Committed, Unchanged
+from worktree.workspace import Workspace
 
 PATCH_LIMIT_BYTES = 24_000
 SIGNATURE_CHARS = 200
@@ -63,9 +65,9 @@ async def run_attempt(scene: Scene, order: StartAttempt) -> None:
     task = scene.state.tasks[order.task].task
     began = time.monotonic()
     start = await _start(scene, order)
-    workspace = await scene.git(scene.workers.take, start.commit)
+    # One call for all of it: each waits for the event loop twice.
+    workspace, confinement, paths = await scene.git(_hand_out, scene, task, start.commit)
     try:
-        confinement = await scene.git(scene.sandboxes.confine, workspace, "worker")
         async with AsyncExitStack() as held:
             port = held.enter_context(free_port())
             worker = make_worker(scene.settings.workers[order.worker])
@@ -74,7 +76,7 @@ async def run_attempt(scene: Scene, order: StartAttempt) -> None:
             )
             await _prepare(progress)
             await _give_model(progress, held)
-            progress.paths = await _covered(scene, task, start.commit)
+            progress.paths = paths
             ended = await _rounds(progress)
             took = {"duration_s": round(time.monotonic() - began, 3)}
             scene.append(*progress.unrecorded, ended.model_copy(update=took))
@@ -133,16 +135,28 @@ async def _start(scene: Scene, order: StartAttempt) -> Start:
     return Start(order.base, "conflict", text)
 
 
-async def _covered(scene: Scene, task: Task, commit: Sha) -> tuple[str, ...] | None:
+def _hand_out(
+    scene: Scene, task: Task, commit: Sha
+) -> tuple[Workspace, Confinement | None, tuple[str, ...] | None]:
+    """A workspace, how it is confined, and which of its files the task may change. Blocking."""
+    workspace = scene.workers.take(commit)
+    try:
+        return (
+            workspace,
+            scene.sandboxes.confine(workspace, "worker"),
+            _covered(scene, task, commit),
+        )
+    except BaseException:
+        scene.workers.give_back(workspace)
+        raise
+
+
+def _covered(scene: Scene, task: Task, commit: Sha) -> tuple[str, ...] | None:
     """The files of a commit that a task may change; None where that is every file."""
     if not task.paths:
         return None
-
-    def look() -> tuple[str, ...]:
-        names = scene.workplace.git.list_files(commit)
-        return tuple(name for name in names if matches(task.paths, name))
-
-    return await scene.git(look)
+    names = scene.workplace.git.list_files(commit)
+    return tuple(name for name in names if matches(task.paths, name))
 
 
 async def _prepare(progress: Progress) -> None:
@@ -183,65 +197,74 @@ async def _prepare(progress: Progress) -> None:
 
 async def _rounds(progress: Progress) -> e.AttemptFinished:
     scene, order = progress.scene, progress.order
-    limits = scene.state.limits
     while True:
         tried = work_tried(scene.state.tasks[order.task])
         feedback = feedback_of(progress)
         progress.number += 1
-        scene.at_work.total_tokens = limits.parallel
+        scene.at_work.total_tokens = scene.state.limits.parallel
         async with scene.at_work:
             report = await work(progress, feedback)
-        committed = await commit(progress)
-        log = scene.keep_log(progress.where)
-        progress.unrecorded = (round_finished(progress, report, committed, log),)
-        if report.question is not None:
-            return _finished(progress, "held", cause="question", why=report.question)
-        if report.outcome == "stopped":
-            return _stopped(progress, report)
-        if report.outcome != "done":
-            cause: e.Cause = "timeout" if report.outcome == "timeout" else "worker"
-            signature = f"{cause}:{report.exit_code}: {steady(report.why)}"
-            return _failed(progress, cause, report.why, signature=signature[:SIGNATURE_CHARS])
-        if isinstance(committed, Unchanged):
-            # Taking back what a gate was red about is no success: the work is still to be done.
-            if progress.head or progress.start.reapplied == "clean":
-                return _failed(progress, "check", "it took its change back")
-            return e.AttemptFinished(task=order.task, attempt=order.attempt, outcome="unchanged")
+        with scene.at_rest():
+            ended = await _end_of_round(progress, report, tried)
+        if ended:
+            return ended
+
+
+async def _end_of_round(
+    progress: Progress, report: Report, tried: frozenset[str]
+) -> e.AttemptFinished | None:
+    """What the attempt came to with this round; None where it goes on with another one."""
+    scene, order = progress.scene, progress.order
+    committed = await commit(progress)
+    log = scene.keep_log(progress.where)
+    progress.unrecorded = (round_finished(progress, report, committed, log),)
+    if report.question is not None:
+        return _finished(progress, "held", cause="question", why=report.question)
+    if report.outcome == "stopped":
+        return _stopped(progress, report)
+    if report.outcome != "done":
+        cause: e.Cause = "timeout" if report.outcome == "timeout" else "worker"
+        signature = f"{cause}:{report.exit_code}: {steady(report.why)}"
+        return _failed(progress, cause, report.why, signature=signature[:SIGNATURE_CHARS])
+    if isinstance(committed, Unchanged):
+        # Taking back what a gate was red about is no success: the work is still to be done.
+        if progress.head or progress.start.reapplied == "clean":
+            return _failed(progress, "check", "it took its change back")
+        return e.AttemptFinished(task=order.task, attempt=order.attempt, outcome="unchanged")
+    if isinstance(committed, Committed):
+        await check(progress, committed)
+    unable = [v for v in progress.verdicts if v.outcome == "could-not-run"]
+    red = next((v for v in progress.verdicts if v.outcome == "failed"), None)
+    if not (progress.outside or progress.refusals or unable or red):
         if isinstance(committed, Committed):
-            await check(progress, committed)
-        unable = [v for v in progress.verdicts if v.outcome == "could-not-run"]
-        red = next((v for v in progress.verdicts if v.outcome == "failed"), None)
-        if not (progress.outside or progress.refusals or unable or red):
-            if isinstance(committed, Committed):
-                checked = await check_by_model(progress, committed)
-                if checked and checked.outcome == "could-not-judge":
-                    return _unchecked(progress, checked)
-            if not progress.findings:
-                return await (_blocked if progress.left_over else _green)(progress)
-        again = (
-            bool(red or progress.outside or progress.findings)
-            and hash_of(progress.changes) in tried
-        )
-        if progress.number < limits.rounds and not again:
-            scene.append(*progress.unrecorded)
-            continue
-        if progress.refusals:
-            first = progress.refusals[0]
-            why = f"{first.path}: {first.why}"
-            return _failed(progress, "refused", why, f"refused: {why}"[:SIGNATURE_CHARS])
-        if progress.outside:
-            names = ", ".join(progress.outside[:3])
-            signature = f"outside: {names}"[:SIGNATURE_CHARS]
-            return _failed(progress, "outside", f"it changed what it may not: {names}", signature)
-        if progress.findings:
-            return await _blocked(progress, circling=again)
-        if red:
-            why = f"gate '{red.gate}' failed" + (f": {red.why}" if red.why else "")
-            return _failed(progress, "check", why, red.signature)
-        if isinstance(committed, Committed) and all(v.needed_tests is not None for v in unable):
-            return await _short(progress, committed, unable[0])
-        why = f"gate '{unable[0].gate}' could not run on it: {unable[0].why}"
-        return _finished(progress, "held", cause="could-not-run", why=why)
+            checked = await check_by_model(progress, committed)
+            if checked and checked.outcome == "could-not-judge":
+                return _unchecked(progress, checked)
+        if not progress.findings:
+            return await (_blocked if progress.left_over else _green)(progress)
+    again = (
+        bool(red or progress.outside or progress.findings) and hash_of(progress.changes) in tried
+    )
+    if progress.number < scene.state.limits.rounds and not again:
+        scene.append(*progress.unrecorded)
+        return None
+    if progress.refusals:
+        first = progress.refusals[0]
+        why = f"{first.path}: {first.why}"
+        return _failed(progress, "refused", why, f"refused: {why}"[:SIGNATURE_CHARS])
+    if progress.outside:
+        names = ", ".join(progress.outside[:3])
+        signature = f"outside: {names}"[:SIGNATURE_CHARS]
+        return _failed(progress, "outside", f"it changed what it may not: {names}", signature)
+    if progress.findings:
+        return await _blocked(progress, circling=again)
+    if red:
+        why = f"gate '{red.gate}' failed" + (f": {red.why}" if red.why else "")
+        return _failed(progress, "check", why, red.signature)
+    if isinstance(committed, Committed) and all(v.needed_tests is not None for v in unable):
+        return await _short(progress, committed, unable[0])
+    why = f"gate '{unable[0].gate}' could not run on it: {unable[0].why}"
+    return _finished(progress, "held", cause="could-not-run", why=why)
 
 
 async def _short(progress: Progress, committed: Committed, verdict: Verdict) -> e.AttemptFinished:

@@ -34,7 +34,7 @@ def newest_of(revision: str | None) -> str:
 
 def newest_base(workplace: Workplace, revision: str | None) -> Base:
     """The commit of a revision, and the target; OrchError for `last-green`."""
-    from worktree.user import checkout_state
+    from worktree.user import current_branch
 
     git = workplace.git
     if revision == LAST_GREEN:
@@ -43,7 +43,7 @@ def newest_base(workplace: Workplace, revision: str | None) -> Base:
             hint=f"orch run --base {LAST_GREEN}",
         )
     commit = git.resolve(newest_of(revision))
-    target = checkout_state(workplace.repository, workplace.user).branch if not revision else None
+    target = current_branch(workplace.repository) if not revision else None
     if revision and is_branch_name(revision):
         ref = f"refs/heads/{revision}"
         target = ref if git.read_ref(ref) else None

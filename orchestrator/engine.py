@@ -1,8 +1,9 @@
 """The engine turns the crank: decide, act, record, evolve, until the run is finished.
 
 1. One engine drives a run, by a kernel lock held for the engine's life.
-2. Quick orders (record, build, land) are done at once; what takes long (the baseline, an
-   attempt, a judging) becomes a job of its own whose facts are recorded as they come.
+2. Quick orders (record, land) are done at once; what takes long (the baseline, an attempt, a
+   judging, and a build, of which there is one at a time) becomes a job of its own whose facts are
+   recorded as they come. Nothing lands while there is a build: it would be on another tip.
 3. A job that is ended, or that the world failed, records what was lost; it is nobody's fault.
 4. A resumed run is the same engine on a ledger that already has facts: there is no second path.
 5. When the engine ends, however it ends, its workspaces and its children are gone.
@@ -65,6 +66,11 @@ TROUBLES_AT_MOST = 25
 
 Lost = Callable[[str, bool], Sequence[e.Event]]
 """What a job records that did not end, by why, and whether that was a trouble of its own."""
+
+
+def nothing_lost(why: str, trouble: bool) -> Sequence[e.Event]:
+    """What nothing was recorded of is only to be done again."""
+    return ()
 
 
 async def drive(
@@ -162,7 +168,7 @@ class Engine:
             async def trim() -> None:
                 await self.scene.git(pool.trim, pool.wanted or 0)
 
-            self._start(group, "trim", trim, lambda why, trouble: ())
+            self._start(group, "trim", trim, nothing_lost)
 
     def _free_gb(self) -> float:
         root = self.scene.workers.root
@@ -175,11 +181,11 @@ class Engine:
         # A workspace that came back may have made room again.
         self.full = self.full and free_gb < ROOM_GB
         if self.full:
-            return Now(time.time(), free_gb=-1.0)
+            return Now(time.time(), free_gb=-1.0, resting=self.scene.resting)
         if free_gb < self.state.limits.min_free_gb:
             for pool in (self.scene.workers, self.scene.judge.pool):
                 await self.scene.git(pool.trim, 0)
-        return Now(time.time(), free_gb=free_gb)
+        return Now(time.time(), free_gb=free_gb, resting=self.scene.resting)
 
     def _start_attempts(self, orders: Sequence[Order], group: anyio.abc.TaskGroup) -> bool:
         """Carry out all orders to start an attempt, recorded as one; False: decide anew."""
@@ -205,7 +211,11 @@ class Engine:
             case Record(event, more):
                 self.journal.append_decided(event, *more)
             case BuildCandidate():
-                await actions.build(scene, order)
+                if "build" in self.jobs:
+                    return False
+                self._start(group, "build", lambda: actions.build(scene, order), nothing_lost)
+            case LandCandidate() if "build" in self.jobs:
+                return False  # it would have been built on a tip that is no more
             case LandCandidate() | JudgeTip():
                 try:
                     return await self._act_on_tip(order, group)

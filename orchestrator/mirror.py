@@ -8,13 +8,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from pydantic_core import to_json
 
 from ledger.events import Event
 from ledger.export import state_ledger
@@ -50,9 +51,8 @@ def write_view(path: Path, state: RunState) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     descriptor = os.open(temporary, flags, 0o644)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-            json.dump(state_ledger(state), file, indent=2)
-            file.write("\n")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(to_json(state_ledger(state), indent=2) + b"\n")
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -137,11 +137,9 @@ async def work(progress: Progress, feedback: str | None) -> Report:
     settings, guidance = scene.settings, state.started.guidance
     worker_settings = settings.workers[order.worker]
     where = progress.where
-    secrets = await scene.git(
-        copied_secrets,
-        scene.workplace.checkout,
-        copied_names(settings.preparation, "worker"),
-    )
+    copied = copied_names(settings.preparation, "worker")
+    checkout = scene.workplace.checkout
+    secrets = await scene.git(copied_secrets, checkout, copied) if copied else {}
     surroundings = Surroundings(
         secrets=secrets,
         tree=progress.workspace.path,

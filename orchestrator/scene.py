@@ -65,6 +65,8 @@ class Scene:
     at_work: anyio.CapacityLimiter
     """As many workers as may work at once."""
     wake: Callable[[], None]
+    resting: int = 0
+    """Attempts under way whose worker is done for now."""
     models: Models | None = None
     """What attempts may call, while an engine drives the run that has models."""
 
@@ -104,6 +106,16 @@ class Scene:
         return await anyio.to_thread.run_sync(
             partial(call, *args, **kwargs), limiter=self.git_threads
         )
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """While a worker is done for now, another one may work in its place."""
+        self.resting += 1
+        self.wake()
+        try:
+            yield
+        finally:
+            self.resting -= 1
 
     def line(self, where: str, text: str) -> None:
         """Show a line that a worker or a gate printed; without `where`, what orch itself does."""

@@ -55,6 +55,10 @@ class Table(Protocol):
     def children(self, pid: int) -> set[int]:
         """Its direct children."""
 
+    def adopted(self) -> set[int]:
+        """Our own children, those of our other threads perhaps left out: where we are subreaper,
+        orphans come to the first."""
+
     def below(self, roots: Iterable[int]) -> set[int]:
         """All descendants of the roots, without the roots."""
 

@@ -41,6 +41,13 @@ class LinuxTable:
             return self._children_of_all().get(pid, set())
         return _listed_children(pid)
 
+    def adopted(self) -> set[int]:
+        """See Table."""
+        me = os.getpid()
+        if not self._lists_children:
+            return self.children(me)
+        return _listed_by(me, str(me))
+
     def below(self, roots: Iterable[int]) -> set[int]:
         """See Table."""
         all_children = None if self._lists_children else self._children_of_all()
@@ -114,8 +121,12 @@ def _listed_children(pid: int) -> set[int]:
         return set()
     found: set[int] = set()
     for thread in threads:  # each thread has a list of its own
-        found.update(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
+        found |= _listed_by(pid, thread)
     return found
+
+
+def _listed_by(pid: int, thread: str) -> set[int]:
+    return set(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
 
 
 def _read(path: str) -> bytes:

@@ -34,6 +34,10 @@ class PortableTable:
         except (psutil.Error, OSError):
             return set()
 
+    def adopted(self) -> set[int]:
+        """See Table."""
+        return self.children(os.getpid())
+
     def below(self, roots: Iterable[int]) -> set[int]:
         """See Table."""
         children: dict[int, list[int]] = {}

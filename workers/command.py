@@ -156,11 +156,7 @@ def _lines(paths: tuple[str, ...] | None) -> bytes | None:
 
 def _replace(path: Path, text: str | bytes) -> None:
     content = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".orch-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(content)

@@ -84,7 +84,8 @@ class Tree:
     def living(self, *, thoroughly: bool = True) -> tuple[Process, ...]:
         """All that lives of the tree; adopted zombies are reaped on the way.
 
-        Not thoroughly: without the scan of all processes that a system without subreaper needs.
+        Not thoroughly: without the scan of all processes that a system without subreaper needs,
+        and of orphans those only that come where the kernel puts them.
         """
         return self._living(thoroughly, _spare)
 
@@ -164,7 +165,9 @@ class Tree:
 
     def _lost(self, thoroughly: bool) -> set[int]:
         """Who may belong without descending from anybody who is still there."""
-        if is_subreaper():
+        if is_subreaper() and not thoroughly:
+            found = self._table.adopted()
+        elif is_subreaper():
             me = os.getpid()
             # Twice: the kernel's list may skip one while another thread reaps a child.
             found = self._table.children(me) | self._table.children(me)

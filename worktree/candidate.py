@@ -93,7 +93,7 @@ def build_candidate(
     attributes: str | None = None,
     ref: str | None = None,
 ) -> Candidate | Conflict:
-    """One commit that lands these heads on the tip; two calls of git for a single head.
+    """One commit that lands these heads on the tip.
 
     With `ref` it is named before it is returned, so that no garbage collection takes it.
     """

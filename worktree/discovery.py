@@ -36,8 +36,12 @@ def discover(start: Path, environ: Mapping[str, str] | None = None) -> Repositor
             raise _explained(error, start) from error
 
     facts = ("--is-bare-repository", "--is-inside-work-tree", "--show-object-format")
-    places = ("--path-format=absolute", "--git-common-dir", "--git-dir")
-    answers = ask("rev-parse", *facts, *places)
+    places = ("--path-format=absolute", "--git-common-dir", "--git-dir", "--show-toplevel")
+    try:
+        *answers, checkout = ask("rev-parse", *facts, *places)
+    except GitError:
+        # Where there is no checkout: what else there is to say of it says why.
+        *answers, checkout = *ask("rev-parse", *facts, *places[:-1]), ""
     if len(answers) != 5:
         raise GitError(f"the repository's path cannot be used: {quoted(' '.join(answers))}")
     bare, inside, object_format, common, git_dir = answers
@@ -53,7 +57,6 @@ def discover(start: Path, environ: Mapping[str, str] | None = None) -> Repositor
             kind="not-a-repository",
             hint="go to your project's folder",
         )
-    checkout = ask("rev-parse", "--show-toplevel")[0]
     shared = call(
         ("config", "--get", "core.sharedRepository"), folder=start, env=env, timeout_s=30.0
     )

@@ -220,15 +220,62 @@ def dirty_paths(
     tree: Path | None = None,
 ) -> tuple[str, ...]:
     """Tracked paths of a checkout that differ from its commit, staged or not."""
-    args = ("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames")
+    return _status(repository, settings, git_dir=git_dir, tree=tree).dirty
+
+
+@dataclass(frozen=True)
+class _Status:
+    head: str | None
+    branch: str | None
+    """Its full name; None where this does not tell it."""
+    dirty: tuple[str, ...]
+
+
+_COLUMNS_BEFORE_PATH = {"1": 8, "u": 10}
+"""Of an entry that is changed, and of one that is unmerged; git-status(1), format 2."""
+
+
+def _status(
+    repository: Repository,
+    settings: UserSettings,
+    *,
+    git_dir: Path | None = None,
+    tree: Path | None = None,
+) -> _Status:
+    args: tuple[str, ...] = ("status", "--porcelain=v2", "-z", "--branch", "--no-ahead-behind")
+    args += ("--untracked-files=no", "--no-renames")
     said = in_checkout(repository, settings, *args, git_dir=git_dir, tree=tree, ok=(0, 128))
     if said.exit_code:
         # A required filter's program may be missing here. Without filters more may look changed,
         # never less: nothing of the user's is overlooked.
         bare = replace(settings, filters=())
         said = in_checkout(repository, bare, *args, git_dir=git_dir, tree=tree)
-    entries = said.out.decode("utf-8", "surrogateescape").split("\0")
-    return tuple(entry[3:] for entry in entries if entry)
+    about: dict[str, str] = {}
+    dirty = []
+    for entry in said.out.decode("utf-8", "surrogateescape").split("\0"):
+        kind, _, rest = entry.partition(" ")
+        if kind == "#":
+            key, _, text = rest.partition(" ")
+            about[key] = text
+        elif kind in _COLUMNS_BEFORE_PATH:
+            dirty.append(entry.split(" ", _COLUMNS_BEFORE_PATH[kind])[-1])
+    head, branch = about.get("branch.oid", "(initial)"), about.get("branch.head", "(detached)")
+    # A branch may be named like that, and HEAD may name what is no branch.
+    is_plain = not branch.startswith(("(", "refs/"))
+    return _Status(
+        head=None if head == "(initial)" else head,
+        branch=f"refs/heads/{branch}" if is_plain else None,
+        dirty=tuple(dirty),
+    )
+
+
+def current_branch(repository: Repository) -> str | None:
+    """The full name of the branch that the checkout is on; None where HEAD is detached."""
+    env = user_environment({}) | overrides(SAFE)
+    env |= {"GIT_DIR": str(repository.git_dir), "GIT_COMMON_DIR": str(repository.common_dir)}
+    args = ("symbolic-ref", "--quiet", "HEAD")
+    said = checked(args, call(args, folder=repository.common_dir, env=env), (0, 1))
+    return said.out.decode("utf-8", "replace").strip() or None
 
 
 def tracked_paths(repository: Repository, settings: UserSettings) -> frozenset[str]:
@@ -241,18 +288,14 @@ def checkout_state(
     repository: Repository, settings: UserSettings, *, limit: int = 20
 ) -> CheckoutState:
     """How the user's checkout stands; at most `limit` dirty paths are named."""
-    head = in_checkout(
-        repository, settings, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", ok=(0, 1, 128)
-    )
-    branch = in_checkout(repository, settings, "symbolic-ref", "--quiet", "HEAD", ok=(0, 1))
-    dirty = dirty_paths(repository, settings)
+    status = _status(repository, settings)
     keys = {key for _, key, _ in _configuration(repository, dict(settings.environ))}
     checkout = repository.checkout or repository.common_dir
     return CheckoutState(
-        branch=branch.out.decode("utf-8", "replace").strip() or None,
-        head=head.out.decode("ascii", "replace").strip() or None,
-        dirty=dirty[:limit],
-        dirty_count=len(dirty),
+        branch=status.branch or current_branch(repository),
+        head=status.head,
+        dirty=status.dirty[:limit],
+        dirty_count=len(status.dirty),
         operation=operation_in(repository.git_dir),
         shallow=(repository.common_dir / "shallow").exists(),
         partial=any(

@@ -17,7 +17,7 @@ from ledger.events import HeadRef
 from ledger.state import STUCK, CandidateState, RunState
 from orchestrator.policy.candidates import build_prefix, free_slots, still_open
 from orchestrator.policy.orders import EndJudging, JudgeCandidate, Order, Record
-from orchestrator.policy.queue import failure_rate, next_lengths
+from orchestrator.policy.queue import failure_rate, longest, nearest_built, next_lengths
 
 
 def end_useless(state: RunState) -> list[Order]:
@@ -65,22 +65,26 @@ def advance_queue(state: RunState) -> list[Order]:
         state.blamed,
         len(state.by_status.get("landed", ())),
     )
+    slots = state.limits.gates_parallel
     lengths = next_lengths(
         len(state.queue),
         suspects=state.suspects,
         cut=state.cut,
         rate=rate,
-        slots=state.limits.gates_parallel,
+        slots=slots,
         under_way=busy,
     )
+    limit = longest(len(state.queue), state.suspects, state.cut)
+    open_lengths = {length for length in built if passed < length <= limit and length not in busy}
     orders: list[Order] = []
     for length in lengths:
         if length <= passed:
             continue
-        if length in built:
-            orders.append(JudgeCandidate(built[length].built.candidate))
-        else:
+        near = nearest_built(length, open_lengths, state.suspects, rate, slots)
+        if near is None:
             return [build_prefix(state, tuple(state.queue[:length]))]
+        open_lengths.discard(near)
+        orders.append(JudgeCandidate(built[near].built.candidate))
     return orders
 
 

@@ -12,3 +12,5 @@ class Now:
     at: float
     """Seconds since the epoch."""
     free_gb: float = float("inf")
+    resting: int = 0
+    """Attempts under way whose worker is done for now: they are committed and checked."""

@@ -10,6 +10,8 @@
 5. A head that does not merge with those before it cuts the search there (`cut`).
 6. Where every third head fails, judging two at once gains next to nothing and a rate that was
    guessed too low loses: one slot goes one by one, and is never worse than that.
+7. What is built is judged in place of a length that is nearly as likely to pass: a queue that
+   grows would else be built again and again, and not judged.
 """
 
 from __future__ import annotations
@@ -39,6 +41,12 @@ def chance(length: int, suspects: int, rate: float) -> float:
     return (clean - all_clean) / (1.0 - all_clean)
 
 
+def longest(queued: int, suspects: int, cut: int) -> int:
+    """The longest length that there is something to learn of."""
+    limits = (queued, cut or queued, suspects - 1 if suspects else queued)
+    return min(limits)
+
+
 def next_lengths(
     queued: int,
     *,
@@ -49,11 +57,7 @@ def next_lengths(
     under_way: Collection[int],
 ) -> tuple[int, ...]:
     """The lengths to judge next beside those under way, at most one for each free slot."""
-    limit = queued
-    if cut:
-        limit = min(limit, cut)
-    if suspects:
-        limit = min(limit, suspects - 1)
+    limit = longest(queued, suspects, cut)
     free = slots - len(under_way)
     if limit < 1 or free < 1:
         return ()
@@ -66,6 +70,24 @@ def next_lengths(
         if length not in lengths:
             lengths.append(length)
     return tuple(length for length in lengths if length not in under_way)[:free]
+
+
+def nearest_built(
+    length: int, built: Collection[int], suspects: int, rate: float, slots: int
+) -> int | None:
+    """The built length to judge in place of a wanted one; None where none is near enough.
+
+    Near enough is what is nearer to its chance than to that of the next slot's. Where every third
+    head fails, lengths are so small that each of them counts.
+    """
+    if length in built:
+        return length
+    if rate >= ONE_BY_ONE_FROM:
+        return None
+    wanted, half_step = chance(length, suspects, rate), 0.5 / (slots + 1)
+    away = {one: abs(chance(one, suspects, rate) - wanted) for one in built}
+    near = [one for one in built if away[one] <= half_step]
+    return min(near, key=lambda one: (away[one], -one)) if near else None
 
 
 def nearest_length(wanted: float, limit: int, suspects: int, rate: float) -> int:

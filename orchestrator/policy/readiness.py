@@ -4,8 +4,9 @@
 2. Never two whose declared paths overlap side by side; a queued head counts as under way,
    since a task that started beside it would be written against a tree that is about to change.
 3. A task without paths declares no boundary and is fenced from nobody.
-4. Attempts of a few seconds spend much of them in git, before and after their worker's time:
-   then half as many more are under way as workers may work. The engine lets no more work.
+4. A worker does not stand idle while what another one made is committed and checked: up to half
+   as many more attempts are under way as workers may work. Of attempts of a few seconds, which
+   spend much of them in git, as many more are at once. The engine lets no more work.
 """
 
 from __future__ import annotations
@@ -33,11 +34,15 @@ BRISK_S = 5.0
 """An attempt that takes less is brisk."""
 
 
-def under_way_at_most(state: RunState) -> int:
-    """How many attempts may be under way at once; `limits.parallel` of them may work."""
+def under_way_at_most(state: RunState, resting: int = 0) -> int:
+    """How many attempts may be under way at once; `limits.parallel` of them may work.
+
+    `resting` is how many there are whose worker is done for now.
+    """
     brisk = state.attempt_s is not None and state.attempt_s < BRISK_S
     parallel = state.limits.parallel
-    return parallel + parallel // 2 if brisk else parallel
+    more = parallel // 2
+    return parallel + (more if brisk else min(resting, more))
 
 
 def startable(

@@ -43,7 +43,7 @@ def start(state: RunState, guide: Guide, now: Now) -> list[Order]:
     orders = start_baseline(state)
     if now.free_gb < state.limits.min_free_gb:
         return orders
-    slots = under_way_at_most(state) - len(state.by_status.get("working", ()))
+    slots = under_way_at_most(state, now.resting) - len(state.by_status.get("working", ()))
     barred = state.by_model() if state.budget_reached else ()
     for task_id in startable(state, guide, slots, barred):
         task = state.tasks[task_id]

@@ -295,9 +295,8 @@ class Bench:
             await self._give_back()
         if self._port is None:
             self._port = self._held.enter_context(free_port())
-        self._workspace = await judge.git(judge.pool.take, self._commit)
-        self._folder = _identity(self._workspace.path)
-        self._confinement = await judge.git(judge.sandboxes.confine, self._workspace, "gate")
+        await judge.git(self._take)
+        assert self._workspace is not None
         trouble = await prepare(
             self._workspace,
             judge.started.settings.preparation,
@@ -316,11 +315,17 @@ class Bench:
             return trouble
         preparation = judge.started.settings.preparation
         names = copied_names(preparation, "gate")
-        self._secrets = await judge.git(copied_secrets, judge.workplace.checkout, names)
+        checkout = judge.workplace.checkout
+        self._secrets = await judge.git(copied_secrets, checkout, names) if names else {}
         self._clean = (b"", b"")
         if preparation.setup or names:
             self._clean = await judge.git(changed_files, judge.workplace.git, self._workspace)
         return None
+
+    def _take(self) -> None:
+        self._workspace = self._judge.pool.take(self._commit)
+        self._folder = _identity(self._workspace.path)
+        self._confinement = self._judge.sandboxes.confine(self._workspace, "gate")
 
 
 def _load_output(path: Path) -> bytes:

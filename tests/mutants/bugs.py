@@ -36,6 +36,22 @@ BUGS: tuple[Seeded, ...] = (
         ("tests/integration/worktree/test_landing.py",),
     ),
     Seeded(
+        "commit-of-what-is-not-there",
+        "a commit is written without git only where all that it names is there",
+        "worktree/objects.py",
+        "return (store / object_id[:2] / object_id[2:]).is_file()",
+        "return True",
+        ("tests/integration/worktree/test_objects.py",),
+    ),
+    Seeded(
+        "tree-of-another-index",
+        "which tree an index holds is known of that very file alone",
+        "worktree/indexes.py",
+        "if stamp is not None and stamp == _stamp(index):",
+        "if stamp is not None:",
+        ("tests/integration/worktree/test_indexes.py",),
+    ),
+    Seeded(
         "verdict-of-another-tree",
         "a verdict is of one tree",
         "orchestrator/verification/keys.py",

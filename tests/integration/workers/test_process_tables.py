@@ -60,6 +60,33 @@ def test_a_family_is_seen(table, family):
     assert table.tag(family.pid) is None
 
 
+ADOPTER = """
+import subprocess, sys, threading, time
+from workers.alive import become_subreaper, system_table
+assert become_subreaper()
+# Whoever started it: a thread that is gone again.
+words = ["sh", "-c", "(setsid sleep 600 > /dev/null 2>&1 &); exit 0"]
+starter = threading.Thread(target=lambda: subprocess.run(words, check=True))
+starter.start()
+starter.join()
+deadline = time.monotonic() + 30
+while not (found := system_table().adopted()) and time.monotonic() < deadline:
+    time.sleep(0.01)
+for pid in found:
+    with open(f"/proc/{pid}/cmdline") as file:
+        print(file.read().replace("\\0", " "))
+    subprocess.run(["kill", "-KILL", str(pid)], check=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
+def test_orphans_come_to_the_first_thread_of_who_takes_them_in():
+    said = subprocess.run(
+        [sys.executable, "-c", ADOPTER], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert said.stdout == "sleep 600 \n"
+
+
 def test_the_dead_are_seen_to_be_dead(table):
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)

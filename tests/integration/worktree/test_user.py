@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.worktree.support import AUTHOR, Scene, fingerprint
-from worktree.user import checkout_state, read_user_settings
+from worktree.user import checkout_state, current_branch, read_user_settings
 
 
 def test_who_the_user_is_and_what_they_ignore(scene: Scene):
@@ -62,6 +62,36 @@ def test_a_checkout_with_no_commit_or_in_the_middle_of_something(scene: Scene):
     assert state.branch == "refs/heads/empty" and state.head is None
     (scene.user / ".git/MERGE_HEAD").write_text(f"{scene.base}\n")
     assert checkout_state(scene.git.repository, scene.settings()).operation == "merge"
+
+
+@pytest.mark.parametrize("name", ["(detached)", "refs/heads/main", "ünal/zweig"])
+def test_a_branch_is_told_whatever_its_name(scene: Scene, name: str):
+    scene.plain("symbolic-ref", "HEAD", f"refs/heads/{name}")
+    assert checkout_state(scene.git.repository, scene.settings()).branch == f"refs/heads/{name}"
+    assert current_branch(scene.git.repository) == f"refs/heads/{name}"
+
+
+def test_a_head_that_is_on_no_branch_is_told_as_it_is(scene: Scene):
+    scene.plain("symbolic-ref", "HEAD", "refs/other/place")
+    assert checkout_state(scene.git.repository, scene.settings()).branch == "refs/other/place"
+
+
+def test_every_kind_of_difference_is_told_by_its_path(scene: Scene):
+    scene.plain("switch", "-q", "-c", "side")
+    scene.write("pkg/one.py", "one = 'side'\n")
+    scene.commit_all("side")
+    scene.plain("switch", "-q", "main")
+    scene.write("pkg/one.py", "one = 'main'\n")
+    scene.commit_all("main")
+    scene.plain("merge", "-q", "side", check=False)
+    scene.write("two words\nand a line.txt", "new\n")
+    scene.plain("add", "two words\nand a line.txt")
+    (scene.user / "pkg/two.py").unlink()
+    scene.write("README.md", "changed\n")
+    dirty = checkout_state(scene.git.repository, scene.settings()).dirty
+    assert sorted(dirty) == [
+        *("README.md", "pkg/one.py", "pkg/two.py", "two words\nand a line.txt"),
+    ]
 
 
 def test_clones_that_lack_something_are_said(scene: Scene):

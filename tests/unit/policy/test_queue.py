@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.policy.queue import chance, failure_rate, nearest_length, next_lengths
+from orchestrator.policy.queue import (
+    chance,
+    failure_rate,
+    longest,
+    nearest_built,
+    nearest_length,
+    next_lengths,
+)
 
 rates = st.floats(0.005, 0.95)
 
@@ -121,3 +128,38 @@ def test_the_rate_starts_from_history_and_moves_to_what_is_seen():
     assert failure_rate(0.1, 500, 500) == pytest.approx(0.5, abs=0.01)
     assert failure_rate(0.0, 0, 10_000) == 0.005
     assert failure_rate(1.0, 10_000, 0) == 0.95
+
+
+@pytest.mark.parametrize(
+    ("wanted", "built", "rate", "slots", "judged"),
+    [
+        (7, {7, 5}, 0.1, 1, 7),
+        (7, {5}, 0.1, 1, 5),
+        (7, {2}, 0.1, 1, None),  # 0.81 is nearer to none at all than to 0.48
+        (4, {5, 3}, 0.1, 2, 5),
+        (20, {12, 16}, 0.01, 1, 16),
+        (1, {2}, 0.4, 1, None),
+        (7, set(), 0.1, 1, None),
+    ],
+)
+def test_what_is_built_is_judged_where_it_tells_nearly_as_much(wanted, built, rate, slots, judged):
+    assert nearest_built(wanted, built, 0, rate, slots) == judged
+
+
+@given(rate=rates, queued=st.integers(1, 60), slots=st.integers(1, 4))
+def test_a_queue_that_grows_by_one_is_not_built_anew(rate, queued, slots):
+    """What was wanted a moment ago is near enough, where heads seldom fail."""
+
+    def lengths(count: int) -> tuple[int, ...]:
+        return next_lengths(count, suspects=0, cut=0, rate=rate, slots=slots, under_way=())
+
+    before, after = lengths(queued), lengths(queued + 1)
+    if rate < 0.1:
+        assert all(nearest_built(now, before, 0, rate, slots) is not None for now in after[:1])
+
+
+def test_nothing_is_learnt_beyond_what_is_known_to_be_red_or_not_to_merge():
+    assert longest(9, 0, 0) == 9
+    assert longest(9, 4, 0) == 3
+    assert longest(9, 4, 2) == 2
+    assert longest(1, 0, 2) == 1

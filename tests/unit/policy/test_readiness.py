@@ -80,6 +80,16 @@ def test_who_starts_is_what_asking_one_after_the_other_would_say(paths, busy, sl
     assert startable(story.state, guide, slots) == tuple(wanted)
 
 
+def test_a_worker_is_not_idle_while_what_another_made_is_checked():
+    from orchestrator.policy.readiness import under_way_at_most
+
+    story = Story.of(4, parallel=4)
+    under_way = [under_way_at_most(story.state, resting) for resting in range(5)]
+    assert under_way == [4, 5, 6, 6, 6]
+    alone = Story.of(4, parallel=1)
+    assert under_way_at_most(alone.state, 1) == 1
+
+
 def test_brisk_attempts_may_be_a_few_more_than_may_work():
     from orchestrator.policy.readiness import under_way_at_most
 
