@@ -55,6 +55,7 @@ def test_folders_of_a_package_become_tasks_by_the_command_that_everybody_types(
     assert made["warnings"] == []
 
 
+@pytest.mark.thorough
 def test_a_run_says_how_many_warnings_there_are_and_the_plan_says_which(here: Terminal) -> None:
     here.plan(("a", ()), ("new", ()))
     said = here.orch("plan")
@@ -134,6 +135,7 @@ def test_a_plan_that_nothing_judges_is_told_so_before_it_runs(here: Terminal) ->
     assert "no gate: whatever the workers make lands unjudged" in here.orch("run").err
 
 
+@pytest.mark.thorough
 def test_a_file_that_workspaces_need_is_missed_before_anything_starts(here: Terminal) -> None:
     settings = here.root / ".agent" / "orch.toml"
     settings.write_text(settings.read_text().replace("[run]", '[run]\ncopy = [".env.test"]'))
@@ -195,6 +197,7 @@ def test_options_that_do_not_belong_together_are_refused(here: Terminal) -> None
     assert here.orch("plan", "goal", "--for-each", "exit 7").exit_code == 2
 
 
+@pytest.mark.thorough
 def test_gates_judge_the_checkout_as_it_is_and_a_run_uses_their_word(here: Terminal) -> None:
     ran = here.home / "ran"
     here.write({"suite.sh": f"echo x >> {ran}; ! test -e left.txt\n"})

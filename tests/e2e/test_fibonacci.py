@@ -56,6 +56,7 @@ def test_a_model_errs_reads_what_the_gate_said_and_lands(user: User) -> None:
     assert not killed.parent.exists(), "what a killed engine left"
 
 
+@pytest.mark.thorough
 def test_a_run_is_repeated_from_its_record_without_a_model(user: User) -> None:
     record = user.home / "calls.jsonl"
     with model(user) as url:

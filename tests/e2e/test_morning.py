@@ -68,6 +68,7 @@ def test_it_says_first_who_is_needed_then_what_failed_then_what_landed(user: Use
     assert "by a person" in report and "4 tasks" in report
 
 
+@pytest.mark.thorough
 def test_an_automation_that_never_came_to_a_run_is_told_too(tmp_path: Path) -> None:
     away = Away(tmp_path)
     away.settings(
@@ -81,6 +82,7 @@ def test_an_automation_that_never_came_to_a_run_is_told_too(tmp_path: Path) -> N
     assert "- automation `counts`, started 20" in failed and ": not measured: " in failed
 
 
+@pytest.mark.thorough
 def test_a_branch_that_conflicts_is_said_so_and_one_that_has_it_all(user: User) -> None:
     run = a_run(user, "a")
     assert "`main` has not moved" in user.orch("report", "--since", "2 hours").out
@@ -96,6 +98,7 @@ def test_a_branch_that_conflicts_is_said_so_and_one_that_has_it_all(user: User) 
     assert before.count("\n") == user.git("for-each-ref").count("\n")
 
 
+@pytest.mark.thorough
 def test_a_time_in_which_nothing_was_run_says_so(user: User) -> None:
     assert "Nothing was run" in user.orch("report", "--since", "7d").out
     a_run(user, "a")
@@ -109,6 +112,7 @@ GOAL = "Make it <script>alert(1)</script> [better](javascript:alert(2))"
 TITLE = "</h1><img src=x onerror=alert(3)> ![](https://evil.example/x) `code`"
 
 
+@pytest.mark.thorough
 def test_the_page_holds_hostile_names_as_text(user: User, tmp_path: Path) -> None:
     a_run(user, "a", "bad", goal=GOAL, title=TITLE)
     for typed in (("--since", "yesterday"), ()):
@@ -123,6 +127,7 @@ def test_the_page_holds_hostile_names_as_text(user: User, tmp_path: Path) -> Non
     assert list(tmp_path.glob(".orch-report-*")) == []
 
 
+@pytest.mark.thorough
 def test_a_page_that_cannot_be_written_is_refused_in_words(user: User, tmp_path: Path) -> None:
     a_run(user, "a")
     refused(user.orch("report", "--html", str(tmp_path)), 2, "is a folder")

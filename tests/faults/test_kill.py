@@ -64,12 +64,12 @@ NARROW = {"update-ref tip": 2, "Landed": 1}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.__name__)
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 def test_a_killed_engine_is_resumed_to_the_same_end(scenario: Scenario, tmp_path: Path) -> None:
     template = Template(scenario, tmp_path)
     every = boundaries(template)
     landing = [one for one in every if one.what in NARROW and one.number == NARROW[one.what]]
-    cases = spread(every, 2, f"kills, {template.name}", landing)
+    cases = spread(every, 1, f"kills, {template.name}", landing)
     killed = sum(survives(template, boundary) for boundary in cases)
     print(f"{template.name}: {killed} engines were killed")
     assert killed
@@ -89,13 +89,14 @@ def test_a_second_crash_while_resuming_changes_nothing(scenario: Scenario, tmp_p
         for when in ("before", "after")
     ]
     pairs = [(one, rng.choice(soon)) for one in rng.sample(first, min(80, len(first)))]
-    cases = spread(pairs, 2, f"second crashes, {template.name}")
+    cases = spread(pairs, 1, f"second crashes, {template.name}")
     killed = sum(survives(template, *pair) for pair in cases)
     print(f"{template.name}: {killed} engines were killed")
     assert killed > len(cases)
 
 
 @needs_sandbox
+@pytest.mark.thorough
 def test_a_killed_engine_whose_workers_are_in_a_sandbox(tmp_path: Path) -> None:
     template = Template(all_land_in_a_sandbox, tmp_path)
     every = [one for one in boundaries(template) if one.when == "after"]

@@ -21,7 +21,7 @@ from tests.support.invariants import check_run
 from tests.support.project import ENVIRON, Project
 
 FULL = os.environ.get("ORCH_FAULTS") == "all"
-MOMENTS = 60 if FULL else 6
+MOMENTS = 60 if FULL else 4
 SEED = int(os.environ.get("ORCH_FIRST_SEED", "0"))
 HERE = Path(__file__).parent / "power"
 COMPILER = shutil.which("cc")

@@ -15,8 +15,9 @@ from orchestrator.policy.simulate import Happening, Simulation, simulate
 from tests.stateful.chaos import Chaos, Meddlers, random_run
 from tests.stateful.watcher import Watcher
 from tests.support.builders import guide_for
+from tests.support.examples import examples
 
-SEEDS = int(os.environ.get("ORCH_SEEDS", "300"))
+SEEDS = int(os.environ.get("ORCH_SEEDS") or examples(400))
 FIRST_SEED = int(os.environ.get("ORCH_FIRST_SEED", "0"))
 PARTS = 10
 FACTS_AT_MOST = 6000

@@ -93,6 +93,7 @@ def test_a_full_disk_starts_nothing_new_and_loses_nothing(project: Project) -> N
     assert not state.tasks["a"].attempts
 
 
+@pytest.mark.thorough
 def test_what_a_dead_engine_left_of_its_pools_is_given_back_by_another_run(
     project: Project,
 ) -> None:
@@ -209,6 +210,7 @@ def test_workspaces_that_no_task_will_need_go_while_the_run_goes_on(project: Pro
     assert not [path for path in seen.root.rglob("orch-*-worker-*") if path.is_dir()]
 
 
+@pytest.mark.thorough
 def test_what_takes_its_time_at_the_end_is_said(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
