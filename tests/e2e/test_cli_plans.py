@@ -1,5 +1,6 @@
 """Plans, settings and gates from the command line."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,27 @@ def test_a_forecast_tells_what_was_measured_and_makes_nothing_up(here: Terminal)
     more, known = forecast()
     assert more[0].startswith("forecast: 4 workers side by side") and "'new'" in more[-1]
     assert known["makespan_s"] is None and known["unknown_gates"] == ["new"]
+
+
+def test_what_init_tried_is_the_first_runs_baseline(tmp_path: Path) -> None:
+    here = Terminal(tmp_path)
+    for name in ("orch.toml", ".gitignore"):
+        (here.root / ".agent" / name).unlink()
+    here.write({"Makefile": "test:\n\t@echo tested\n"})
+    here.git("add", "-A")
+    here.git("commit", "-qm", "a makefile")
+    assert here.orch("init", "--try").exit_code == 0
+    settings = here.root / ".agent" / "orch.toml"
+    worker = '[worker.sh]\nkind = "command"\ncommand = "echo x > $ORCH_TASK.txt"\n'
+    settings.write_text(f"{settings.read_text()}\n{worker}")
+    here.write(
+        {".agent/plans/p.toml": 'goal = "x"\n[[task]]\nid = "a"\nworker = "sh"\nprompt = "x"\n'}
+    )
+    said = here.orch("run", "--json")
+    assert said.exit_code == 0, said.err
+    told = [json.loads(line) for line in said.out.splitlines()]
+    (baseline,) = [one for one in told if one["event"] == "BaselineGateJudged"]
+    assert baseline["body"]["verdict"]["reused"], baseline
 
 
 def test_a_task_that_covers_protected_files_is_told_before_it_is_held(here: Terminal) -> None:

@@ -22,7 +22,7 @@ from tests.faults.scenarios import (
     red_together,
     spread,
 )
-from tests.support.faults import Boundary, Passages
+from tests.support.faults import EFFECTS, Boundary, Passages
 from tests.support.invariants import check_crashed
 from tests.support.killed import killed_at
 from tests.support.project import Project
@@ -57,6 +57,18 @@ def survives(template: Template, *deaths: Boundary) -> int:
         raise
     shutil.rmtree(project.root.parent)
     return killed
+
+
+AT_LEAST = 450
+"""So many boundaries all scenarios have: fewer, and some effect is not watched any more."""
+
+
+@pytest.mark.thorough
+def test_every_effect_has_its_boundaries(tmp_path: Path) -> None:
+    found = [boundaries(Template(each, tmp_path / each.__name__)) for each in SCENARIOS]
+    assert sum(map(len, found)) >= AT_LEAST
+    watched = {boundary.what.split()[0] for every in found for boundary in every}
+    assert watched >= EFFECTS - {"worktree", "checkout-index", "commit-tree"}
 
 
 NARROW = {"update-ref tip": 2, "Landed": 1}

@@ -65,6 +65,8 @@ def check_shortcut(facts: list[tuple[Event, float]], place: int) -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_walk_keeps_the_laws_and_ends(part: int) -> None:
+    if part == 0:
+        print(f"walks: {SEEDS} cases")
     for seed in range(FIRST_SEED + part, FIRST_SEED + SEEDS, PARTS):
         try:
             simulation, _ = walk(seed)
