@@ -265,6 +265,44 @@ def test_clean_after_accept_leaves_nothing(landed: tuple[Project, str]) -> None:
     assert project.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
 
 
+def test_nothing_is_accepted_into_a_branch_of_orchs_own(landed: tuple[Project, str]) -> None:
+    project, run = landed
+    refs = project.git("for-each-ref")
+    for name in ("orch", f"orch/{run}/keep", f"orch/{run}/result", "refs/heads/y", "HEAD"):
+        said = accepted(project, run, to=name)
+        assert said.outcome == "refused" and name in said.why and "--to" in said.hint
+    assert project.git("for-each-ref") == refs
+
+
+def test_clean_leaves_a_persons_branch_beside_those_of_the_run(
+    landed: tuple[Project, str],
+) -> None:
+    project, run = landed
+    with project.store() as store:
+        persons.take(project.workplace(), store, run, "a")
+    project.git("switch", "--quiet", "--create", f"orch/{run}/keep", f"orch/{run}/result")
+    mine = project.commit({"mine.txt": "mine"}, "mine")
+    project.git("branch", f"orch/{run}/take/other", "main")
+    accepted(project, run)
+    with project.store() as store:
+        assert clean(project.workplace(), store, run).runs == [run]
+    left = project.git("for-each-ref", "--format=%(refname:short)").split()
+    assert left == ["main", f"orch/{run}/keep", f"orch/{run}/take/other"]
+    assert project.git("rev-parse", f"orch/{run}/keep") == mine
+
+
+def test_a_run_that_starts_from_a_branch_of_orchs_has_no_target(
+    landed: tuple[Project, str],
+) -> None:
+    project, run = landed
+    project.git("switch", "--quiet", f"orch/{run}/result")
+    again = project.run(task("d"))
+    assert again.started.target is None
+    with pytest.raises(OrchError, match="no branch of yours") as refused:
+        accepted(project, again.run)
+    assert "--to" in refused.value.hint
+
+
 def test_two_runs_at_once_are_both_right(project: Project) -> None:
     project.does('[[step]]\nsleep_s = 0.4\nwrite = { "{task}.txt" = "by {task}\\n" }\n')
     runs = [project.start(task(f"{name}1"), task(f"{name}2")) for name in ("x", "y")]
