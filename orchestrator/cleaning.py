@@ -1,7 +1,8 @@
 """Clean: remove a run's refs, without losing anybody's work.
 
 1. A run that an engine drives is left alone. So is one of whose branches a worktree has one
-   checked out: nothing is taken away below somebody's feet.
+   checked out: nothing is taken away below somebody's feet. One that is not over, since it waits
+   for a person or `orch resume` would go on with it, is cleaned only by its name.
 2. Work is what has landed and was not accepted, what was made for a task that has not landed,
    and what a person committed on any branch of the run's: told by commits, never by names. It is
    dropped only when the person says so (`discard`), and even then its refs are kept aside for
@@ -29,6 +30,7 @@ from orchestrator.errors import OrchError
 from orchestrator.granting import pace_folder
 from orchestrator.journal import Journal, read_facts
 from orchestrator.policy.accepted import unaccepted, unlanded
+from orchestrator.policy.left import is_anything_left
 from orchestrator.runs import run_folder
 from orchestrator.scene import open_scene
 from orchestrator.workplace import Workplace
@@ -83,8 +85,14 @@ def clean(
             with EngineLock.take(lock):
                 # Read under the lock: what an engine did until now counts.
                 journal = Journal.load(store, name)
-                if run or _age_s(journal.state) >= older_than_s:
+                if run:
                     _clean(workplace, journal, cleaned, discard)
+                elif _age_s(journal.state) >= older_than_s:
+                    if why := _not_over(journal.state):
+                        hint = f"orch resume {name}, or orch clean {name}"
+                        cleaned.left.append(Left(name, why, hint))
+                    else:
+                        _clean(workplace, journal, cleaned, discard)
         except EngineRunning as error:
             if run:
                 raise OrchError(
@@ -102,6 +110,17 @@ def clean(
 def _age_s(state: RunState) -> float:
     """Seconds since the run finished, or started where it has not."""
     return time.time() - (state.finished_at or state.started_at)
+
+
+def _not_over(state: RunState) -> str:
+    """Why a run is not over, in words; empty where it is."""
+    if state.cleaned:
+        return ""
+    if state.finished is None:
+        return "it is not finished"
+    if state.finished.outcome == "person-needed":
+        return "it waits for a person"
+    return "it can still go on" if is_anything_left(state) else ""
 
 
 def work_of(git: Git, journal: Journal) -> tuple[str, ...]:

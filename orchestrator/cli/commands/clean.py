@@ -26,8 +26,9 @@ def clean(
 ) -> int:
     """Give back the refs and workspaces of runs that are over.
 
-    Without RUN: of all of them. Work that nobody accepted stays, unless you discard it; even
-    then its commits are kept aside for 30 days. What the ledger recorded stays.
+    Without RUN: of all of them. One that waits for you, or that orch resume would go on with, is
+    not over: only its name cleans it. Work that nobody accepted stays, unless you discard it;
+    even then its commits are kept aside for 30 days. What the ledger recorded stays.
     """
     from contextlib import nullcontext
     from dataclasses import asdict

@@ -6,10 +6,12 @@ import time
 import anyio
 import pytest
 
+from ledger.events import RunFinished
 from orchestrator import persons
 from orchestrator.accept import AcceptResult, accept
 from orchestrator.cleaning import clean
 from orchestrator.errors import OrchError
+from orchestrator.journal import Journal
 from orchestrator.policy.selection import Selection
 from tests.support.project import Project, kinds, task
 
@@ -301,6 +303,27 @@ def test_a_run_that_starts_from_a_branch_of_orchs_has_no_target(
     with pytest.raises(OrchError, match="no branch of yours") as refused:
         accepted(project, again.run)
     assert "--to" in refused.value.hint
+
+
+def test_what_resume_could_go_on_with_is_cleaned_by_its_name_only(project: Project) -> None:
+    project.does(WRITE)
+    over = project.run(task("z")).run
+    accepted(project, over)
+    outcomes = ("stopped", "deadline", "no-space", "budget", "red-base", "person-needed", None)
+    runs = {outcome: project.start(task("a")) for outcome in outcomes}
+    with project.store() as store:
+        for outcome, run in runs.items():
+            if outcome:  # None: as if its engine had been killed
+                end = RunFinished(outcome=outcome, exit_code=4)  # type: ignore[arg-type]
+                Journal.load(store, run).append(end)
+        done = clean(project.workplace(), store, discard=True)
+        assert done.runs == [over]
+        assert {left.run for left in done.left} == set(runs.values())
+        assert all(f"orch clean {left.run}" in left.hint for left in done.left)
+    finished = project.drive(runs["no-space"]).finished
+    assert finished and finished.exit_code == 0
+    with project.store() as store:
+        assert clean(project.workplace(), store, runs["stopped"]).runs == [runs["stopped"]]
 
 
 def test_two_runs_at_once_are_both_right(project: Project) -> None:
