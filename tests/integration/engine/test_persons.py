@@ -13,6 +13,7 @@ from orchestrator.cleaning import clean
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal
 from orchestrator.policy.selection import Selection
+from orchestrator.runs import unfinished
 from tests.support.project import Project, kinds, task
 
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
@@ -324,6 +325,21 @@ def test_what_resume_could_go_on_with_is_cleaned_by_its_name_only(project: Proje
     assert finished and finished.exit_code == 0
     with project.store() as store:
         assert clean(project.workplace(), store, runs["stopped"]).runs == [runs["stopped"]]
+
+
+def test_unfinished_runs_are_found_however_many_came_after_them(project: Project) -> None:
+    project.does(WRITE)
+    first = project.run(task("a")).run
+    accepted(project, first)
+    begun = project.start(task("b"))
+    with project.store() as store:
+        for number in range(12):
+            run = project.start(task(f"c{number}"))
+            Journal.load(store, run).append(RunFinished(outcome="complete", exit_code=0))
+        place = project.workplace().place
+        assert [state.run for state in unfinished(store, place)] == [begun]
+        persons.reject(store, first, ("a",))
+        assert [state.run for state in unfinished(store, place)] == [begun, first]
 
 
 def test_two_runs_at_once_are_both_right(project: Project) -> None:
