@@ -234,8 +234,11 @@ def test_a_branch_to_accept_to_that_git_would_not_take(user: User) -> None:
     user.plan("alpha")
     ended_with(user.orch("run"), 0)
     before = user.things()
-    for name in ("no..branch", "-x", "a b", "", "end.lock"):
-        refused(user.orch("accept", f"--to={name}"), 2, name)
+    for name in ("no..branch", "-x", "a b", "", "end.lock", "HEAD", "@", "refs/heads/y"):
+        refused(user.orch("accept", f"--to={name}"), 2, name, "no legal name of a branch")
+    for name in ("orch", "orch/mine", f"orch/{user.run_id()}/keep"):
+        refused(user.orch("accept", f"--to={name}"), 2, name, "none of your branches")
+        refused(user.orch("run", "--accept", "--into", name), 2, f"--into '{name}'")
     assert user.things() == before
 
 

@@ -205,7 +205,8 @@ def test_a_deadline_ends_the_run_in_order(here: Terminal) -> None:
     assert said.exit_code == 2 and "the run's deadline has passed" in said.err
     (here.home / "script.toml").write_text('[[step]]\nwrite = { "slow.txt" = "done" }\n')
     assert here.orch("resume", "--deadline", "never").exit_code == 0
-    assert here.orch("run", "--deadline", "soon").exit_code == 2
+    for wrong in ("soon", "0", ""):
+        assert here.orch("run", f"--deadline={wrong}").exit_code == 2
 
 
 def test_a_person_takes_a_failed_task_over_and_rejects_what_landed(here: Terminal) -> None:
@@ -256,8 +257,10 @@ def test_a_protected_change_waits_for_a_person_who_allows_it(here: Terminal) -> 
     said = here.orch("run")
     assert said.exit_code == 5 and "orch allow a conftest.py" in said.out
     assert "+pass" in here.orch("diff", "a").out
-    wrong = here.orch("allow", "a", "other.py")
-    assert wrong.exit_code == 2 and "conftest.py" in wrong.err
+    before = here.orch("status", "--json").json["seq"]
+    wrong = here.orch("allow", "a", "conftest.py", "other.py")
+    assert wrong.exit_code == 2 and "'other.py'" in wrong.err and "conftest.py" in wrong.err
+    assert here.orch("status", "--json").json["seq"] == before, "nothing of it was recorded"
     time.sleep(1.5)
     began = time.monotonic()
     said = here.orch("allow", "a", "conftest.py")

@@ -208,6 +208,28 @@ def test_what_a_killed_engine_left(user: User, killed: str) -> None:
     assert found(look(user), "leftovers") == []
 
 
+def test_a_ledger_that_was_removed_while_refs_of_its_runs_are_there(user: User) -> None:
+    user.plan("a")
+    ended_with(user.orch("run"), 0)
+    run, folder = user.run_id(), user.root / ".git" / "orch"
+    user.git("branch", f"orch/{run}/mine", "main")
+    assert found(look(user), "ledger") == []
+    for path in folder.glob("ledger.sqlite*"):
+        path.unlink()
+    level, text = only(look(user), "ledger")
+    assert level == "odd" and f"nothing of 1 run whose refs are here: {run}" in text
+    assert f"put {folder / 'ledger.sqlite'} back" in text and f"orch/{run}/result" in text
+    ended_with(user.orch("clean"), 0, "no ledger tells of 1 run whose refs", "orch doctor")
+    typed = text.partition("; ")[2].partition("; ")[2].removesuffix(" removes its refs")
+    done = subprocess.run(["sh", "-c", typed], cwd=user.root, env=user.environ, check=True)
+    assert done.returncode == 0 and found(look(user), "ledger") == []
+    assert user.git("for-each-ref", "--format=%(refname:short)").split() == [
+        "main",
+        f"orch/{run}/mine",
+    ]
+    ended_with(user.orch("clean"), 0, "nothing was ever run here")
+
+
 @pytest.mark.thorough
 def test_workspaces_that_no_run_of_the_ledger_knows(user: User, killed: str) -> None:
     for pid in user.processes():

@@ -6,11 +6,14 @@ import time
 import anyio
 import pytest
 
+from ledger.events import RunFinished
 from orchestrator import persons
 from orchestrator.accept import AcceptResult, accept
 from orchestrator.cleaning import clean
 from orchestrator.errors import OrchError
+from orchestrator.journal import Journal
 from orchestrator.policy.selection import Selection
+from orchestrator.runs import unfinished
 from tests.support.project import Project, kinds, task
 
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
@@ -267,6 +270,80 @@ def test_clean_after_accept_leaves_nothing(landed: tuple[Project, str]) -> None:
     with project.store() as store:
         assert clean(project.workplace(), store, run).runs == [run]
     assert project.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
+
+
+def test_nothing_is_accepted_into_a_branch_of_orchs_own(landed: tuple[Project, str]) -> None:
+    project, run = landed
+    refs = project.git("for-each-ref")
+    for name in ("orch", f"orch/{run}/keep", f"orch/{run}/result", "refs/heads/y", "HEAD"):
+        said = accepted(project, run, to=name)
+        assert said.outcome == "refused" and name in said.why and "--to" in said.hint
+    assert project.git("for-each-ref") == refs
+
+
+def test_clean_leaves_a_persons_branch_beside_those_of_the_run(
+    landed: tuple[Project, str],
+) -> None:
+    project, run = landed
+    with project.store() as store:
+        persons.take(project.workplace(), store, run, "a")
+    project.git("switch", "--quiet", "--create", f"orch/{run}/keep", f"orch/{run}/result")
+    mine = project.commit({"mine.txt": "mine"}, "mine")
+    project.git("branch", f"orch/{run}/take/other", "main")
+    accepted(project, run)
+    with project.store() as store:
+        assert clean(project.workplace(), store, run).runs == [run]
+    left = project.git("for-each-ref", "--format=%(refname:short)").split()
+    assert left == ["main", f"orch/{run}/keep", f"orch/{run}/take/other"]
+    assert project.git("rev-parse", f"orch/{run}/keep") == mine
+
+
+def test_a_run_that_starts_from_a_branch_of_orchs_has_no_target(
+    landed: tuple[Project, str],
+) -> None:
+    project, run = landed
+    project.git("switch", "--quiet", f"orch/{run}/result")
+    again = project.run(task("d"))
+    assert again.started.target is None
+    with pytest.raises(OrchError, match="no branch of yours") as refused:
+        accepted(project, again.run)
+    assert "--to" in refused.value.hint
+
+
+def test_what_resume_could_go_on_with_is_cleaned_by_its_name_only(project: Project) -> None:
+    project.does(WRITE)
+    over = project.run(task("z")).run
+    accepted(project, over)
+    outcomes = ("stopped", "deadline", "no-space", "budget", "red-base", "person-needed", None)
+    runs = {outcome: project.start(task("a")) for outcome in outcomes}
+    with project.store() as store:
+        for outcome, run in runs.items():
+            if outcome:  # None: as if its engine had been killed
+                end = RunFinished(outcome=outcome, exit_code=4)  # type: ignore[arg-type]
+                Journal.load(store, run).append(end)
+        done = clean(project.workplace(), store, discard=True)
+        assert done.runs == [over]
+        assert {left.run for left in done.left} == set(runs.values())
+        assert all(f"orch clean {left.run}" in left.hint for left in done.left)
+    finished = project.drive(runs["no-space"]).finished
+    assert finished and finished.exit_code == 0
+    with project.store() as store:
+        assert clean(project.workplace(), store, runs["stopped"]).runs == [runs["stopped"]]
+
+
+def test_unfinished_runs_are_found_however_many_came_after_them(project: Project) -> None:
+    project.does(WRITE)
+    first = project.run(task("a")).run
+    accepted(project, first)
+    begun = project.start(task("b"))
+    with project.store() as store:
+        for number in range(12):
+            run = project.start(task(f"c{number}"))
+            Journal.load(store, run).append(RunFinished(outcome="complete", exit_code=0))
+        place = project.workplace().place
+        assert [state.run for state in unfinished(store, place)] == [begun]
+        persons.reject(store, first, ("a",))
+        assert [state.run for state in unfinished(store, place)] == [begun, first]
 
 
 def test_two_runs_at_once_are_both_right(project: Project) -> None:

@@ -217,7 +217,7 @@ def test_a_run_without_a_target_asks_for_one_before_anything_is_pushed(on_github
     from tests.support.project import task
 
     run = project.run(task("c")).run
-    with project.store() as store, pytest.raises(OrchError, match="detached HEAD"):
+    with project.store() as store, pytest.raises(OrchError, match="no branch of yours"):
         open_pull_request(project.workplace(), store, run, settings=on_github.settings)
     assert set(on_github.there()) == {"main"}
 
