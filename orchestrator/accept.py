@@ -33,6 +33,7 @@ from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
 from orchestrator.offer import Branch, Offer, judge, judged_here, look_at, make_offer
 from orchestrator.persons import agreed, refuse_cleaned
+from orchestrator.policy.judges import gates_of
 from orchestrator.policy.selection import (
     Chosen,
     Difference,
@@ -41,6 +42,7 @@ from orchestrator.policy.selection import (
     difference,
     is_chain,
 )
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.words import listed
 from orchestrator.scene import Scene, open_scene
 from orchestrator.workplace import Workplace
@@ -80,6 +82,10 @@ class AcceptResult:
     """What it was delivered as."""
     url: str = ""
     """Where that can be seen."""
+    gates: tuple[str, ...] = ()
+    """The gates that judge what the target holds of the run with it."""
+    warnings: tuple[str, ...] = ()
+    """What every report of the run repeats."""
 
 
 Delivery = Callable[[Scene, Difference, Offer, AcceptResult], Awaitable[AcceptResult]]
@@ -169,7 +175,7 @@ async def _accept(
     if not chosen.tasks and not change.goes:
         why, hint = _nothing_chosen(state)
         return AcceptResult("nothing", target, left_out=chosen.left_out, why=why, hint=hint)
-    plain = _plain(target, chosen, change)
+    plain = _plain(state, target, chosen, change)
     asked = _Asked(selection, squash, said_by, target, before, branch, change, plain)
     settled = await _settled(scene, asked, moves=delivery is None)
     offer = settled or await _offer(scene, asked)
@@ -277,7 +283,7 @@ async def _move(scene: Scene, asked: _Asked, offer: Offer) -> AcceptResult:
     return replace(plain, outcome="accepted", commit=offer.commit)
 
 
-def _plain(target: str, chosen: Chosen, change: Difference) -> AcceptResult:
+def _plain(state: RunState, target: str, chosen: Chosen, change: Difference) -> AcceptResult:
     comes = {ref.task for ref in change.comes}
     return AcceptResult(
         "nothing",
@@ -286,6 +292,8 @@ def _plain(target: str, chosen: Chosen, change: Difference) -> AcceptResult:
         added=tuple(task_id for task_id in chosen.added if task_id in comes),
         left_out=chosen.left_out,
         taken_out=tuple(ref.task for ref in change.goes if ref.task not in comes),
+        gates=tuple(gate.name for gate in gates_of(state, (ref.task for ref in change.holds))),
+        warnings=warnings_of(state),
     )
 
 

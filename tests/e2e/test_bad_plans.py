@@ -67,6 +67,8 @@ def test_without_a_gate_it_is_said_loudly_or_refused(user: User) -> None:
     said = user.orch("run")
     no_defect(said)
     assert re.search(r"no gate", said.err), said
+    for typed in (("status",), ("ledger", "verify")):
+        ended_with(user.orch(*typed), 0, "no gate judged what landed")
 
 
 # --- wrong ------------------------------------------------------------------------------------

@@ -31,13 +31,18 @@ def show(
     from orchestrator.cli import output
     from orchestrator.cli.desk import look
     from orchestrator.persons import find_task
+    from orchestrator.review.judged import warnings_of
     from orchestrator.review.show import render_run, render_task
 
     sight = look(ctx, run)
     if task is not None:
         find_task(sight.state, task)
     if as_json:
-        shown = task_ledger(sight.state, task) if task else state_ledger(sight.state)
+        shown = (
+            task_ledger(sight.state, task)
+            if task
+            else state_ledger(sight.state, warnings_of(sight.state))
+        )
         output.answer_json(shown)
         return 0
 
