@@ -8,15 +8,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from ledger.books import PRICE_UNKNOWN
+from ledger.books import PRICE_UNKNOWN, Cap, Caps
 from ledger.model import Settings, Tokens
 from orchestrator.errors import Problem, Problems
 from orchestrator.policy.models import model_workers, split_model
-
-if TYPE_CHECKING:
-    from ledger.books import Caps
 
 
 def unpaid(settings: Settings, workers: Iterable[str]) -> tuple[Problem, ...]:
@@ -25,11 +21,24 @@ def unpaid(settings: Settings, workers: Iterable[str]) -> tuple[Problem, ...]:
 
     models = model_workers(settings)
     asked = (model for name in workers if name in models for model in models[name].models)
-    return unpaid_models(settings, asked, caps_of(settings.limits))
+    return _unpaid(settings, asked, caps_of(settings.limits))
 
 
-def unpaid_models(settings: Settings, models: Iterable[str], caps: Caps) -> tuple[Problem, ...]:
-    """Those of the models that no call could leave for under these caps."""
+def unpaid_planner(settings: Settings, name: str | None) -> tuple[Problem, ...]:
+    """The same of the worker that plans, by the budget for planning."""
+    planner = model_workers(settings).get(name or "")
+    models = planner.models[:1] if planner else ()
+    return _unpaid(settings, models, caps_of_planning(settings))
+
+
+def caps_of_planning(settings: Settings) -> Caps:
+    """What one planning may spend."""
+    limits = settings.limits
+    usd = settings.plan_budget_usd or limits.budget_usd
+    return Caps(call=Cap(usd=limits.call_usd), run=Cap(tokens=limits.budget_tokens, usd=usd))
+
+
+def _unpaid(settings: Settings, models: Iterable[str], caps: Caps) -> tuple[Problem, ...]:
     if caps.of_tokens or not caps.of_money:
         return ()
     return tuple(
