@@ -243,7 +243,8 @@ def test_no_more_is_spent_than_the_budget_for_planning(user: User) -> None:
         assert model.requests == []
     with planner(user, drafts(), run="budget_usd = 5") as model:
         said = user.orch("plan", "Mend the sums")
-        assert said.exit_code == 4 and "[[price]]" in said.err
+        assert said.exit_code == 2 and "used up" not in said.err
+        assert '[[price]] model = "script:large"' in said.err and "budget_tokens" in said.err
         assert model.requests == []
 
 

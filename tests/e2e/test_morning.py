@@ -98,6 +98,31 @@ def test_a_branch_that_conflicts_is_said_so_and_one_that_has_it_all(user: User) 
     assert before.count("\n") == user.git("for-each-ref").count("\n")
 
 
+def test_what_went_into_another_branch_is_not_said_to_be_in_the_target(tmp_path: Path) -> None:
+    away = Away(tmp_path)
+    away.settings(
+        worker=WORK,
+        more='[[automation]]\nname = "nightly"\nplan = "work"\naccept = true\ninto = "nope"\n',
+    )
+    task = '[[task]]\nid = "a"\nprompt = "do"\npaths = ["a.txt"]\n'
+    away.write({".agent/plans/work.toml": f'goal = "Some work"\n{task}'})
+    away.commit({}, "the plan")
+    assert away.orch("schedule", "run", "nightly").exit_code == 0
+    assert "a.txt" in away.git("ls-tree", "--name-only", "nope")
+    assert "a.txt" not in away.git("ls-tree", "--name-only", "main")
+    report = away.orch("report", "--since", "today").out
+    assert "`main` has all of it" not in report
+    assert "`main` has not moved; accepted into `nope`" in part(report, "Landed")
+    assert "- Accepted into `nope`, not into `main`: `a`" in report
+    run = away.orch("status", "--json").json["run"]
+    steps = part(report, "Type next")
+    assert f"orch accept {run}" in steps and "bring it into main too: it is in nope" in steps
+    assert steps.index("orch accept") < steps.index("orch clean")
+    assert away.orch("accept", run).exit_code == 0
+    report = away.orch("report", "--since", "today").out
+    assert "`main` has all of it" in report and "not into `main`" not in report
+
+
 @pytest.mark.thorough
 def test_a_time_in_which_nothing_was_run_says_so(user: User) -> None:
     assert "Nothing was run" in user.orch("report", "--since", "7d").out
