@@ -51,7 +51,7 @@ from worktree.candidate import Candidate, Conflict
 from worktree.changes import merge_base
 from worktree.git import RefUpdate
 from worktree.landing import Refused, accept_commit, check_accept
-from worktree.names import candidate_ref
+from worktree.names import candidate_ref, target_problem
 from worktree.ref_locks import clear_locks
 
 ALL = Selection()
@@ -115,7 +115,7 @@ async def accept(
         target = to or journal.state.started.target
         if target is None:
             raise OrchError(
-                f"run {run} started from a detached HEAD: it has no target",
+                f"run {run} started from no branch of yours: it has no target",
                 hint=f"orch accept --to BRANCH {run}",
             )
         scene = open_scene(workplace, journal, lambda: None)
@@ -189,6 +189,9 @@ async def _accept(
 async def _settled(scene: Scene, asked: _Asked, *, moves: bool) -> AcceptResult | None:
     """What there is to say before anything is built: it is there already, or cannot be."""
     branch, change, target, before = asked.branch, asked.change, asked.target, asked.before
+    if problem := target_problem(target):
+        why = f"'{target}' {problem}"
+        return replace(asked.plain, outcome="refused", why=why, hint="orch accept --to BRANCH")
     has_all = branch.has_tip if asked.selection.whole else not change.comes
     if before and has_all and not change.goes:
         # Merged by hand, or by an orch that died before it could say so.

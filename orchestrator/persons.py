@@ -70,18 +70,17 @@ def _open(store: Store, run: str, workplace: Workplace | None = None) -> Journal
 def _say(journal: Journal, decide: Callable[[RunState], F | Refused]) -> F:
     """Record a person's word, decided on the run as it stands when it is written."""
 
-    def decide_one(state: RunState) -> tuple[F] | Refused:
+    def one(state: RunState) -> tuple[F] | Refused:
         fact = decide(state)
         return fact if isinstance(fact, Refused) else (fact,)
 
-    (fact,) = _say_all(journal, decide_one)
-    return fact
+    return _say_all(journal, one)[0]
 
 
 def _say_all(
     journal: Journal, decide: Callable[[RunState], tuple[F, ...] | Refused]
 ) -> tuple[F, ...]:
-    """The same for a word that makes several facts: all of them, or none."""
+    """Record all that a person says at once, or nothing of it."""
     try:
         for _ in range(TRIES):
             facts = agreed(decide(journal.state))
@@ -144,18 +143,21 @@ def answer(
 
 
 def allow(
-    store: Store, run: str, task_id: TaskId, path: str, workplace: Workplace | None = None
+    store: Store, run: str, task_id: TaskId, *paths: str, workplace: Workplace | None = None
 ) -> Said:
-    """Let a held task change a path that holds it, or lose tests."""
+    """Let a held task change paths that hold it, or lose tests: all of what is named, or none."""
     from worktree.names import quoted
 
     journal = _open(store, run, workplace)
-    shown = journal.hiding.text(quoted(path))
-    fact = _say(journal, lambda state: policy.allow(state, task_id, path, shown))
+    spelled = {path: journal.hiding.text(quoted(path)) for path in paths}
+    facts = _say_all(journal, lambda state: policy.allow_all(state, task_id, spelled))
     missing = policy.still_to_allow(journal.state, task_id)
     still = f"still to allow: {', '.join(missing)}"
-    what = f"{fact.path} is allowed" + (f"; {still}" if missing else f": {task_id} is queued")
-    return Said(what, tasks=(task_id,))
+    what = f"{', '.join(fact.path for fact in facts)} {'is' if len(facts) == 1 else 'are'} allowed"
+    return Said(
+        what + (f"; {still}" if missing else f": {task_id} is queued"),
+        tasks=(task_id,),
+    )
 
 
 def reject(store: Store, run: str, task_ids: tuple[TaskId, ...]) -> Said:

@@ -23,6 +23,9 @@ from orchestrator.survey import survey
 from orchestrator.workplace import Workplace
 from worktree.names import quoted as escaped
 
+SHOWN_LEFTS = 5
+"""So many unfinished runs are named one by one before a run starts."""
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -98,8 +101,10 @@ def said_before_run(workplace: Workplace, one: Checked) -> Iterator[tuple[str, S
         yield f"your checkout has {files}: the run starts from the commit {start}", "plain"
     with workplace.existing_store() or nullcontext() as store:
         lefts = unfinished(store, workplace.place) if store else ()
-    for left in lefts:
+    for left in lefts[:SHOWN_LEFTS]:
         yield f"run {left.run} is not finished: orch resume {left.run}", "plain"
+    if more := len(lefts[SHOWN_LEFTS:]):
+        yield f"{count(more, 'earlier run')} not finished either: orch doctor", "plain"
     if one.warnings:
         warnings = count(len(one.warnings), "warning")
         yield f"{warnings} about the plan: {check_command(workplace, one)}", "ask"

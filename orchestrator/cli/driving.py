@@ -88,7 +88,8 @@ def drive_shown(
             raise
     state = load_state(store, run)
     code = state.finished.exit_code if state.finished and ended else INTERRUPTED
-    if may_accept(state.started) and code == 0 and unaccepted(state):
+    into = state.started.into or state.started.target
+    if may_accept(state.started) and code == 0 and unaccepted(state, into):
         from orchestrator.cli.accepting import accept_shown
 
         code = accept_shown(workplace, store, run, to=state.started.into or None, as_json=as_json)

@@ -4,7 +4,8 @@
 2. A word about a task names one of the plan; where there is none, the nearest is offered.
 3. `retry`: a task that neither goes on by itself nor has landed. A skipped one waits for what it
    needs, and it is said for what.
-4. `allow`: what a held task waits for, a path by the name that was recorded of it.
+4. `allow`: what a held task waits for, a path by the name that was recorded of it; of several all,
+   or none.
 5. `reject`: landed tasks; with them go the landed ones that need them, directly or not. Held
    tasks: a final no, until `retry`. Their heads stay, and what needs them is skipped.
 6. `submit`: a head for a task that nobody works on, and that has neither a queued head nor landed.
@@ -17,6 +18,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledger import events as e
@@ -154,6 +156,22 @@ def allow(state: RunState, task_id: TaskId, path: str, as_shown: str) -> e.PathA
             return e.PathAllowed(task=task_id, path=spelling)
     why = f"{task_id} does not wait for '{as_shown}'"
     return Refused(why, f"it waits for: {', '.join(held)}")
+
+
+def allow_all(
+    state: RunState, task_id: TaskId, paths: Mapping[str, str]
+) -> tuple[e.PathAllowed, ...] | Refused:
+    """Leave to change all of these paths, each with how it is shown; or for none of them."""
+    facts: dict[str, e.PathAllowed] = {}
+    for path, as_shown in paths.items():
+        fact = allow(state, task_id, path, as_shown)
+        if isinstance(fact, Refused):
+            return fact
+        facts[fact.path] = fact
+    allowed = state.tasks[task_id].allowed
+    # What is missing last queues the head: whatever were said after it would queue it again.
+    new = tuple(fact for fact in facts.values() if fact.path not in allowed)
+    return new or tuple(facts.values())[:1]
 
 
 def answer(

@@ -112,6 +112,7 @@ def test_a_base_that_is_red_stops_the_run_unless_that_is_allowed(here: Terminal)
     assert "suite did not judge this run" in here.orch("report").out
 
 
+@pytest.mark.thorough
 def test_a_detached_run_is_waited_for_followed_and_stopped_from_elsewhere(here: Terminal) -> None:
     here.plan(("a", ()), ("slow", ()))
     here.write({"ledger/__init__.py": "raise SystemExit('a module of the checkout ran')\n"})
@@ -136,6 +137,7 @@ def test_a_detached_run_is_waited_for_followed_and_stopped_from_elsewhere(here: 
     assert "nothing to stop" in here.orch("stop").out
 
 
+@pytest.mark.thorough
 def test_ctrl_c_once_ends_in_order_and_the_run_can_be_resumed(here: Terminal) -> None:
     here.plan(("a", ()), ("slow", ()))
     engine = here.start("run", "--parallel", "2")
@@ -149,6 +151,7 @@ def test_ctrl_c_once_ends_in_order_and_the_run_can_be_resumed(here: Terminal) ->
     assert said.exit_code == 0 and "2 landed" in said.out
 
 
+@pytest.mark.thorough
 def test_ctrl_c_twice_ends_at_once_and_leaves_no_process(here: Terminal) -> None:
     # A worker that will not go quietly keeps an end in order waiting.
     stubborn, at_work = f"sleep 31.{os.getpid()}", here.home / "at-work"
@@ -190,6 +193,7 @@ def test_an_engine_that_is_killed_is_said_to_be_gone_and_resumed(here: Terminal)
     assert " of dead engines" not in here.orch("doctor").out
 
 
+@pytest.mark.thorough
 def test_a_deadline_ends_the_run_in_order(here: Terminal) -> None:
     here.plan(("slow", ()))
     said = here.orch("run", "--deadline", "1s")
@@ -198,7 +202,8 @@ def test_a_deadline_ends_the_run_in_order(here: Terminal) -> None:
     assert said.exit_code == 2 and "the run's deadline has passed" in said.err
     (here.home / "script.toml").write_text('[[step]]\nwrite = { "slow.txt" = "done" }\n')
     assert here.orch("resume", "--deadline", "never").exit_code == 0
-    assert here.orch("run", "--deadline", "soon").exit_code == 2
+    for wrong in ("soon", "0", ""):
+        assert here.orch("run", f"--deadline={wrong}").exit_code == 2
 
 
 def test_a_person_takes_a_failed_task_over_and_rejects_what_landed(here: Terminal) -> None:
@@ -238,6 +243,7 @@ def test_a_person_takes_a_failed_task_over_and_rejects_what_landed(here: Termina
     assert here.orch("ledger", "verify").exit_code == 0
 
 
+@pytest.mark.thorough
 def test_a_protected_change_waits_for_a_person_who_allows_it(here: Terminal) -> None:
     (here.home / "script.toml").write_text(
         '[[step]]\nwrite = { "conftest.py" = "pass\\n", "a.txt" = "x" }\n'
@@ -248,8 +254,10 @@ def test_a_protected_change_waits_for_a_person_who_allows_it(here: Terminal) -> 
     said = here.orch("run")
     assert said.exit_code == 5 and "orch allow a conftest.py" in said.out
     assert "+pass" in here.orch("diff", "a").out
-    wrong = here.orch("allow", "a", "other.py")
-    assert wrong.exit_code == 2 and "conftest.py" in wrong.err
+    before = here.orch("status", "--json").json["seq"]
+    wrong = here.orch("allow", "a", "conftest.py", "other.py")
+    assert wrong.exit_code == 2 and "'other.py'" in wrong.err and "conftest.py" in wrong.err
+    assert here.orch("status", "--json").json["seq"] == before, "nothing of it was recorded"
     time.sleep(1.5)
     began = time.monotonic()
     said = here.orch("allow", "a", "conftest.py")
@@ -260,6 +268,7 @@ def test_a_protected_change_waits_for_a_person_who_allows_it(here: Terminal) -> 
     assert pause_s > 1.4, f"the wait for a person counted: {status['driven_s']} s, {took} s"
 
 
+@pytest.mark.thorough
 def test_what_landed_may_be_left_out_altogether_and_that_is_said(here: Terminal) -> None:
     here.plan(("a", ()))
     assert here.orch("run").exit_code == 0
@@ -285,6 +294,7 @@ def test_work_that_nobody_accepted_is_not_cleaned_away(here: Terminal) -> None:
     assert said.exit_code == 0 and "kept aside for 30 days" in said.out
 
 
+@pytest.mark.thorough
 def test_commands_name_a_run_that_is_not_the_newest(here: Terminal) -> None:
     here.plan(("slow", ()))
     first = here.orch("run", "--detach").out.strip()

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from ledger.store import Store
+from orchestrator.config import load_settings
+from orchestrator.errors import Problems
 from orchestrator.journal import load_state
 from tests.support.cli import User, ended_with, refused, wait_for
 from tests.support.forges import TOKEN, GitHubDouble, served_forge
@@ -192,6 +194,7 @@ def test_the_next_job_goes_on_where_a_killed_one_stopped(tmp_path: Path) -> None
     refused(said, 2, "there is no file")
 
 
+@pytest.mark.thorough
 def test_a_job_that_cannot_push_does_not_end_well(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     user = User(tmp_path / "home", environ={"GITHUB_STEP_SUMMARY": str(summary), "CI": "true"})
@@ -206,6 +209,7 @@ def test_a_job_that_cannot_push_does_not_end_well(tmp_path: Path) -> None:
     assert forge["level"] == "odd" and "there is no remote 'origin'" in forge["what"]
 
 
+@pytest.mark.thorough
 def test_a_job_pushes_what_has_landed_also_where_the_run_did_not_end_well(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     user = person(tmp_path / "home", "# mine\n", GITHUB_STEP_SUMMARY=str(summary))
@@ -257,9 +261,12 @@ def test_settings_that_would_send_a_token_astray_are_refused(tmp_path: Path) -> 
         ("protected = [1]", "protected"),
     ):
         user.settings(more=f"\n[forge]\n{more}\n")
-        said = user.orch("plan", "x", "--by-hand")
-        assert said.exit_code == 2 and words in said.words, (more, said)
-        assert "word@" not in said.words and secret not in said.words
+        with pytest.raises(Problems) as caught:
+            load_settings(user.root)
+        said = " ".join(str(caught.value).split())
+        assert words in said and "word@" not in said and secret not in said, (more, said)
+    user.settings(more='\n[forge]\nurl = "https://evil.example.com"\ntoken = "GITHUB_TOKEN"\n')
+    refused(user.orch("plan", "x", "--by-hand"), 2, "go to evil.example.com")
     user.settings(run='env = ["TEA"]', more='\n[forge]\ntoken = "TEA"\n')
     refused(user.orch("plan", "x", "--by-hand"), 2, "TEA is the token for the forge")
     user.settings()

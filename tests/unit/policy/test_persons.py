@@ -107,6 +107,17 @@ def test_an_agent_says_what_a_person_would_by_its_name_and_decides_nothing_that_
     ], "its worker is told that no person said so"
 
 
+def test_of_several_paths_all_are_allowed_or_none():
+    story = one_of_each()
+    paths = {"y.cfg": "y.cfg", "x.cfg": "x.cfg", "x": "x.cfg"}
+    said = persons.allow_all(story.state, "held", paths)
+    x, y = (e.PathAllowed(task="held", path=path) for path in ("x.cfg", "y.cfg"))
+    assert said == (y, x)
+    assert "'z'" in why(persons.allow_all(story.state, "held", paths | {"z": "z"}))
+    story.tell(y)
+    assert persons.allow_all(story.state, "held", paths) == (x,)
+
+
 def test_a_skipped_task_says_what_it_waits_for_however_far_away():
     state = one_of_each().state
     refused = persons.retry(state, "deeper", "")
