@@ -289,7 +289,7 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     more += " Reservation Question Server Unattended Notify"
     more += " Forge Ticket Bundle"
     last = "Ledger Client Automation Trigger Firing Measure"
-    assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} {last}"
+    assert " ".join(words) == f"{told} Target Accept Held Rejected Finding Weakened {more} {last}"
 
 
 # --- what is told to be typed, typed ----------------------------------------------------------
