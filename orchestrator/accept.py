@@ -12,7 +12,8 @@
 5. The intent is recorded before the branch moves, the fact after it. An intent without its fact
    is made good by the next accept or clean, which ask whether the branch holds the commit.
 6. What a killed engine left running is ended before anything is judged.
-7. With a `Delivery` the judged commit goes elsewhere, and no branch of the user's moves.
+7. A target that is not there is made, where a person named it; what nobody attends makes none.
+8. With a `Delivery` the judged commit goes elsewhere, and no branch of the user's moves.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from orchestrator.policy.selection import (
     difference,
     is_chain,
 )
+from orchestrator.policy.unattended import no_branch
 from orchestrator.review.judged import warnings_of
 from orchestrator.review.words import listed
 from orchestrator.scene import Scene, open_scene
@@ -103,10 +105,12 @@ async def accept(
     observers: Sequence[Observer] = (),
     said_by: str = "",
     delivery: Delivery | None = None,
+    makes: bool = True,
 ) -> AcceptResult:
     """Bring landed work into a branch; raises OrchError for what was asked wrongly.
 
-    `said_by`: the agent that asks for it, where no person does.
+    `said_by`: the agent that asks for it, where no person does. `makes`: a target that is not
+    there is made.
     """
     with EngineLock.take(workplace.place.lock(run)):
         journal = Journal.load(store, run)
@@ -121,6 +125,12 @@ async def accept(
         scene = open_scene(workplace, journal, lambda: None)
         try:
             await _make_good(scene)
+            if (
+                not makes
+                and await scene.git(workplace.git.read_ref, f"refs/heads/{target}") is None
+            ):
+                lacks = no_branch(target)
+                return AcceptResult("refused", target, why=lacks.what, hint=lacks.hint)
             return await _accept(scene, selection, target, squash, said_by, delivery)
         finally:
             with anyio.CancelScope(shield=True):

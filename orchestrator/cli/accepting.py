@@ -33,6 +33,7 @@ def accept_shown(
     squash: bool = False,
     as_json: bool = False,
     delivery: Delivery | None = None,
+    makes: bool = True,
 ) -> int:
     """Accept, and say what came of it; the exit code."""
     from orchestrator.accept import accept
@@ -48,6 +49,7 @@ def accept_shown(
             squash=squash,
             observers=() if as_json else (_Gates(),),
             delivery=delivery,
+            makes=makes,
         )
 
     result = anyio.run(act)
@@ -58,6 +60,29 @@ def accept_shown(
     else:
         _answer(result)
     return EXIT_CODES[result.outcome]
+
+
+def accepted_at_end(workplace: Workplace, store: Store, run: str, *, as_json: bool) -> int:
+    """The same for a run that has ended and was told to: what goes wrong is told; the exit code."""
+    from ledger.schema import LedgerError
+    from orchestrator.errors import OrchError
+    from orchestrator.faces import faces_of, gravest
+    from orchestrator.runs import load_state
+    from worktree.values import GitError
+
+    started = load_state(store, run).started
+    to, makes = started.into or None, not started.unattended
+    try:
+        return accept_shown(workplace, store, run, to=to, as_json=as_json, makes=makes)
+    except (OrchError, GitError, LedgerError, OSError) as error:
+        faces = faces_of(error, workplace.environ)
+        again = f"orch accept --to {foreign(to)} {run}" if to else f"orch accept {run}"
+        for face in faces:
+            said = foreign(face.what, 600)
+            output.narrate(f"{output.colour_narration('not accepted:', 'bad')} {said}")
+            hint = f"{foreign(face.hint, 300)}; then: {again}" if face.hint else again
+            output.narrate(f"  hint: {hint}")
+        return gravest(faces)
 
 
 class _Gates:

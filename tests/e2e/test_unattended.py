@@ -97,6 +97,22 @@ def test_it_accepts_into_the_branch_that_is_named_and_no_other(user: User) -> No
     assert "a.txt" in user.git("ls-tree", "--name-only", "nightly")
 
 
+def test_a_branch_that_is_not_there_is_told_at_the_start_and_never_made(user: User) -> None:
+    said = user.orch(*ALONE, "--accept", "--into", "nigthly")
+    refused(said, 2, "there is no branch 'nigthly' here", "git branch nigthly")
+    assert "refs/orch" not in user.git("for-each-ref"), "no run began"
+    refused(user.orch(*ALONE, "--accept", "--into", "no..name"), 2, "there is no branch 'no..name'")
+    # Nor where it goes while the run goes on.
+    user.git("branch", "nightly")
+    user.settings(f"git -C {user.root} branch -q -D nightly; {WORKS}")
+    user.trust()
+    said = user.orch(*ALONE, "--accept", "--into", "nightly", "--parallel", "1")
+    ended_with(said, 5, "not accepted", "there is no branch 'nightly' here")
+    assert "nightly" not in user.git("for-each-ref", "refs/heads")
+    # A person who names one that is not there wants it made.
+    ended_with(user.orch("accept", "--to", "nightly"), 0, "nightly is at")
+
+
 @pytest.mark.thorough
 def test_an_accept_without_a_name_that_was_recorded_once_is_not_carried_out(
     tmp_path: Path,

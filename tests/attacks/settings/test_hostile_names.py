@@ -60,6 +60,7 @@ def is_well_told(here: Attacked, commit: str, tasks: list[str]) -> None:
     assert set(said) <= OURS and sorted(said["Orch-Task"]) == sorted(tasks), said
     message = here.git("log", "-1", "--format=%B", commit)
     assert all(char.isprintable() or char == "\n" for char in message), ascii(message)
+    assert not re.search(r"#\d|GH-\d", message, re.IGNORECASE), message
     subject, blank, *rest = message.split("\n")
     assert subject and not blank and len(subject) <= 200 and len(message) < 2000
     known = re.compile(r"- .*|Orch-[A-Z][a-z]+: .*|")

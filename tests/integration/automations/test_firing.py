@@ -145,6 +145,15 @@ def test_it_accepts_into_the_branch_that_it_names_and_into_no_other(automated: A
     assert (project.root / "readme").read_text() == "a person's own\n"
 
 
+def test_a_branch_that_is_not_there_is_told_before_anything_starts(automated: Automated) -> None:
+    with pytest.raises(OrchError, match="there is no branch 'nigthly' here"):
+        automated.fire(**ONCE, accept=True, into="nigthly")
+    skipped = automated.state.skipped
+    assert skipped is not None and skipped.reason == "failed" and "nigthly" in skipped.why
+    assert automated.runs() == []
+    assert "nigthly" not in automated.project.git("for-each-ref", "refs/heads")
+
+
 def test_it_starts_from_the_newest_commit_that_is_green(automated: Automated) -> None:
     project = automated.project
     automated.fire(**ONCE)
