@@ -107,6 +107,7 @@ def test_what_went_into_another_branch_is_not_said_to_be_in_the_target(tmp_path:
     task = '[[task]]\nid = "a"\nprompt = "do"\npaths = ["a.txt"]\n'
     away.write({".agent/plans/work.toml": f'goal = "Some work"\n{task}'})
     away.commit({}, "the plan")
+    away.git("branch", "nope")
     assert away.orch("schedule", "run", "nightly").exit_code == 0
     assert "a.txt" in away.git("ls-tree", "--name-only", "nope")
     assert "a.txt" not in away.git("ls-tree", "--name-only", "main")

@@ -101,7 +101,7 @@ def test_a_branch_that_is_not_there_is_told_at_the_start_and_never_made(user: Us
     said = user.orch(*ALONE, "--accept", "--into", "nigthly")
     refused(said, 2, "there is no branch 'nigthly' here", "git branch nigthly")
     assert "refs/orch" not in user.git("for-each-ref"), "no run began"
-    refused(user.orch(*ALONE, "--accept", "--into", "no..name"), 2, "there is no branch 'no..name'")
+    refused(user.orch(*ALONE, "--accept", "--into", "no..name"), 2, "no legal name of a branch")
     # Nor where it goes while the run goes on.
     user.git("branch", "nightly")
     user.settings(f"git -C {user.root} branch -q -D nightly; {WORKS}")
