@@ -226,16 +226,15 @@ class Store:
     def runs_without_end(self, ends: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
         """The runs without an event of the kinds `ends`, or with others than `after` behind it.
 
-        The newest first. What only keeps verdicts, of a checkout or a commit, is no run.
+        The newest first. What has verdicts alone (of the checkout) is none.
         """
         marks, others = (", ".join("?" * len(kinds)) for kinds in (ends, after))
         rows = self._select(
             "WITH ended AS"
             f" (SELECT run, max(seq) AS seq FROM event WHERE kind IN ({marks}) GROUP BY run)"
             " SELECT r.run FROM run r LEFT JOIN ended ON ended.run = r.run"
-            " WHERE (ended.seq IS NULL AND EXISTS (SELECT 1 FROM event e WHERE e.run = r.run))"
-            " OR EXISTS (SELECT 1 FROM event e"
-            f" WHERE e.run = r.run AND e.seq > ended.seq AND e.kind NOT IN ({others}))"
+            " WHERE EXISTS (SELECT 1 FROM event e WHERE e.run = r.run"
+            f" AND (ended.seq IS NULL OR e.seq > ended.seq AND e.kind NOT IN ({others})))"
             " ORDER BY r.started DESC, r.rowid DESC",
             (*ends, *after),
         )
