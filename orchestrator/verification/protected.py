@@ -53,7 +53,8 @@ ALWAYS = (
     *(".drone.yml", ".woodpecker.yml", ".woodpecker", ".forgejo/workflows", ".gitea/workflows"),
     # Python's tools
     *("**/conftest.py", "**/pytest.ini", "**/.pytest.ini", "**/pytest.toml", "**/.pytest.toml"),
-    *("**/tox.ini", "**/noxfile.py", "**/mypy.ini", "**/.mypy.ini", "**/pyrightconfig.json"),
+    *("**/tox.ini", "**/tox.toml", "**/noxfile.py"),
+    *("**/mypy.ini", "**/.mypy.ini", "**/pyrightconfig.json"),
     *("**/ruff.toml", "**/.ruff.toml", "**/.flake8", "**/.pylintrc", "**/pylintrc"),
     *("**/.coveragerc", "**/.pre-commit-config.yaml"),
     # JavaScript's, TypeScript's

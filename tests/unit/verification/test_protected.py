@@ -48,6 +48,7 @@ def differs(name, before, after):
         "tests/deep/conftest.py",
         "pytest.ini",
         "tox.ini",
+        "tox.toml",
         "sub/mypy.ini",
         ".ruff.toml",
         ".coveragerc",
