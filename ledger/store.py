@@ -234,7 +234,8 @@ class Store:
             f" (SELECT run, max(seq) AS seq FROM event WHERE kind IN ({marks}) GROUP BY run)"
             # What only gave verdicts of a checkout has a name, and no events.
             " SELECT r.run FROM run r JOIN event b ON b.run = r.run AND b.seq = 1"
-            " LEFT JOIN ended ON ended.run = r.run WHERE ended.seq IS NULL OR EXISTS (SELECT 1 FROM event e"
+            " LEFT JOIN ended ON ended.run = r.run WHERE ended.seq IS NULL"
+            " OR EXISTS (SELECT 1 FROM event e"
             f" WHERE e.run = r.run AND e.seq > ended.seq AND e.kind NOT IN ({others}))"
             " ORDER BY r.started DESC, r.rowid DESC",
             (*ends, *after),
