@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from ledger.model import LAST_GREEN, Sha
 from orchestrator.errors import OrchError
 from orchestrator.workplace import Workplace
-from worktree.names import target_problem
+from worktree.git import Git
+from worktree.names import check_ref, target_problem
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ def newest_base(workplace: Workplace, revision: str | None) -> Base:
         target = ref if git.read_ref(ref) else None
     name = target.removeprefix("refs/heads/") if target else None
     return Base(commit, None if name is None or target_problem(name) else name)
+
+
+def is_branch(git: Git, name: str) -> bool:
+    """Whether there is a branch of that name here."""
+    try:
+        return bool(name) and git.read_ref(check_ref(f"refs/heads/{name}")) is not None
+    except ValueError:
+        return False
 
 
 def is_branch_name(revision: str) -> bool:

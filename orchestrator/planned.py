@@ -17,6 +17,7 @@ from orchestrator.planning.check import CheckedPlan, check_plan_file
 from orchestrator.planning.plan_file import find_plan
 from orchestrator.policy.forecast import Forecast, forecast
 from orchestrator.review.advice import quoted
+from orchestrator.review.judged import UNGATED
 from orchestrator.review.words import Style, count, short, unconfined
 from orchestrator.start import RunOptions
 from orchestrator.survey import survey
@@ -124,7 +125,7 @@ def said_before_run(workplace: Workplace, one: Checked) -> Iterator[tuple[str, S
         warnings = count(len(one.warnings), "warning")
         yield f"{warnings} about the plan: {check_command(workplace, one)}", "ask"
     if not one.settings.gates:
-        yield "no gate: whatever the workers make lands unjudged", "bad"
+        yield UNGATED, "bad"
     if said_of_sandbox := unconfined(one.settings.sandbox.mode):
         yield said_of_sandbox, "ask"
 

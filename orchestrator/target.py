@@ -1,7 +1,8 @@
 """How a run's target stands now to what the run made: how far it has moved, and whether both merge.
 
 1. It is git's own word on the branch as it is this moment, by the merge that `orch accept` would
-   make, in the object store. Nothing is judged, nothing is moved.
+   make, in the object store. Nothing is judged, nothing is moved. What was accepted into another
+   branch says nothing of this one.
 2. What cannot be told (no branch any more, a repository that cannot be read) is said as such; a
    report must not fail for it.
 3. Only a branch of a person's is one: what lies below `orch/` goes with the run that made it.
@@ -44,7 +45,7 @@ def look_at_target(git: Git, state: RunState) -> TargetNow | None:
     target = state.started.target
     if target is None or state.cleaned or not state.landings:
         return None
-    if not unaccepted(state):
+    if not unaccepted(state, target):
         return TargetNow(target, "holds")
     try:
         return _look(git, state, target)

@@ -22,7 +22,7 @@ import anyio.to_thread
 
 from ledger.model import ModelWorkerSettings, Plan, Settings, Task, Value
 from orchestrator.base import newest_of
-from orchestrator.errors import OrchError
+from orchestrator.errors import OrchError, Problems
 from orchestrator.guidance.whole import whole_texts
 from orchestrator.hiding import known_values
 from orchestrator.planning.drafting import (
@@ -39,6 +39,7 @@ from orchestrator.planning.drafting import (
 )
 from orchestrator.planning.planner import Planned, PlanOptions
 from orchestrator.policy.models import split_model
+from orchestrator.pricing import caps_of_planning, unpaid_planner
 from orchestrator.start import read_rules
 from orchestrator.survey import survey
 from orchestrator.workplace import Workplace
@@ -92,6 +93,8 @@ class ModelPlanner:
                 f"worker '{self.name}' is no model, so it cannot plan",
                 hint='name one with kind = "model": planner = "NAME" below [run]',
             )
+        if problems := unpaid_planner(self.settings, self.name):
+            raise Problems(problems)
         with tempfile.TemporaryDirectory(prefix="orch-plan-") as folder:
             known = await anyio.to_thread.run_sync(self._discover, options.base, Path(folder))
             self.told(f"asking {worker.models[0]}, who sees commit {known.commit[:10]}")
@@ -141,7 +144,6 @@ class ModelPlanner:
         self, worker: ModelWorkerSettings
     ) -> AsyncIterator[tuple[ModelAccess, Access]]:
         """A gateway for the planning alone."""
-        from ledger.books import Cap, Caps
         from orchestrator.granting import Caller, given_model, pace_folder, providers_of
         from orchestrator.planning.till import PlanningTill
         from workers.gateway.gateway import open_gateway
@@ -150,16 +152,14 @@ class ModelPlanner:
         from workers.gateway.till import MemoryTill
 
         settings, environ = self.settings, self.workplace.environ
-        limits, model = settings.limits, worker.models[0]
+        model = worker.models[0]
         provider, _ = split_model(model)
-        usd = settings.plan_budget_usd or limits.budget_usd
-        caps = Caps(call=Cap(usd=limits.call_usd), run=Cap(tokens=limits.budget_tokens, usd=usd))
         caller = Caller("planning", "plan", 1, self.name, "plan")
         with Pacer(pace_folder(environ)) as pacer:
             async with (
                 open_gateway(
                     providers_of(settings, (provider,), environ),
-                    till=PlanningTill(MemoryTill(caps), self.workplace.place),
+                    till=PlanningTill(MemoryTill(caps_of_planning(settings)), self.workplace.place),
                     prices=Prices(settings.prices),
                     pacer=pacer,
                 ) as gateway,
@@ -252,8 +252,6 @@ class _Looking:
         model = self.worker.models[0]
         if answer.cause == "budget":
             hint = f"give it more, below [run] in the settings: {self._more()}"
-            if "price is not known" in answer.why:
-                hint = f'say what it costs: [[price]] with model = "{model}", or set budget_tokens'
             return OrchError(
                 f"the budget for planning is used up: {answer.why}",
                 hint=hint,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.model import BLOCKING_FINDINGS, FEWER_TESTS
-from orchestrator.policy.accepted import unaccepted, withdrawn
+from orchestrator.policy.accepted import accepted_elsewhere, unaccepted, withdrawn
 from orchestrator.policy.flaky import too_flaky
 from orchestrator.policy.tip import red_tip
 from orchestrator.review.spent import questions, to_raise, to_raise_own
@@ -58,6 +58,12 @@ def next_steps(state: RunState, alive: bool, named: bool = False) -> tuple[Step,
             steps.append(Step(f"orch accept{of_run}", f"bring it into {state.started.target}"))
         else:
             steps.append(Step(f"orch accept{of_run} --to BRANCH", "bring it into a branch"))
+    elif others := accepted_elsewhere(state):
+        # Meant so, as far as anybody can tell: what comes first is still a person's choice.
+        target = state.started.target
+        what = f"bring it into {target} too: it is in {listed(others, 3)}"
+        steps.append(Step(f"orch accept{of_run}", what))
+        steps.append(Step(f"orch clean{of_run}", "give back its refs and workspaces"))
     elif gone := withdrawn(state):
         what = f"take {listed(gone, 3)} out of {state.started.target} too"
         steps.append(Step(f"orch accept{of_run}", what))

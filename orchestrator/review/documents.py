@@ -17,6 +17,7 @@ from typing import Any
 from ledger.export import state_ledger, task_ledger
 from ledger.model import Verdict
 from ledger.state import AttemptState, CandidateState, RoundState, RunState, TaskState
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.spent import Spent, budget_of, spent
 from orchestrator.review.status import why_so
 
@@ -26,7 +27,7 @@ ReadLog = Callable[[str], str]
 
 def run_document(state: RunState, now: float, read_log: ReadLog | None = None) -> Table:
     """The run: what judges it, its baseline, its landings, every task in short."""
-    started, ledger = state.started, state_ledger(state)
+    started, ledger = state.started, state_ledger(state, warnings_of(state))
     tasks = {
         task_id: ledger["tasks"][task_id] | _in_short(state, task, now)
         for task_id, task in state.tasks.items()
@@ -83,6 +84,7 @@ def task_document(
         task_ledger(state, task_id)
         | _in_short(state, task, now)
         | {
+            "warnings": list(warnings_of(state)),
             "needs": list(plan.needs),
             "needed_by": list(state.dependents[task_id]),
             "paths": list(plan.paths),

@@ -17,17 +17,19 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from ledger.state import RunState
-from orchestrator.policy.accepted import unaccepted
+from orchestrator.policy.accepted import accepted_elsewhere, unaccepted
 from orchestrator.review.advice import next_steps
 from orchestrator.review.against import said_of_target
 from orchestrator.review.cost import Costs, Line
 from orchestrator.review.firings import Fired, failures_of, needs_of
 from orchestrator.review.flakes import said_of_flake
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.markdown import code, commands, escaped, section
 from orchestrator.review.moved import said_of_moves
 from orchestrator.review.spent import said_of_cost
 from orchestrator.review.status import why_so
 from orchestrator.review.words import (
+    branch,
     count,
     day,
     duration,
@@ -36,7 +38,6 @@ from orchestrator.review.words import (
     result_branch,
     short,
     tokens,
-    unconfined,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ TASKS = 20
 """Of each kind, of each run."""
 STEPS = 8
 """Commands for each run."""
+BRANCHES = 5
+"""Into which it was accepted."""
 LINES = 3
 """Of what a gate printed, and of notices."""
 
@@ -166,8 +169,15 @@ def _landed(one: Seen) -> Iterator[str]:
     if not landed:
         return
     names = listed((code(task_id) for task_id in landed), TASKS)
-    where = f" ({said_of_target(one.now)})" if one.now else ""
+    others = _branches(accepted_elsewhere(one.state))
+    said = [said_of_target(one.now)] if one.now else []
+    said += [f"accepted into {others}"] if others else []
+    where = f" ({'; '.join(said)})" if said else ""
     yield f"- {code(one.state.run)}: {names}{where}"
+
+
+def _branches(names: tuple[str, ...]) -> str:
+    return listed((code(branch(name)) for name in names), BRANCHES)
 
 
 def _rest(number: int) -> Iterator[str]:
@@ -192,6 +202,10 @@ def _run(one: Seen, cost: Line | None) -> str:
         rows.append(f"- Result: {code(result_branch(state.run))} at {code(short(state.result))}")
     if one.now:
         rows.append(f"- {said_of_target(one.now)}")
+    target = state.started.target
+    if target and (others := _branches(accepted_elsewhere(state))):
+        theirs = listed(map(code, unaccepted(state, target)), TASKS)
+        rows.append(f"- Accepted into {others}, not into {code(branch(target))}: {theirs}")
     if left := unaccepted(state):
         rows.append(f"- Not accepted yet: {listed(map(code, left), TASKS)}")
     if cost and cost.bill.calls:
@@ -202,11 +216,7 @@ def _run(one: Seen, cost: Line | None) -> str:
 
 def _loud(state: RunState) -> Iterator[str]:
     """What every report of the run says of it."""
-    if said := unconfined(state.started.settings.sandbox.mode):
-        yield f"{said[0].upper()}{said[1:]}"
-    red = [v.gate for v in state.baseline_verdicts.values() if v.outcome != "passed"]
-    if red and state.baseline == "advisory":
-        yield f"The base was not green: {listed(red)} judged nothing"
+    yield from (f"{said[0].upper()}{said[1:]}" for said in warnings_of(state))
     yield from list(dict.fromkeys(said_of_flake(flake) for flake in state.flakes))[:LINES]
     yield from said_of_moves(state)[:LINES]
     yield from (notice.what for notice in state.notices[:LINES])

@@ -2,8 +2,8 @@
 
 1. What failed or waits is told before what went well: nobody reads past good news.
 2. All text that somebody else wrote is escaped: a task's title cannot make a heading or a link.
-3. A base that was not green, a flaky gate, commits of somebody else's and lost time are said each
-   time.
+3. No sandbox, no gate, a base that was not green, a flaky gate, commits of somebody else's and
+   lost time are said each time.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from ledger.state import RunState, TaskState
 from orchestrator.driven import Driven
 from orchestrator.policy.accepted import unaccepted
 from orchestrator.policy.checking import against
+from orchestrator.policy.judges import unjudged
 from orchestrator.review.advice import next_steps
 from orchestrator.review.against import said_of_target
 from orchestrator.review.flakes import flaky_on, said_of_flake
+from orchestrator.review.judged import said_of_landings, warnings_of
 from orchestrator.review.markdown import code, commands, escaped, section
 from orchestrator.review.moved import said_of_moves
 from orchestrator.review.narrate import said_of
@@ -36,7 +38,6 @@ from orchestrator.review.words import (
     result_branch,
     short,
     tokens,
-    unconfined,
 )
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def _summary(state: RunState, alive: bool, took_s: float, target: TargetNow | No
         rows.append("- Unattended: nobody was asked anything")
     if state.landings:
         where = f"{code(result_branch(state.run))} at {code(short(state.result))}"
-        rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
+        judged = said_of_landings(len(state.landings), len(unjudged(state)))
+        rows.append(f"- Result: {where}, {judged}")
     if target and target.how != "holds":
         rows.append(f"- {said_of_target(target)}")
     if cost := "; ".join(filter(None, (spent(state).said, budget_of(state).said))):
@@ -149,16 +151,10 @@ def _held(state: RunState, heads: tuple[HeadRef, ...]) -> str:
 
 
 def _warnings(state: RunState) -> str:
-    rows = []
-    if said := unconfined(state.started.settings.sandbox.mode):
-        rows.append(f"{said[0].upper()}{said[1:]}.\n")
+    rows = [f"- {escaped(said[0].upper() + said[1:], 300)}." for said in warnings_of(state)]
     red = [v for v in state.baseline_verdicts.values() if v.outcome != "passed"]
-    if red and state.baseline == "advisory":
-        rows.append(
-            "The base was not green, and the run was told to go on: these gates judged nothing."
-        )
-    elif red:
-        rows.append("The base was not green: nothing landed.")
+    if red and state.baseline != "advisory":
+        rows.append("- The base was not green: nothing landed.")
     rows += [f"- {escaped(said_of(verdict), 300)}" for verdict in red]
     for said in dict.fromkeys(said_of_flake(flake) for flake in state.flakes):
         rows.append(f"- {escaped(said[0].upper() + said[1:], 300)} (red, then green, on one tree)")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ledger.state import RunState, TaskState
 from orchestrator.policy.accepted import unaccepted
+from orchestrator.policy.judges import unjudged
 from orchestrator.review.advice import next_steps
 from orchestrator.review.cost_table import costs_as_json
 from orchestrator.review.documents import (
@@ -21,12 +22,13 @@ from orchestrator.review.documents import (
 )
 from orchestrator.review.firings import Fired
 from orchestrator.review.flakes import flaky_on, said_of_flake
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.moved import said_of_moves
 from orchestrator.review.report import gate_times, of_landed
 from orchestrator.review.spent import budget_of, spending, spent
 from orchestrator.review.status import why_so
 from orchestrator.review.tested import tests_on_result
-from orchestrator.review.words import result_branch, unconfined
+from orchestrator.review.words import result_branch
 
 if TYPE_CHECKING:
     from orchestrator.review.cost import Costs
@@ -66,6 +68,7 @@ def report_document(
             "branch": result_branch(state.run),
             "commit": state.result,
             "landings": len(state.landings),
+            "unjudged": len(unjudged(state)),
         },
         "spent": spent_document(spent(state)),
         "budget": asdict(budget_of(state)),
@@ -192,7 +195,7 @@ def _landed(state: RunState, task: TaskState) -> Table:
 def _read_first(state: RunState) -> Table:
     verdicts = state.baseline_verdicts.values()
     return {
-        "sandbox": unconfined(state.started.settings.sandbox.mode),
+        "warnings": list(warnings_of(state)),
         "baseline": state.baseline,
         "red_on_base": verdict_documents(v for v in verdicts if v.outcome != "passed"),
         "excused": [

@@ -68,6 +68,7 @@ def test_it_says_first_who_is_needed_then_what_failed_then_what_landed(user: Use
     assert "by a person" in report and "4 tasks" in report
 
 
+@pytest.mark.thorough
 def test_an_automation_that_never_came_to_a_run_is_told_too(tmp_path: Path) -> None:
     away = Away(tmp_path)
     away.settings(
@@ -85,6 +86,7 @@ def test_an_automation_that_never_came_to_a_run_is_told_too(tmp_path: Path) -> N
     assert counts["settled"][0]["outcome"] == "not-measured"
 
 
+@pytest.mark.thorough
 def test_a_branch_that_conflicts_is_said_so_and_one_that_has_it_all(user: User) -> None:
     run = a_run(user, "a")
     assert "`main` has not moved" in user.orch("report", "--since", "2 hours").out
@@ -100,6 +102,33 @@ def test_a_branch_that_conflicts_is_said_so_and_one_that_has_it_all(user: User) 
     assert before.count("\n") == user.git("for-each-ref").count("\n")
 
 
+def test_what_went_into_another_branch_is_not_said_to_be_in_the_target(tmp_path: Path) -> None:
+    away = Away(tmp_path)
+    away.settings(
+        worker=WORK,
+        more='[[automation]]\nname = "nightly"\nplan = "work"\naccept = true\ninto = "nope"\n',
+    )
+    task = '[[task]]\nid = "a"\nprompt = "do"\npaths = ["a.txt"]\n'
+    away.write({".agent/plans/work.toml": f'goal = "Some work"\n{task}'})
+    away.commit({}, "the plan")
+    away.git("branch", "nope")
+    assert away.orch("schedule", "run", "nightly").exit_code == 0
+    assert "a.txt" in away.git("ls-tree", "--name-only", "nope")
+    assert "a.txt" not in away.git("ls-tree", "--name-only", "main")
+    report = away.orch("report", "--since", "today").out
+    assert "`main` has all of it" not in report
+    assert "`main` has not moved; accepted into `nope`" in part(report, "Landed")
+    assert "- Accepted into `nope`, not into `main`: `a`" in report
+    run = away.orch("status", "--json").json["run"]
+    steps = part(report, "Type next")
+    assert f"orch accept {run}" in steps and "bring it into main too: it is in nope" in steps
+    assert steps.index("orch accept") < steps.index("orch clean")
+    assert away.orch("accept", run).exit_code == 0
+    report = away.orch("report", "--since", "today").out
+    assert "`main` has all of it" in report and "not into `main`" not in report
+
+
+@pytest.mark.thorough
 def test_a_time_in_which_nothing_was_run_says_so(user: User) -> None:
     assert "Nothing was run" in user.orch("report", "--since", "7d").out
     a_run(user, "a")
@@ -113,6 +142,7 @@ GOAL = "Make it <script>alert(1)</script> [better](javascript:alert(2))"
 TITLE = "</h1><img src=x onerror=alert(3)> ![](https://evil.example/x) `code`"
 
 
+@pytest.mark.thorough
 def test_the_page_holds_hostile_names_as_text(user: User, tmp_path: Path) -> None:
     a_run(user, "a", "bad", goal=GOAL, title=TITLE)
     for typed in (("--since", "yesterday"), ()):
@@ -127,6 +157,7 @@ def test_the_page_holds_hostile_names_as_text(user: User, tmp_path: Path) -> Non
     assert list(tmp_path.glob(".orch-report-*")) == []
 
 
+@pytest.mark.thorough
 def test_a_page_that_cannot_be_written_is_refused_in_words(user: User, tmp_path: Path) -> None:
     a_run(user, "a")
     refused(user.orch("report", "--html", str(tmp_path)), 2, "is a folder")

@@ -71,6 +71,7 @@ def test_a_selection_takes_its_needs_along_and_says_so(landed: tuple[Project, st
     assert "a.txt" in files and "c.txt" in files and "b.txt" not in files
 
 
+@pytest.mark.thorough
 def test_what_needs_a_task_that_is_left_out_is_left_out_too(landed: tuple[Project, str]) -> None:
     project, run = landed
     result = accepted(project, run, selection=Selection(without=("a",)))
@@ -85,6 +86,7 @@ def test_squash_makes_one_commit_with_one_parent(landed: tuple[Project, str]) ->
     assert project.git("log", "--format=%P", "-1", "main") == base
 
 
+@pytest.mark.thorough
 def test_accepting_to_another_branch_needs_no_clean_checkout(landed: tuple[Project, str]) -> None:
     project, run = landed
     (project.root / "readme").write_text("my own words")
@@ -142,6 +144,7 @@ def test_a_rejection_that_would_leave_the_result_red_is_refused(project: Project
     assert "b.txt" not in project.files(f"refs/orch/{project.drive(run).run}/tip")
 
 
+@pytest.mark.thorough
 def test_a_rejected_task_may_be_tried_again(landed: tuple[Project, str]) -> None:
     project, run = landed
     with project.store() as store:
@@ -175,6 +178,7 @@ def test_retry_passes_the_note_on_and_gives_new_attempts(project: Project) -> No
     assert state.tasks["a"].status == "landed"
 
 
+@pytest.mark.thorough
 def test_a_person_takes_a_failed_head_finishes_it_and_submits_it(project: Project) -> None:
     project.commit({"test.sh": "! grep -q broken *.txt\n"}, "a gate")
     project.does('[[step]]\nwrite = { "a.txt" = "broken" }\n')
@@ -358,6 +362,7 @@ def test_two_runs_at_once_are_both_right(project: Project) -> None:
     assert len(project.git("worktree", "list").splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_what_a_person_committed_on_a_taken_branch_is_work_too(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a"), task("b")).run
@@ -374,6 +379,7 @@ def test_what_a_person_committed_on_a_taken_branch_is_work_too(project: Project)
     assert mine in project.git("for-each-ref", "--format=%(objectname)").split()
 
 
+@pytest.mark.thorough
 def test_a_result_that_was_merged_by_hand_counts_as_accepted(
     landed: tuple[Project, str],
 ) -> None:
@@ -401,6 +407,7 @@ def test_a_command_worker_reads_the_files_that_its_task_covers(project: Project)
     assert result["other.py"] == "x"
 
 
+@pytest.mark.thorough
 def test_a_queued_head_whose_need_was_rejected_does_not_land(project: Project) -> None:
     project.does('[[step]]\ntask = "b"\nsleep_s = 1.5\nwrite = { "b.txt" = "x" }\n' + WRITE)
     run = project.start(task("a"), task("b", needs=("a",)))

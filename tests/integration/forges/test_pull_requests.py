@@ -141,7 +141,7 @@ SAFE = "is pushed to origin, but its pull request is not there"
     ],
     ids=lambda value: str(getattr(value, "status", "")) or None,
 )
-@pytest.mark.sample(7)
+@pytest.mark.sample(4)
 def test_what_the_forge_says_is_told_and_the_branch_is_safe(
     on_github: Away, github: GitHubDouble, trouble: Trouble, words: tuple[str, ...]
 ) -> None:

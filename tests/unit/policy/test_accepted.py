@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.policy.accepted import (
+    accepted_elsewhere,
     accepted_heads,
     held,
     newest_landing,
@@ -34,6 +35,18 @@ def test_what_landed_again_after_it_was_accepted_is_not_accepted():
 def test_what_was_accepted_into_any_branch_is_accepted():
     story = two_landed().tell(accepted("c", head("t2"), target="review"))
     assert unaccepted(story.state) == ("t1",)
+
+
+def test_one_branch_was_given_only_what_was_accepted_into_it():
+    story = two_landed().tell(accepted("c", head("t1"), head("t2"), target="review"))
+    assert unaccepted(story.state) == () and unaccepted(story.state, "review") == ()
+    assert unaccepted(story.state, "main") == ("t1", "t2")
+    assert accepted_elsewhere(story.state) == ("review",)
+    story.tell(accepted("d", head("t2")), accepted("e", head("t2"), target="other"))
+    assert unaccepted(story.state, "main") == ("t1",)
+    assert accepted_elsewhere(story.state) == ("review",), "the target has what `other` has"
+    story.tell(accepted("f", head("t1"), head("t2")))
+    assert accepted_elsewhere(story.state) == ()
 
 
 def test_what_was_accepted_and_then_rejected_is_withdrawn_and_no_work_to_lose():
