@@ -226,17 +226,15 @@ class Store:
     def runs_without_end(self, ends: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
         """The runs without an event of the kinds `ends`, or with others than `after` behind it.
 
-        The newest first.
+        The newest first. What has verdicts alone (of the checkout) is none.
         """
         marks, others = (", ".join("?" * len(kinds)) for kinds in (ends, after))
         rows = self._select(
             "WITH ended AS"
             f" (SELECT run, max(seq) AS seq FROM event WHERE kind IN ({marks}) GROUP BY run)"
-            # What only gave verdicts of a checkout has a name, and no events.
-            " SELECT r.run FROM run r JOIN event b ON b.run = r.run AND b.seq = 1"
-            " LEFT JOIN ended ON ended.run = r.run WHERE ended.seq IS NULL"
-            " OR EXISTS (SELECT 1 FROM event e"
-            f" WHERE e.run = r.run AND e.seq > ended.seq AND e.kind NOT IN ({others}))"
+            " SELECT r.run FROM run r LEFT JOIN ended ON ended.run = r.run"
+            " WHERE EXISTS (SELECT 1 FROM event e WHERE e.run = r.run"
+            f" AND (ended.seq IS NULL OR e.seq > ended.seq AND e.kind NOT IN ({others})))"
             " ORDER BY r.started DESC, r.rowid DESC",
             (*ends, *after),
         )

@@ -48,7 +48,8 @@ def test_runs_without_an_end_are_found_however_old_they_are(store: Store) -> Non
     }
     for at, (run, kinds) in enumerate(told.items()):
         store.append(run, 0, [(kind, 1, "{}") for kind in kinds], at=float(at))
-    store.append("verdicts-alone", 0, [], 9.0, [VerdictRow("key", TREE, "unit", "passed", "{}")])
+    # What judged the checkout has verdicts, and no facts.
+    store.append("checkout-1", 0, (), 9.0, [VerdictRow("k", "tree", "gate", "passed", "{}")])
     assert store.runs_without_end(("Ended", "Swept"), ("Noted",)) == ("open-again", "open")
 
 
