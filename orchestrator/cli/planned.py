@@ -10,6 +10,8 @@ from orchestrator.cli import output
 from orchestrator.planned import (
     Checked,
     check_command,
+    durations_of,
+    estimates_of,
     expected_of,
     said_before_run,
     shown_path,
@@ -45,11 +47,13 @@ def with_overlaps(workplace: Workplace, one: Checked) -> Checked:
 
 def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
     """Print what a run of the plan would be."""
-    expected = expected_of(workplace, one)
+    estimates = estimates_of(workplace, one.settings)
+    expected = expected_of(workplace, one, estimates)
+    durations = durations_of(one, estimates)
     spent = spending_of(workplace, one.plan, one.settings)
     tasks = one.plan.tasks
     if as_json:
-        path = longest_path(tasks)
+        path = longest_path(tasks, durations)
         body = {
             "file": shown_path(workplace, one.path),
             "plan": one.plan.model_dump(mode="json"),
@@ -65,7 +69,7 @@ def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
     output.answer(output.colour_answer(foreign(one.plan.goal), "strong"))
     output.answer(f"{shown_path(workplace, one.path)}, {count(len(tasks), 'task')}\n")
     # No line of it may be more than a line: titles are people's and models' words.
-    output.answer([foreign_line(line) for line in render_graph(tasks).splitlines()])
+    output.answer([foreign_line(line) for line in render_graph(tasks, durations).splitlines()])
     output.answer("")
     output.answer(list(_judged_by(one.settings)))
     output.answer(list(render_forecast(expected, one.settings.limits)))

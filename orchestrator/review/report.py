@@ -247,10 +247,8 @@ def _landed(state: RunState) -> list[str]:
     return rows
 
 
-def _time(state: RunState, took_s: float) -> str:
-    work = sum(
-        a.finished.duration_s for t in state.tasks.values() for a in t.attempts if a.finished
-    )
+def gate_times(state: RunState) -> dict[str, tuple[int, int, float]]:
+    """How often each gate ran, how often its verdict was known already, how long it took."""
     gates: dict[str, tuple[int, int, float]] = {}
     for verdict in _verdicts(state):
         runs, reused, seconds = gates.get(verdict.gate, (0, 0, 0.0))
@@ -260,6 +258,20 @@ def _time(state: RunState, took_s: float) -> str:
             else (runs + 1, reused, seconds + verdict.duration_s)
         )
         gates[verdict.gate] = new
+    return gates
+
+
+def of_landed(state: RunState) -> tuple[list[HeadRef], Sum]:
+    """The landed heads that models were called for, and what those attempts came to."""
+    landed = [ref for ref in state.landed_heads().values() if spent(state, ref.task)]
+    return landed, sum((_purse(state, f"{ref.task}/{ref.attempt}") for ref in landed), Sum())
+
+
+def _time(state: RunState, took_s: float) -> str:
+    work = sum(
+        a.finished.duration_s for t in state.tasks.values() for a in t.attempts if a.finished
+    )
+    gates = gate_times(state)
     if not gates and not work:
         return ""
     rows = ["## Time", "", "| what | times | took |", "| --- | ---: | ---: |"]
@@ -277,8 +289,7 @@ def _cost(state: RunState) -> str:
     whole = state.books.spent_by() + state.books.held_by()
     if not spending(whole):
         return ""
-    landed = [ref for ref in state.landed_heads().values() if spent(state, ref.task)]
-    good = sum((_purse(state, f"{ref.task}/{ref.attempt}") for ref in landed), Sum())
+    landed, good = of_landed(state)
     rest = Sum(whole.tokens - good.tokens, whole.nanos - good.nanos, whole.unpriced - good.unpriced)
     rows = ["## Cost", "", "| what | tokens | cost |", "| --- | ---: | ---: |"]
     named = [("attempts that landed", good), ("all else", rest), ("the run", whole)]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.terminal import Terminal
+from tests.support.cli import User, ended_with
 
 
 @pytest.fixture
@@ -31,6 +32,9 @@ def test_a_plan_without_any_model_is_made_saved_shown_and_run(here: Terminal) ->
     assert "saved: .agent/plans/shout-a-bit.toml" in said.err
     text = (here.root / ".agent/plans/shout-a-bit.toml").read_text()
     assert "Shout in src/a/one.txt" in text and "# " in text
+    wrong = here.orch("plan", "Shout", "--prompt", "Shout in {items}")
+    assert wrong.exit_code == 2 and "{items}" in wrong.err and "--for-each" in wrong.err
+    assert not (here.root / ".agent/plans/shout.toml").exists()
     said = here.orch("run")
     assert said.exit_code == 0 and "2 landed" in said.out
     again = here.orch("plan", "Shout a bit", "--for-each", "git ls-files src", "--max-tasks", "1")
@@ -277,3 +281,18 @@ def test_init_writes_settings_tries_them_and_never_overwrites(tmp_path: Path) ->
     assert "-# mine" in said.json["differing"][0]["diff"]
     assert (here.root / ".agent/orch.toml").read_text().endswith("# mine\n")
     assert os.access(here.root / ".agent" / "RULES.md", os.R_OK)
+
+
+def test_the_longest_path_goes_by_how_long_workers_took(tmp_path: Path) -> None:
+    user = User(tmp_path / "home")
+    slow = 'sleep 1; printf x > "$ORCH_TASK.txt"'
+    more = f"[worker.slow]\nkind = \"command\"\ncommand = '{slow}'\n"
+    user.settings(worker='printf x > "$ORCH_TASK.txt"', more=more)
+    user.commit({}, "workers")
+    user.plan("a", ("b", ["a"]), "long")
+    path = user.root / ".agent/plans/work.toml"
+    path.write_text(path.read_text().replace('id = "long"', 'id = "long"\nworker = "slow"'))
+    assert "longest path: a -> b" in user.orch("plan").out
+    ended_with(user.orch("run"), 0)
+    assert user.orch("plan", "--json").json["longest_path"] == ["long"]
+    assert "longest path" not in user.orch("plan").out

@@ -32,6 +32,43 @@ def working(here: Terminal, task: str) -> Callable[[], bool]:
     return lambda: here.statuses().get(task) == "working"
 
 
+def tells_the_same_as_json(here: Terminal, run: str) -> None:
+    """What `show`, `log` and `report` say in words, their documents say too."""
+    told = here.orch("show", "--json").json
+    assert told["session_id"] == run and told["target_goal"] == "Some work"
+    assert told["baseline"]["status"] == "green" and told["gates"] and told["limits"]["attempts"]
+    landed = {name for landing in told["landings"] for name in landing["tasks"]}
+    assert landed == {"a", "twice", "b"}
+    assert told["tasks"]["stubborn"]["status"] == "failed"
+    assert told["tasks"]["stubborn"]["attempts_count"] == 2
+    assert told["tasks"]["a"]["duration_s"] > 0 and told["tasks"]["a"]["execution_log"]
+
+    task = here.orch("show", "twice", "--json").json
+    red, green = (one["verdicts"][0] for one in task["attempts"][0]["rounds"])
+    assert (red["outcome"], green["outcome"]) == ("failed", "passed") and green["duration_s"] > 0
+    judged = [one for one in task["candidates"] if one["outcome"] == "passed"][-1]
+    assert "twice" in judged["tasks"] and judged["verdicts"] and task["landed"]["commit"]
+    assert task["max_allowed_attempts"] == 2 and task["execution_log"] and "log_text" not in red
+    stubborn = here.orch("show", "stubborn", "--log", "--json").json
+    assert "I cannot do it" in stubborn["attempts"][1]["rounds"][0]["log_text"]
+
+    log = here.orch("log", "stubborn", "--json").json
+    assert log["text"] == "I cannot do it\n" and "attempt 2" in log["where"] and not log["live"]
+
+    one = here.orch("report", "--json").json
+    assert (one["run"], one["outcome"], one["exit_code"]) == (run, "complete", 1)
+    tasks = {part: [line["task"] for line in one[part]] for part in ("failed", "not_tried")}
+    assert tasks == {"failed": ["stubborn"], "not_tried": ["after"]}
+    assert {line["task"] for line in one["landed"]} == landed == set(one["unaccepted"])
+    assert one["target_now"]["how"] == "merges" and one["result"]["unjudged"] == 0
+    assert any("no sandbox" in said.lower() for said in one["read_first"]["warnings"])
+    assert len(one["failed"][0]["attempts"]) == 2
+    assert {gate["gate"] for gate in one["time"]["gates"]} == {"quick", "suite"}
+    assert any(step["command"].startswith("orch accept") for step in one["next"])
+    since = here.orch("report", "--since", "today", "--json").json
+    assert [told["run"] for told in since["runs"]] == [run] and since["costs"]["rows"] == []
+
+
 def test_a_whole_piece_of_work_from_plan_to_clean(here: Terminal) -> None:
     here.plan(("a", ()), ("twice", ()), ("b", ("a",)), ("stubborn", ()), ("after", ("stubborn",)))
     before = here.git("rev-parse", "main"), here.git("status", "--porcelain")
@@ -64,6 +101,7 @@ def test_a_whole_piece_of_work_from_plan_to_clean(here: Terminal) -> None:
     report = here.orch("report", run[:12]).out
     assert report.startswith("# Some work") and "## Failed" in report and "orch accept" in report
     assert here.orch("ledger", "verify").exit_code == 0
+    tells_the_same_as_json(here, run)
 
     said = here.installed("accept")
     assert said.exit_code == 0 and (here.root / "b.txt").read_text() == "by b\n"

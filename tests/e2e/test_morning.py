@@ -80,6 +80,10 @@ def test_an_automation_that_never_came_to_a_run_is_told_too(tmp_path: Path) -> N
     failed = part(away.orch("report", "--since", "today").out, "Failed")
     assert "- automation `nightly` did not start, 20" in failed and "no plan 'gone'" in failed
     assert "- automation `counts`, started 20" in failed and ": not measured: " in failed
+    told = away.orch("report", "--since", "today", "--json").json
+    nightly, counts = sorted(told["automations"], key=lambda one: str(one["settled"]))
+    assert "no plan 'gone'" in nightly["not_started"][0]["why"] and told["runs"] == []
+    assert counts["settled"][0]["outcome"] == "not-measured"
 
 
 @pytest.mark.thorough
