@@ -196,6 +196,10 @@ def _watched(pattern: str) -> tuple[str, str] | None:
     if pattern.startswith("/"):
         what = f"'watch': {pattern!r} begins with a slash; nothing outside the checkout is watched"
         return what, f'from the top of the checkout: "{pattern.lstrip("/")}"'
+    if any(part.lower() == ".git" for part in pattern.split("/")):
+        # What is wrong with it for a task, whose pattern says what it may change, is another thing.
+        what = f"'watch': {pattern!r} lies in .git, where git and orch write all the time"
+        return what, 'a branch\'s new commits start it by: branch = "main"'
     if (why := pattern_problem(pattern)) is not None:
         return f"'watch': {pattern!r} is refused: {why}", ""
     parsed = parse_pattern(pattern)

@@ -195,9 +195,10 @@ def _goal_of_issue(environ: Mapping[str, str], number: str) -> str:
     from orchestrator.cli.delivering import forge_now
     from orchestrator.cli.desk import open_here
     from orchestrator.forges.opening import open_forge
-    from orchestrator.forges.tickets import fetch_goal
+    from orchestrator.forges.tickets import fetch_goal, issue_number
     from orchestrator.review.words import foreign
 
+    number = issue_number(number)  # before anything is asked of a remote or a forge
     workplace = open_here(environ)
     forge = open_forge(workplace, forge_now(workplace))
     goal, ticket = fetch_goal(forge, number)

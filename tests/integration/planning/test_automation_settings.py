@@ -135,6 +135,8 @@ pause_s = "1h"
         (['quiet = ["22-6"]'], "no span of hours"),
         (['schedule = "0 2 * * *"', 'deadline = "25:00"'], "no time of day"),
         (['watch = [".agent/plans/*.toml"]'], "where orch itself writes"),
+        (['watch = [".git/**"]'], "lies in .git, where git and orch write all the time | a branch"),
+        (['watch = ["src/.GIT/x"]'], "lies in .git"),
         (['watch = ["**"]'], ".agent/state_ledger.json, which orch itself writes"),
         (['watch = ["**/*.json"]'], "which orch itself writes"),
         (['watch = ["**/*.toml"]'], "which orch itself writes"),
