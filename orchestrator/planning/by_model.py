@@ -34,6 +34,7 @@ from orchestrator.planning.drafting import (
     broken_rules,
     comments_of,
     first_words,
+    lines_of,
     plan_of,
     system_words,
 )
@@ -206,16 +207,23 @@ class _Looking:
             lambda drafted: "\n".join(broken_rules(drafted, plan(drafted), facts)),
         )
         made = Plan.model_validate(plan(drafted).model_dump())
+        # It may find again what it found before it asked.
+        found = tuple(dict.fromkeys((*self.known.found, *self._told(drafted.facts))))
+        open_still = self._told(drafted.questions)
         comments = comments_of(
             self.worker.models[0],
             self.known.commit,
             usage_of(self.opened),
-            (*self.known.found, *drafted.facts),
-            drafted.questions,
+            found,
+            open_still,
             (*self.known.said, *([refined.words] if refined else [])),
         )
         hide = planner.redactor.redact_text
-        return Planned(made, tuple(hide(line) for line in comments))
+        return Planned(made, tuple(hide(line) for line in comments), found, open_still)
+
+    def _told(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """What it says to a person: lines, without secrets."""
+        return lines_of(map(self.planner.redactor.redact_text, texts))
 
     async def _ask_first(self, ask: Ask) -> None:
         """Look, and let a person answer what is open."""
@@ -223,9 +231,10 @@ class _Looking:
         describe = "Say what you found, and ask what is open. This ends your look."
         looked = await self._ask_for(Looked, "ask", describe, system, lambda looked: "")
         answers: tuple[str, ...] = ()
-        if looked.questions:
-            answers = await anyio.to_thread.run_sync(ask, looked.facts, looked.questions)
-        self.known = replace(self.known, found=looked.facts, said=(*self.known.said, *answers))
+        found, questions = self._told(looked.facts), self._told(looked.questions)
+        if questions:
+            answers = await anyio.to_thread.run_sync(ask, found, questions)
+        self.known = replace(self.known, found=found, said=(*self.known.said, *answers))
 
     async def _ask_for(
         self, shape: type[T], name: str, describe: str, system: str, judge: Judge[T]

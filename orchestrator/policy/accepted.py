@@ -8,6 +8,8 @@
 3. What one branch holds, its history tells: the accepts in it, and the newest landing in it. Of
    two of which one grew from the other, the later one counts.
 4. Of a task that has not landed, its newest head is the work: the tries before it are told in it.
+5. A run that began at another one's result holds all that landed there, as each round of an
+   automation holds the rounds before it: whoever accepts the later has both.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ledger.events import HeadRef
-from ledger.model import Sha, TaskId
+from ledger.model import RunId, Sha, TaskId
 from ledger.state import RunState
 
 Heads = frozenset[HeadRef]
@@ -106,3 +108,25 @@ def _landings(state: RunState) -> Iterator[tuple[Sha, Heads]]:
         for task_id in landing.removes:
             standing.pop(task_id, None)
         yield landing.commit, frozenset(standing.values())
+
+
+# --- 5. one run in another ---------------------------------------------------------------------
+
+
+def holders(states: Iterable[RunState]) -> dict[RunId, RunId]:
+    """The runs that a later one of them holds, each with the last that holds it."""
+    landed = [state for state in states if state.landings and state.cleaned is None]
+    begun = {(state.started.base, state.started.target): state.run for state in landed}
+    found = {
+        state.run: begun[key]
+        for state in landed
+        if (key := (state.result, state.started.target)) in begun
+    }
+    return {run: _last(found, run) for run in found}
+
+
+def _last(found: Mapping[RunId, RunId], run: RunId) -> RunId:
+    # Each landing makes a new commit, so no run begins where a later one ended.
+    while run in found:
+        run = found[run]
+    return run

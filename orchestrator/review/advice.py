@@ -36,8 +36,13 @@ class Step:
     why: str
 
 
-def next_steps(state: RunState, alive: bool, named: bool = False) -> tuple[Step, ...]:
-    """The commands that make sense now; `named`: they must say which run they mean."""
+def next_steps(
+    state: RunState, alive: bool, named: bool = False, *, held: bool = False
+) -> tuple[Step, ...]:
+    """The commands that make sense now; `named`: they must say which run they mean.
+
+    `held`: another run's result has all of this one's, and is what to read and accept.
+    """
     of_run = f" {state.run}" if named else ""
     run = f" --run {state.run}" if named else ""
     if alive and state.finished is None:
@@ -52,6 +57,8 @@ def next_steps(state: RunState, alive: bool, named: bool = False) -> tuple[Step,
         return (Step(f"orch resume{of_run}", "no engine drives it: go on where it stopped"),)
     steps = [*_ended(state, of_run, run), *_tasks(state, run)]
     waiting = unaccepted(state)
+    if held:
+        return tuple(steps)
     if waiting:
         steps.append(Step(f"orch diff{run}", "read what landed"))
         if state.started.target or state.accepted:

@@ -87,6 +87,10 @@ def test_a_goal_becomes_tasks_that_a_person_can_read_and_run(user: User, dialect
         assert "def total(numbers):" in results_of(model.requests[1])[1]
         told = user_words(model.requests[0])
     assert "2 side by side" in said.out
+    found = (
+        "it found:\n  - src/sums.py adds one\n\nit could not know, and guessed:\n  - Is it meant?\n"
+    )
+    assert found in said.out and said.out.index("2 side by side") < said.out.index(found)
     assert "asking script:large" in said.err
     assert "planning came to 2 calls" in said.err and "$0.0" in said.err
     text = plan_of(user, "mend-the-sums")
@@ -102,6 +106,18 @@ def test_a_goal_becomes_tasks_that_a_person_can_read_and_run(user: User, dialect
     assert SECRET not in told and "[redacted" in told and "not told beside" not in told
     checked = user.orch("plan", "--check", "mend-the-sums", "--json")
     assert [task["id"] for task in checked.json["plan"]["tasks"]] == ["fix-sum", "name"]
+
+
+def test_what_it_found_and_guessed_is_in_the_json_without_secrets_or_escapes(user: User) -> None:
+    facts = [f"the token is {SECRET}", "red \x1b[31m\nand more", " "]
+    with planner(user, drafts(facts=facts, questions=["Is it meant?"])):
+        said = user.orch("plan", "Mend the sums", "--json")
+    assert said.json["questions"] == ["Is it meant?"]
+    first, second = said.json["facts"]
+    assert SECRET not in said.out and "[redacted" in first
+    assert "\x1b" not in second and second.startswith("red") and second.endswith("and more")
+    checked = user.orch("plan", "--json").json
+    assert (checked["facts"], checked["questions"]) == ([], []), "only who planned just now says it"
 
 
 @pytest.mark.thorough
@@ -157,10 +173,22 @@ def test_questions_stop_where_nobody_can_answer_and_answers_are_told(user: User)
     with planner(user, ask) as model:
         said = user.orch("plan", "Mend the sums", "--questions")
         assert said.exit_code == 5
-        assert said.out.splitlines() == ["Is one meant?", "Why?"]
+        expected = [
+            "it found:",
+            "  - It adds one.",
+            "",
+            "it asks:",
+            "  - Is one meant?",
+            "  - Why?",
+        ]
+        assert said.out.rstrip().splitlines() == expected
         assert "--answer" in said.err and "planning came to 1 call" in said.err
         assert not (user.root / ".agent/plans").exists()
         assert "answer with `ask` once" in system_of(model.requests[0])
+    with planner(user, ask):
+        said = user.orch("plan", "Mend the sums", "--questions", "--json")
+        assert said.exit_code == 5
+        assert said.json == {"facts": ["It adds one."], "questions": ["Is one meant?", "Why?"]}
     with planner(user, drafts()) as model:
         ended_with(user.orch("plan", "Mend the sums", "--answer", "One is not meant."), 0)
         assert "One is not meant." in user_words(model.requests[0])

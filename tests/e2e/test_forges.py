@@ -146,6 +146,8 @@ def test_an_issue_becomes_a_goal_as_data(tmp_path: Path, github: GitHubDouble) -
     refused(user.orch("plan", "--issue", "8"), 1, "is a pull request")
     refused(user.orch("plan", "--issue", "9"), 1, "404", "ada/tea")
     refused(user.orch("plan", "--issue", "../x"), 2, "no number of an issue")
+    nowhere = User(tmp_path / "other")  # without a remote or a forge
+    refused(nowhere.orch("plan", "--issue", "abc"), 2, "'abc' is no number of an issue", "123")
     refused(user.orch("plan", "a goal", "--issue", "7"), 2, "--issue is the goal")
 
 

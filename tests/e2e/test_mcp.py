@@ -105,3 +105,6 @@ def test_the_doctor_starts_servers_and_lists_their_tools(tmp_path: Path) -> None
     ended_with(said, 2)
     (seen,) = said.json
     assert seen["tools"] == [] and "it ended (exit 2" in seen["why"]
+    said = user.orch("doctor", "--mcp")
+    ended_with(said, 2, "bad db: it ended (exit 2", "type: edit [mcp.db] in .agent/orch.toml")
+    assert "orch doctor --mcp" not in said.out, "it was typed just now"

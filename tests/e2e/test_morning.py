@@ -128,6 +128,31 @@ def test_what_went_into_another_branch_is_not_said_to_be_in_the_target(tmp_path:
     assert "`main` has all of it" in report and "not into `main`" not in report
 
 
+def test_of_the_rounds_of_a_firing_only_the_newest_is_offered(tmp_path: Path) -> None:
+    away = Away(tmp_path)
+    one_more = 'mkdir -p c; echo x > "c/$(ls c | wc -l).txt"'
+    away.settings(
+        worker=one_more,
+        more='[[automation]]\nname = "cover"\ngoal = "One more"\nuntil = "n >= 2"\n'
+        'measure.n = "ls c 2>/dev/null | wc -l"\n',
+    )
+    away.commit({}, "the automation")
+    assert away.orch("schedule", "run", "cover").exit_code == 0
+    listed = away.orch("schedule", "list", "--json").json["automations"]
+    first, second = listed[0]["last"]["runs"]
+
+    def offered() -> list[str]:
+        report = away.orch("report", "--since", "today").out
+        assert f"`{first}`: `one-more` (run `{second}` has all of it)" in report
+        assert f"Run `{second}` began at its result and has all of it" in report
+        return re.findall(r"(?m)^(orch .*?) +# ", part(report, "Type next"))
+
+    assert offered() == [f"orch diff --run {second}", f"orch accept {second}"]
+    assert away.orch("accept", second, "--squash").exit_code == 0
+    assert "c/0.txt" in away.git("ls-tree", "-r", "--name-only", "main")
+    assert offered() == [f"orch clean {second}"]
+
+
 @pytest.mark.thorough
 def test_a_time_in_which_nothing_was_run_says_so(user: User) -> None:
     assert "Nothing was run" in user.orch("report", "--since", "7d").out

@@ -121,7 +121,7 @@ def plan(
     from orchestrator.planning.for_each import Grouping
     from orchestrator.planning.graph import render_mermaid
     from orchestrator.planning.plan_file import PLANS_FOLDER, find_plan, save_plan
-    from orchestrator.planning.planner import PlanOptions
+    from orchestrator.planning.planner import Planned, PlanOptions
     from orchestrator.planning.planner import plan as make_plan
     from orchestrator.survey import survey
 
@@ -159,9 +159,10 @@ def plan(
     environ = environ_of(ctx)
     workplace = open_here(environ)
     workplace.refuse_nested()
-    asks = Asking(planner, tuple(answers or ()), questions)
+    asks = Asking(planner, tuple(answers or ()), questions, as_json)
+    made: Planned | None = None
     if refine is not None:
-        path = refine_plan(workplace, goal, refine, asks)
+        path, made = refine_plan(workplace, goal, refine, asks)
     elif goal is None:
         path = find_plan(workplace.checkout, check)
     else:
@@ -187,7 +188,7 @@ def plan(
     if graph is Drawing.mermaid:
         output.answer(render_mermaid(found.plan.tasks).rstrip("\n"))
         return 0
-    answer_plan(workplace, found, as_json=as_json)
+    answer_plan(workplace, found, as_json=as_json, made=made)
     if not as_json:
         output.narrate(f"to run it: orch run {shown_path(workplace, path)}")
     return 0
@@ -199,9 +200,10 @@ def _goal_of_issue(environ: Mapping[str, str], number: str) -> str:
     from orchestrator.cli.delivering import forge_now
     from orchestrator.cli.desk import open_here
     from orchestrator.forges.opening import open_forge
-    from orchestrator.forges.tickets import fetch_goal
+    from orchestrator.forges.tickets import fetch_goal, issue_number
     from orchestrator.review.words import foreign
 
+    number = issue_number(number)  # before anything is asked of a remote or a forge
     workplace = open_here(environ)
     forge = open_forge(workplace, forge_now(workplace))
     goal, ticket = fetch_goal(forge, number)

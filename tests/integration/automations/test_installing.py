@@ -6,6 +6,7 @@ change the machine of whoever tests.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -195,3 +196,21 @@ def test_what_cannot_be_installed_says_why(user):
         refused(user.orch("schedule", "install"), 2, "nothing here keeps times", "orch watch")
     user.settings()
     refused(user.orch("schedule", "install"), 2, "no automation has a schedule")
+
+
+def test_where_nobody_keeps_times_it_is_printed_and_not_installed(tmp_path):
+    container = tmp_path / "bin"
+    container.mkdir()
+    for name in ("git", "sh", "env"):
+        found = shutil.which(name)
+        assert found
+        (container / name).symlink_to(found)
+    user = User(tmp_path / "home", environ={"PATH": str(container)})
+    user.settings(more=MORE)
+    refused(user.orch("schedule", "install"), 2, "nothing here keeps times", "orch watch")
+    before = user.things()
+    said = user.orch("schedule", "install", "nightly", "--print")
+    ended_with(said, 0)
+    assert "nothing here keeps times" in said.err and "this is for systemd" in said.err
+    assert "[Timer]" in said.out and "[Service]" in said.out and "OnCalendar=" in said.out
+    assert user.things() == before and not (user.home / ".config").exists()

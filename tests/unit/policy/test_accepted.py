@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ledger import events as e
+from ledger.state import RunState
 from orchestrator.policy.accepted import (
     accepted_elsewhere,
     accepted_heads,
     held,
+    holders,
     newest_landing,
     told_by,
     unaccepted,
@@ -90,3 +95,23 @@ def test_a_branch_that_was_put_back_holds_what_it_held_before():
     story = two_landed().tell(accepted("s1", head("t1")), accepted("s2", head("t1"), head("t2")))
     told = told_by(story.state, {"s1"})
     assert held(told, ["s1"]) == {head("t1")}
+
+
+def test_a_run_is_held_by_the_last_of_those_that_began_at_its_result():
+    def run(name: str, base: str, *, lands: bool = True, target: str = "main") -> RunState:
+        story = Story.of(1)
+        fact = story.state.started
+        story.state.started = fact.model_copy(update={"run": name, "base": base, "target": target})
+        story.baseline()
+        state = story.lands_at_once("t1").state if lands else story.state
+        state.landings = [replace(one, commit=f"{name}-result") for one in state.landings]
+        return state
+
+    first, second = run("first", "x"), run("second", "first-result")
+    third = run("third", "second-result")
+    assert holders([third, second, first]) == {"first": "third", "second": "third"}
+    assert holders([first, run("idle", "first-result", lands=False)]) == {}
+    assert holders([first, run("other", "first-result", target="next")]) == {}
+    assert holders([first, run("beside", "x")]) == {}
+    second.cleaned = e.RunCleaned()
+    assert holders([first, second]) == {}, "nothing of it is left to accept"
