@@ -103,6 +103,23 @@ def failed_message(project: str, automation: str, exit_code: int, why: str) -> M
     )
 
 
+def unread_message(project: str, exit_code: int, why: str, hint: str) -> Message:
+    """The message of a start that came to nothing before it was known what is to start."""
+    person = exit_code == PERSON_NEEDED
+    status = "orch trust" if person else "orch schedule status"
+    said = f"{'needs you' if person else 'failed'}: no automation starts: {why}"
+    lines = (foreign(why, LINE_CHARS), *([foreign(hint, LINE_CHARS)] if hint else []), status)
+    return Message(
+        project=foreign(project, 60),
+        run="",
+        level="person" if person else "failed",
+        title=foreign(f"{foreign(project, 60)}: {said}", TITLE_CHARS),
+        lines=lines,
+        exit_code=exit_code,
+        commands=(status,),
+    )
+
+
 def try_message(project: str) -> Message:
     """What is sent to see whether it arrives."""
     said = "this is how you are told of a run's end"

@@ -117,7 +117,7 @@ CARGO_TABLES = (
 _SAME = {"gmake": "make", "mvnw": "mvn", "gradlew": "gradle"}
 
 _WRAPPERS = re.compile(r"env|time|exec|command|nice|nohup|xvfb-run|timeout|stdbuf|uv|poetry|pdm")
-_INTERPRETERS = re.compile(r"(?:ba|da|z|k)?sh|python[\d.]*|node|ruby|perl|php|deno|bun")
+INTERPRETERS = re.compile(r"(?:ba|da|z|k)?sh|python[\d.]*|node|ruby|perl|php|deno|bun")
 _CONFIGURATION = re.compile(r"--(?:config|config-file|configfile|rcfile|configuration|project)")
 
 
@@ -179,7 +179,7 @@ def gate_files(gates: Iterable[Gate]) -> tuple[str, ...]:
         for pattern in BY_TOOL.get(_SAME.get(program, program), ()):
             found[pattern] = None
         candidates = [words[0]] if "/" in words[0] else []
-        if _INTERPRETERS.fullmatch(program) and len(words) > 1 and not words[1].startswith("-"):
+        if INTERPRETERS.fullmatch(program) and len(words) > 1 and not words[1].startswith("-"):
             candidates.append(words[1])
         for at, word in enumerate(words):
             option, equals, value = word.partition("=")
@@ -195,7 +195,7 @@ def gate_files(gates: Iterable[Gate]) -> tuple[str, ...]:
 def _shadows(gates: Iterable[Gate]) -> Iterator[str]:
     """Files that python would run in place of a module that a gate calls."""
     for whole in (words for gate in gates for words in _split(gate.command)):
-        words = _unwrapped(whole)
+        words = unwrapped(whole)
         if not words or not re.fullmatch(r"python[\d.]*", PurePosixPath(words[0]).name):
             continue
         folders = ["", *_python_path(whole[: len(whole) - len(words)])]
@@ -221,7 +221,7 @@ def words_that_run(command: str) -> tuple[str, ...]:
     """The words of a command that name what runs: wrappers, programs, files by whole paths."""
     found: dict[str, None] = {}
     for words in _split(command):
-        start = _unwrapped(words)
+        start = unwrapped(words)
         wrappers = words[: len(words) - len(start)]
         found |= dict.fromkeys(word for word in wrappers if _WRAPPERS.fullmatch(word))
         found |= dict.fromkeys(start[:1])
@@ -232,9 +232,14 @@ def words_that_run(command: str) -> tuple[str, ...]:
 def _simple_commands(gates: Iterable[Gate]) -> Iterator[list[str]]:
     """The words of each simple command, wrappers and assignments taken off its front."""
     for gate in gates:
-        for words in _split(gate.command):
-            if start := _unwrapped(words):
-                yield start
+        yield from simple_commands(gate.command)
+
+
+def simple_commands(command: str) -> Iterator[list[str]]:
+    """The same of one command."""
+    for words in _split(command):
+        if start := unwrapped(words):
+            yield start
 
 
 def _split(command: str) -> Iterator[list[str]]:
@@ -254,7 +259,8 @@ def _split(command: str) -> Iterator[list[str]]:
             simple.append(word)
 
 
-def _unwrapped(words: list[str]) -> list[str]:
+def unwrapped(words: list[str]) -> list[str]:
+    """The words of a simple command without the wrappers and assignments at its front."""
     at = 0
     while at < len(words):
         name = PurePosixPath(words[at]).name

@@ -27,10 +27,13 @@ def show(
     """
     import time
 
+    from ledger.events import McpToolCalled
     from orchestrator.cli import output
     from orchestrator.cli.desk import look
+    from orchestrator.journal import parse_row
     from orchestrator.persons import find_task
     from orchestrator.review.documents import run_document, task_document
+    from orchestrator.review.served import calls_of
     from orchestrator.review.show import render_run, render_task
     from workers.text import printable
 
@@ -48,7 +51,10 @@ def show(
     elif as_json:
         output.answer_json(run_document(sight.state, now, reader))
     elif task:
-        output.answer(render_task(sight.state, task, now, paint, reader))
+        made = sight.store.of_kinds(("McpToolCalled",), sight.run)
+        facts = (fact for row in made if isinstance(fact := parse_row(row), McpToolCalled))
+        calls = calls_of(task, facts)
+        output.answer(render_task(sight.state, task, now, paint, reader, calls))
     else:
         output.answer(render_run(sight.state, now, paint, reader))
     return 0
