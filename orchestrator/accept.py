@@ -34,6 +34,7 @@ from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
 from orchestrator.offer import Branch, Offer, judge, judged_here, look_at, make_offer
 from orchestrator.persons import agreed, refuse_cleaned
+from orchestrator.policy.judges import gates_of
 from orchestrator.policy.selection import (
     Chosen,
     Difference,
@@ -43,6 +44,7 @@ from orchestrator.policy.selection import (
     is_chain,
 )
 from orchestrator.policy.unattended import no_branch
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.words import listed
 from orchestrator.scene import Scene, open_scene
 from orchestrator.workplace import Workplace
@@ -51,7 +53,7 @@ from worktree.candidate import Candidate, Conflict
 from worktree.changes import merge_base
 from worktree.git import RefUpdate
 from worktree.landing import Refused, accept_commit, check_accept
-from worktree.names import candidate_ref
+from worktree.names import candidate_ref, target_problem
 from worktree.ref_locks import clear_locks
 
 ALL = Selection()
@@ -82,6 +84,10 @@ class AcceptResult:
     """What it was delivered as."""
     url: str = ""
     """Where that can be seen."""
+    gates: tuple[str, ...] = ()
+    """The gates that judge what the target holds of the run with it."""
+    warnings: tuple[str, ...] = ()
+    """What every report of the run repeats."""
 
 
 Delivery = Callable[[Scene, Difference, Offer, AcceptResult], Awaitable[AcceptResult]]
@@ -113,7 +119,7 @@ async def accept(
         target = to or journal.state.started.target
         if target is None:
             raise OrchError(
-                f"run {run} started from a detached HEAD: it has no target",
+                f"run {run} started from no branch of yours: it has no target",
                 hint=f"orch accept --to BRANCH {run}",
             )
         scene = open_scene(workplace, journal, lambda: None)
@@ -179,7 +185,7 @@ async def _accept(
     if not chosen.tasks and not change.goes:
         why, hint = _nothing_chosen(state)
         return AcceptResult("nothing", target, left_out=chosen.left_out, why=why, hint=hint)
-    plain = _plain(target, chosen, change)
+    plain = _plain(state, target, chosen, change)
     asked = _Asked(selection, squash, said_by, target, before, branch, change, plain)
     settled = await _settled(scene, asked, moves=delivery is None)
     offer = settled or await _offer(scene, asked)
@@ -193,6 +199,9 @@ async def _accept(
 async def _settled(scene: Scene, asked: _Asked, *, moves: bool) -> AcceptResult | None:
     """What there is to say before anything is built: it is there already, or cannot be."""
     branch, change, target, before = asked.branch, asked.change, asked.target, asked.before
+    if problem := target_problem(target):
+        why = f"'{target}' {problem}"
+        return replace(asked.plain, outcome="refused", why=why, hint="orch accept --to BRANCH")
     has_all = branch.has_tip if asked.selection.whole else not change.comes
     if before and has_all and not change.goes:
         # Merged by hand, or by an orch that died before it could say so.
@@ -284,7 +293,7 @@ async def _move(scene: Scene, asked: _Asked, offer: Offer) -> AcceptResult:
     return replace(plain, outcome="accepted", commit=offer.commit)
 
 
-def _plain(target: str, chosen: Chosen, change: Difference) -> AcceptResult:
+def _plain(state: RunState, target: str, chosen: Chosen, change: Difference) -> AcceptResult:
     comes = {ref.task for ref in change.comes}
     return AcceptResult(
         "nothing",
@@ -293,6 +302,8 @@ def _plain(target: str, chosen: Chosen, change: Difference) -> AcceptResult:
         added=tuple(task_id for task_id in chosen.added if task_id in comes),
         left_out=chosen.left_out,
         taken_out=tuple(ref.task for ref in change.goes if ref.task not in comes),
+        gates=tuple(gate.name for gate in gates_of(state, (ref.task for ref in change.holds))),
+        warnings=warnings_of(state),
     )
 
 

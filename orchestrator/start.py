@@ -19,6 +19,7 @@ from orchestrator.history import estimate
 from orchestrator.journal import Journal
 from orchestrator.policy.models import workers_of_run
 from orchestrator.policy.unattended import missing
+from orchestrator.pricing import refuse_unpaid
 from orchestrator.workplace import Workplace
 from worktree.git import Git
 from worktree.names import quoted
@@ -107,6 +108,7 @@ def start_run(
     settings = options.settings(settings)
     if options.unattended:
         refuse_unattended(git, settings, plan, options)
+    refuse_unpaid(settings, workers_of_run(settings, plan))
     require_sandbox(settings.sandbox)
     hiding = hiding_of(workplace, settings)
     found = look(workplace.checkout, git.list_files(begin.commit))

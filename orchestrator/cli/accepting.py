@@ -108,18 +108,17 @@ def _answer(result: AcceptResult) -> None:
     if result.taken_out:
         gone = listed(result.taken_out, 20)
         output.narrate(f"taken out, since the result is without it now: {gone}")
+    output.narrate([output.colour_narration(said, "ask") for said in result.warnings])
     target = branch(result.target)
     match result.outcome:
         case "accepted":
-            judged = "judged" if result.judged else "its tree had passed already"
             commit = short(result.commit or "")
             what = listed(result.tasks, 20) or f"without {listed(result.taken_out, 20)}"
-            said = f"{target} is at {commit} now ({judged}): {what}"
+            said = f"{target} is at {commit} now ({_judged(result)}): {what}"
             output.answer(output.colour_answer(said, "good"))
             return
         case "delivered":
-            judged = "judged" if result.judged else "its tree had passed already"
-            said = f"{result.branch} is at {short(result.commit or '')} ({judged}): "
+            said = f"{result.branch} is at {short(result.commit or '')} ({_judged(result)}): "
             said += f"{listed(result.tasks, 20)}, for {target}; {foreign(result.url, 500)}"
             output.answer(output.colour_answer(said, "good"))
             return
@@ -132,3 +131,9 @@ def _answer(result: AcceptResult) -> None:
                 output.answer([f"    {foreign(line)}" for line in result.verdict.lines])
     if result.hint:
         output.narrate(f"  hint: {foreign(result.hint)}")
+
+
+def _judged(result: AcceptResult) -> str:
+    if not result.gates:
+        return "no gate judged it"
+    return "judged" if result.judged else "its tree had passed already"

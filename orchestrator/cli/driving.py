@@ -93,7 +93,8 @@ def drive_shown(
             raise
     state = load_state(store, run)
     code = state.finished.exit_code if state.finished and ended else INTERRUPTED
-    wanted = may_accept(state.started) and code == 0 and unaccepted(state)
+    into = state.started.into or state.started.target
+    wanted = may_accept(state.started) and code == 0 and unaccepted(state, into)
 
     def accepted() -> int:
         from orchestrator.cli.accepting import accepted_at_end

@@ -62,7 +62,7 @@ def _trouble(seen: ServerSeen) -> str:
 def _tell(seen: ServerSeen) -> None:
     if seen.why:
         output.answer(output.colour_answer(f"bad   {seen.name}: {foreign(seen.why, 300)}", "bad"))
-        output.answer(f"      type: orch doctor --mcp, after a look at [mcp.{seen.name}]")
+        output.answer(f"      type: edit [mcp.{seen.name}] in .agent/orch.toml, by what it said")
         return
     allowed = sum(tool.allowed for tool in seen.tools)
     tools = f"{allowed} of {count(len(seen.tools), 'tool')} for {listed(seen.workers)}"

@@ -7,6 +7,7 @@ from orchestrator.config import lacking_keys
 from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems
 from orchestrator.planned import Checked
 from orchestrator.policy.models import workers_of_run
+from orchestrator.pricing import unpaid
 from orchestrator.start import RunOptions, unattended_problems
 from orchestrator.workplace import Workplace
 
@@ -22,6 +23,7 @@ def require_unattended(
     if keys:
         asked = workers_of_run(checked.settings, checked.plan)
         problems += lacking_keys(checked.settings, workplace.environ, asked)
+    problems += unpaid(checked.settings, workers_of_run(checked.settings, checked.plan))
     exit_code = WRONG_USE
     try:
         require_trust(workplace, checked.sourced, attended=False)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from ledger.store import Store
+from orchestrator.config import load_settings
+from orchestrator.errors import Problems
 from orchestrator.journal import load_state
 from tests.support.cli import WORKS, User, ended_with, refused, wait_for
 from tests.support.forges import TOKEN, GitHubDouble, served_forge
@@ -144,6 +146,8 @@ def test_an_issue_becomes_a_goal_as_data(tmp_path: Path, github: GitHubDouble) -
     refused(user.orch("plan", "--issue", "8"), 1, "is a pull request")
     refused(user.orch("plan", "--issue", "9"), 1, "404", "ada/tea")
     refused(user.orch("plan", "--issue", "../x"), 2, "no number of an issue")
+    nowhere = User(tmp_path / "other")  # without a remote or a forge
+    refused(nowhere.orch("plan", "--issue", "abc"), 2, "'abc' is no number of an issue", "123")
     refused(user.orch("plan", "a goal", "--issue", "7"), 2, "--issue is the goal")
 
 
@@ -198,6 +202,7 @@ def test_the_next_job_goes_on_where_a_killed_one_stopped(tmp_path: Path) -> None
     refused(said, 2, "there is no file")
 
 
+@pytest.mark.thorough
 def test_a_job_that_cannot_push_does_not_end_well(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     user = User(tmp_path / "home", environ={"GITHUB_STEP_SUMMARY": str(summary), "CI": "true"})
@@ -212,6 +217,7 @@ def test_a_job_that_cannot_push_does_not_end_well(tmp_path: Path) -> None:
     assert forge["level"] == "odd" and "there is no remote 'origin'" in forge["what"]
 
 
+@pytest.mark.thorough
 def test_a_job_pushes_what_has_landed_also_where_the_run_did_not_end_well(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     user = person(tmp_path / "home", "# mine\n", GITHUB_STEP_SUMMARY=str(summary))
@@ -329,9 +335,12 @@ def test_settings_that_would_send_a_token_astray_are_refused(tmp_path: Path) -> 
         ("protected = [1]", "protected"),
     ):
         user.settings(more=f"\n[forge]\n{more}\n")
-        said = user.orch("plan", "x", "--by-hand")
-        assert said.exit_code == 2 and words in said.words, (more, said)
-        assert "word@" not in said.words and secret not in said.words
+        with pytest.raises(Problems) as caught:
+            load_settings(user.root)
+        said = " ".join(str(caught.value).split())
+        assert words in said and "word@" not in said and secret not in said, (more, said)
+    user.settings(more='\n[forge]\nurl = "https://evil.example.com"\ntoken = "GITHUB_TOKEN"\n')
+    refused(user.orch("plan", "x", "--by-hand"), 2, "go to evil.example.com")
     for more in (  # these are for whom they go to
         'token = "TEA_TOKEN"',
         'token = "AZURE_TEAM_GITLAB_TOKEN"',

@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.maker.support import FINISH, call, calls
 from tests.integration.mcp.support import SERVERS
 from tests.support.cli import User, ended_with
@@ -86,6 +88,7 @@ def test_a_run_uses_a_server_and_its_ledger_tells_of_each_call(tmp_path: Path) -
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.thorough
 def test_the_doctor_starts_servers_and_lists_their_tools(tmp_path: Path) -> None:
     user = person(tmp_path)
     off = 'min_free_gb = 0\nsandbox = "none"'
@@ -106,3 +109,6 @@ def test_the_doctor_starts_servers_and_lists_their_tools(tmp_path: Path) -> None
     ended_with(said, 2)
     (seen,) = said.json
     assert seen["tools"] == [] and "it ended (exit 2" in seen["why"]
+    said = user.orch("doctor", "--mcp")
+    ended_with(said, 2, "bad db: it ended (exit 2", "type: edit [mcp.db] in .agent/orch.toml")
+    assert "orch doctor --mcp" not in said.out, "it was typed just now"

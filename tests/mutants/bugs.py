@@ -781,7 +781,7 @@ BUGS: tuple[Seeded, ...] = (
     Seeded(
         "planning-without-a-budget",
         "planning costs no more than its budget",
-        "orchestrator/planning/by_model.py",
+        "orchestrator/pricing.py",
         "usd = settings.plan_budget_usd or limits.budget_usd",
         "usd = None",
         (f"{PLANNING}test_no_more_is_spent_than_the_budget_for_planning",),

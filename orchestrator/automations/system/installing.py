@@ -84,16 +84,13 @@ class System:
 
     # --- what is there ----------------------------------------------------------------------
 
-    def keeper(self) -> Where:
-        """Who is to keep the times here; OrchError where there is nobody."""
+    def keeper(self) -> Where | None:
+        """Who is to keep the times here; None where there is nobody."""
         if self._ask("systemctl", "--user", "show-environment") is not None:
             return "systemd"
         if shutil.which("crontab", path=self.environ.get("PATH")):
             return "cron"
-        raise OrchError(
-            "nothing here keeps times: neither `systemctl --user` nor `crontab` works",
-            hint="leave `orch watch` running, or install cron",
-        )
+        return None
 
     def installed(self) -> dict[str, Where]:
         """The automations that are installed, and where."""
