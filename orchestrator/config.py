@@ -44,6 +44,7 @@ from orchestrator.mcp_rules import mcp_problems_between
 from orchestrator.model_rules import Owner, model_table, problems_between, provider_table
 from orchestrator.policy.models import WELL_KNOWN, providers_asked
 from orchestrator.policy.nearest import listed, nearest
+from orchestrator.secret_rules import secret_problems_between
 from orchestrator.settings_rules import (
     LOCAL_FILE,
     PLAIN_KEYS,
@@ -133,6 +134,7 @@ def load_sourced(checkout: Path, user_config_folder: Path | None = None) -> Sour
     settings, owner = _merge(documents)
     problems += _problems_between(settings, owner, checkout)
     problems += problems_between_files(documents, settings)
+    problems += secret_problems_between(settings, documents)
     if problems:
         raise Problems(in_file_order(problems))
     read = {document.name for document in documents}

@@ -5,6 +5,7 @@
    branch says nothing of this one.
 2. What cannot be told (no branch any more, a repository that cannot be read) is said as such; a
    report must not fail for it.
+3. Only a branch of a person's is one: what lies below `orch/` goes with the run that made it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ledger.state import RunState
+from orchestrator.errors import OrchError
 from orchestrator.policy.accepted import unaccepted
 from worktree.git import Git
+from worktree.names import quoted, target_problem
 from worktree.values import GitError
 
 
@@ -29,6 +32,12 @@ class TargetNow:
     """Commits that it has and the result has not."""
     paths: tuple[str, ...] = ()
     """Where they conflict."""
+
+
+def refuse_target(option: str, name: str) -> None:
+    """OrchError for what cannot be the name of a branch of a person's, to accept into."""
+    if why := target_problem(name):
+        raise OrchError(f"{option} '{quoted(name)}' {why}", hint=f"for example: {option} my-branch")
 
 
 def look_at_target(git: Git, state: RunState) -> TargetNow | None:

@@ -25,6 +25,7 @@ from orchestrator.policy.pattern import parse_pattern, pattern_problem
 from orchestrator.policy.until import parse_until
 from orchestrator.shape import frozen, repaired, shape_problems
 from orchestrator.toml_lines import Document, KeyPath
+from worktree.names import target_problem
 
 OWN_FOLDER = ".agent"
 WRITTEN = (".agent/state_ledger.json", ".agent/plans/a-plan.toml")
@@ -215,10 +216,10 @@ def _watched(pattern: str) -> tuple[str, str] | None:
 
 def _branch(document: Document, at: KeyPath, name: str) -> Iterator[Problem]:
     key = at[-1]
-    if name.startswith(("orch/", "refs/")):
-        what = f"'{key}': {name!r} is none of your branches"
+    if why := target_problem(name):
+        what = f"'{key}': {name!r} {why}"
         yield document.problem(at, what, f'a branch of your own, by its name: {key} = "main"')
-    elif not _BRANCH.fullmatch(name) or ".." in name or "//" in name or name.endswith(".lock"):
+    elif not _BRANCH.fullmatch(name):
         yield document.problem(
             at, f"'{key}': {name!r} is no name of a branch", f'write: {key} = "main"'
         )

@@ -11,6 +11,8 @@ from orchestrator.cli import output
 from orchestrator.planned import (
     Checked,
     check_command,
+    durations_of,
+    estimates_of,
     expected_of,
     said_before_run,
     shown_path,
@@ -54,11 +56,13 @@ def answer_plan(
 ) -> None:
     """Print what a run of the plan would be; `made`: it was made just now."""
     facts, questions = (made.facts, made.questions) if made else ((), ())
-    expected = expected_of(workplace, one)
+    estimates = estimates_of(workplace, one.settings)
+    expected = expected_of(workplace, one, estimates)
+    durations = durations_of(one, estimates)
     spent = spending_of(workplace, one.plan, one.settings)
     tasks = one.plan.tasks
     if as_json:
-        path = longest_path(tasks)
+        path = longest_path(tasks, durations)
         body = {
             "file": shown_path(workplace, one.path),
             "plan": one.plan.model_dump(mode="json"),
@@ -76,7 +80,7 @@ def answer_plan(
     output.answer(output.colour_answer(foreign(one.plan.goal), "strong"))
     output.answer(f"{shown_path(workplace, one.path)}, {count(len(tasks), 'task')}\n")
     # No line of it may be more than a line: titles are people's and models' words.
-    output.answer([foreign_line(line) for line in render_graph(tasks).splitlines()])
+    output.answer([foreign_line(line) for line in render_graph(tasks, durations).splitlines()])
     output.answer("")
     output.answer(list(said_of_look(facts, questions, "it could not know, and guessed:")))
     output.answer(list(_judged_by(one.settings)))

@@ -19,7 +19,7 @@ def require_unattended(
 
     `keys`: those of the models that it may ask must be there.
     """
-    problems = list(unattended_problems(checked.settings, checked.plan, options))
+    problems = list(unattended_problems(workplace.git, checked.settings, checked.plan, options))
     if keys:
         asked = workers_of_run(checked.settings, checked.plan)
         problems += lacking_keys(checked.settings, workplace.environ, asked)

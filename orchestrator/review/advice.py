@@ -147,6 +147,7 @@ def _tasks(state: RunState, run: str) -> list[Step]:
         steps.append(Step(f'orch retry {task_id} --note "..."{run}', "try again, with your advice"))
         if not missing and any(attempt.head for attempt in task.attempts):
             steps.append(Step(f"orch take {task_id}{run}", "finish it by hand, from its last head"))
+        steps.append(Step(f"orch reject {task_id}{run}", "a final no: it is not tried again"))
     for task_id in state.with_status("failed")[:1]:
         steps.append(Step(f"orch show {task_id} --log{run}", "what failed, and why"))
         if reached := state.tasks[task_id].budget_reached:

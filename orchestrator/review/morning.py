@@ -25,6 +25,7 @@ from orchestrator.review.against import said_of_target
 from orchestrator.review.cost import Costs, Line
 from orchestrator.review.firings import Fired, failures_of, needs_of
 from orchestrator.review.flakes import said_of_flake
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.markdown import code, commands, escaped, section
 from orchestrator.review.moved import said_of_moves
 from orchestrator.review.spent import said_of_cost
@@ -39,7 +40,6 @@ from orchestrator.review.words import (
     result_branch,
     short,
     tokens,
-    unconfined,
 )
 
 if TYPE_CHECKING:
@@ -224,11 +224,7 @@ def _run(one: Seen, cost: Line | None, holder: RunId | None) -> str:
 
 def _loud(state: RunState) -> Iterator[str]:
     """What every report of the run says of it."""
-    if said := unconfined(state.started.settings.sandbox.mode):
-        yield f"{said[0].upper()}{said[1:]}"
-    red = [v.gate for v in state.baseline_verdicts.values() if v.outcome != "passed"]
-    if red and state.baseline == "advisory":
-        yield f"The base was not green: {listed(red)} judged nothing"
+    yield from (f"{said[0].upper()}{said[1:]}" for said in warnings_of(state))
     yield from list(dict.fromkeys(said_of_flake(flake) for flake in state.flakes))[:LINES]
     yield from said_of_moves(state)[:LINES]
     yield from (notice.what for notice in state.notices[:LINES])

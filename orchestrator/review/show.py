@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from ledger.events import CheckerJudged, RoundFinished
 from ledger.model import Verdict
 from ledger.state import AttemptState, CandidateState, RunState, TaskState
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.narrate import said_of
 from orchestrator.review.spent import budget_of, said_of_worker, spent
 from orchestrator.review.status import why_so
@@ -47,6 +48,7 @@ def render_task(
     lines = [
         f"{paint(task_id, 'strong')}  {foreign(plan.title)}".rstrip(),
         f"{paint(task.status, STATUS_STYLE[task.status])}  {why_so(state, task)}".rstrip(),
+        *(paint(said, "ask") for said in warnings_of(state)),
         *_fields(
             ("needs", listed(plan.needs, 10)),
             ("needed by", listed(state.dependents[task_id], 10)),
@@ -94,6 +96,7 @@ def render_run(
             ("spent", spent(state).said),
             ("budget", budget_of(state).said),
         ),
+        *(paint(said, "ask") for said in warnings_of(state)),
         "",
         "baseline " + state.baseline,
         *(line for v in state.baseline_verdicts.values() for line in _verdict(v, paint, read_log)),

@@ -7,8 +7,8 @@
    by its path, a configuration file that a gate names.
 3. Where a file is shared (pyproject.toml, setup.cfg, package.json, Cargo.toml) only the tables
    of such tools are protected: a change elsewhere is free. What cannot be read counts as changed.
-4. A new module in the top folder that would be run in place of a tool that a gate calls by
-   `python -m` is protected too.
+4. A new module that would be run in place of a tool that a gate calls by `python -m` is protected
+   too: in the top folder, and where the gate's own PYTHONPATH says.
 5. A task's `may_change` gives leave beforehand, a person's yes to a path afterwards. Tests may
    be edited: they are not protected here.
 """
@@ -50,19 +50,30 @@ ALWAYS = (
     # what CI runs
     *(".ci", ".circleci", ".github/workflows", ".github/actions", ".buildkite", "**/Jenkinsfile"),
     *(".gitlab-ci.yml", ".travis.yml", "azure-pipelines.yml", "bitbucket-pipelines.yml"),
-    *(".drone.yml", ".woodpecker.yml", ".woodpecker", ".forgejo/workflows", ".gitea/workflows"),
+    *(
+        ".gitlab/ci",
+        ".drone.yml",
+        ".woodpecker.yml",
+        ".woodpecker",
+        ".forgejo/workflows",
+        ".gitea/workflows",
+    ),
     # Python's tools
     *("**/conftest.py", "**/pytest.ini", "**/.pytest.ini", "**/pytest.toml", "**/.pytest.toml"),
-    *("**/tox.ini", "**/noxfile.py", "**/mypy.ini", "**/.mypy.ini", "**/pyrightconfig.json"),
-    *("**/ruff.toml", "**/.ruff.toml", "**/.flake8", "**/.pylintrc", "**/pylintrc"),
-    *("**/.coveragerc", "**/.pre-commit-config.yaml"),
+    *("**/sitecustomize.py", "**/usercustomize.py", "**/tox.ini", "**/tox.toml", "**/noxfile.py"),
+    *("**/mypy.ini", "**/.mypy.ini", "**/pyrightconfig.json", "**/ty.toml", "**/pyrefly.toml"),
+    *("**/ruff.toml", "**/.ruff.toml", "**/.flake8", "**/.pylintrc*", "**/pylintrc*"),
+    *("**/.coveragerc", "**/.isort.cfg", "**/.bandit", "**/.codespellrc", "**/.importlinter"),
+    *("**/.pre-commit-config.yaml", "**/.pre-commit-config.yml"),
     # JavaScript's, TypeScript's
     *("**/jest.config.*", "**/vitest.config.*", "**/playwright.config.*", "**/cypress.config.*"),
     *("**/karma.conf.*", "**/.mocharc*", "**/.nycrc*", "**/tsconfig*.json", "**/.eslintrc*"),
     *("**/eslint.config.*", "**/.eslintignore", "**/.prettierrc*", "**/biome.json*"),
     # Rust's, Go's
     *("**/clippy.toml", "**/.clippy.toml", "**/rustfmt.toml", "**/.rustfmt.toml"),
-    *("**/.cargo/config.toml", "**/.golangci.*"),
+    *("**/.cargo/config.toml", "**/.config/nextest.toml", "**/.golangci.*"),
+    # PHP's
+    *("**/phpunit.xml*", "**/phpstan.neon*"),
 )
 
 BY_TOOL = {
@@ -74,6 +85,9 @@ BY_TOOL = {
     "ctest": ("**/CTestTestfile.cmake",),
     "hatch": ("**/hatch.toml",),
     "ant": ("build.xml",),
+    "mvn": ("**/pom.xml",),
+    "gradle": ("**/build.gradle*", "**/settings.gradle*"),
+    "pixi": ("**/pixi.toml",),
     "bazel": ("**/.bazelrc",),
 }
 """The files that say what a tool does when a gate calls it."""
@@ -99,6 +113,8 @@ CARGO_TABLES = (
     *(("lints",), ("workspace", "lints"), ("test",), ("package", "autotests")),
     *(("lib", "test"), ("lib", "doctest"), ("lib", "harness")),
 )
+
+_SAME = {"gmake": "make", "mvnw": "mvn", "gradlew": "gradle"}
 
 _WRAPPERS = re.compile(r"env|time|exec|command|nice|nohup|xvfb-run|timeout|stdbuf|uv|poetry|pdm")
 _INTERPRETERS = re.compile(r"(?:ba|da|z|k)?sh|python[\d.]*|node|ruby|perl|php|deno|bun")
@@ -160,7 +176,7 @@ def gate_files(gates: Iterable[Gate]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for words in _simple_commands(gates):
         program = PurePosixPath(words[0]).name
-        for pattern in BY_TOOL.get("make" if program == "gmake" else program, ()):
+        for pattern in BY_TOOL.get(_SAME.get(program, program), ()):
             found[pattern] = None
         candidates = [words[0]] if "/" in words[0] else []
         if _INTERPRETERS.fullmatch(program) and len(words) > 1 and not words[1].startswith("-"):
@@ -178,14 +194,27 @@ def gate_files(gates: Iterable[Gate]) -> tuple[str, ...]:
 
 def _shadows(gates: Iterable[Gate]) -> Iterator[str]:
     """Files that python would run in place of a module that a gate calls."""
-    for words in _simple_commands(gates):
-        if not re.fullmatch(r"python[\d.]*", PurePosixPath(words[0]).name):
+    for whole in (words for gate in gates for words in _split(gate.command)):
+        words = _unwrapped(whole)
+        if not words or not re.fullmatch(r"python[\d.]*", PurePosixPath(words[0]).name):
             continue
+        folders = ["", *_python_path(whole[: len(whole) - len(words)])]
         for at, word in enumerate(words[:-1]):
             if word == "-m" and re.fullmatch(r"\w+(\.\w+)*", words[at + 1]):
                 name = words[at + 1].partition(".")[0]
-                yield from (f"{name}.py", f"{name}/__init__.py", f"{name}/__main__.py")
+                files = (f"{name}.py", f"{name}/__init__.py", f"{name}/__main__.py")
+                yield from (f"{folder}{file}" for folder in folders for file in files)
                 break
+
+
+def _python_path(words: Iterable[str]) -> Iterator[str]:
+    """The folders of the tree that assignments before a command name."""
+    for word in words:
+        if word.startswith("PYTHONPATH="):
+            for folder in word.removeprefix("PYTHONPATH=").split(":"):
+                plain = PurePosixPath(folder)
+                if folder and not plain.is_absolute() and ".." not in plain.parts:
+                    yield "" if plain == PurePosixPath() else f"{plain}/"
 
 
 def words_that_run(command: str) -> tuple[str, ...]:

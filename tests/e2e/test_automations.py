@@ -78,6 +78,7 @@ def test_a_person_starts_one_looks_at_it_and_sees_the_error_shrink(user: User) -
     user.wait_gone()
 
 
+@pytest.mark.thorough
 def test_killed_in_the_middle_of_a_round_it_goes_on_by_itself_the_next_time(user: User) -> None:
     go = user.home / "go"
     settle(user, f"if [ -d covered ] && [ ! -e {go} ]; then sleep 600; fi; {ONE_MORE}")
@@ -128,6 +129,7 @@ def test_what_an_automation_runs_is_trusted_like_all_else(user: User) -> None:
     assert "did not start" not in user.orch("schedule", "list").words
 
 
+@pytest.mark.thorough
 def test_what_is_wrong_is_said_with_its_line_before_anything_is_run(user: User) -> None:
     wrong = COVER.replace("0 2 * * *", "0 2 30 2 *").replace("covered >= 2", "cover >= 2")
     settle(user, automations=wrong)

@@ -78,6 +78,7 @@ def plan_of(user: User, name: str) -> str:
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "openai"])
+@pytest.mark.sample(1)
 def test_a_goal_becomes_tasks_that_a_person_can_read_and_run(user: User, dialect: str) -> None:
     look = calls(call("list", folder="src"), call("read", path="src/sums.py"))
     with planner(user, look, drafts(), dialect=dialect, more=PRICE) as model:
@@ -198,6 +199,7 @@ def test_questions_stop_where_nobody_can_answer_and_answers_are_told(user: User)
         assert "- It adds one." in user_words(model.requests[1])
 
 
+@pytest.mark.thorough
 def test_a_person_at_a_terminal_is_asked_and_what_they_type_is_told(tmp_path: Path) -> None:
     here = Terminal(tmp_path)
     ask = calls(call("ask", facts=["It adds one."], questions=["Is one meant?", "Why?"]))
@@ -274,6 +276,7 @@ def test_no_more_is_spent_than_the_budget_for_planning(user: User) -> None:
         assert model.requests == []
 
 
+@pytest.mark.thorough
 def test_a_price_that_is_not_known_is_said_and_not_called_nothing(user: User) -> None:
     with planner(user, drafts()):
         said = user.orch("plan", "Mend the sums", "--worker", "thinker")
@@ -297,6 +300,7 @@ def test_a_provider_that_does_not_serve_is_named_and_the_key_is_not(user: User) 
     assert key not in said.err + said.out
 
 
+@pytest.mark.thorough
 def test_without_a_planner_no_model_is_asked(user: User) -> None:
     ended_with(user.orch("plan", "Do it"), 0)
     assert plan_of(user, "do-it").count("\n[[task]]\n") == 1

@@ -289,7 +289,7 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     more += " Reservation Question Server Unattended Notify"
     more += " Forge Ticket Bundle"
     last = "Ledger Client Automation Trigger Firing Measure"
-    assert " ".join(words) == f"{told} Target Accept Held Finding Weakened {more} {last}"
+    assert " ".join(words) == f"{told} Target Accept Held Rejected Finding Weakened {more} {last}"
 
 
 # --- what is told to be typed, typed ----------------------------------------------------------
@@ -352,6 +352,7 @@ def test_the_tutorial_is_as_it_happens(tmp_path: Path) -> None:
     assert "agrees" in said and "DISAGREE" not in said.upper().replace("AGREES", "")
 
 
+@pytest.mark.thorough
 def test_the_plan_without_a_model_in_the_readme_works_as_it_is_typed(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     blocks = re.findall(r"(?m)(?:^    .*\n)+", text)

@@ -92,6 +92,7 @@ def test_a_model_without_a_price_is_refused_before_the_run_with_both_ways_out(us
     assert "model 'ollama" not in user.orch("doctor").words
 
 
+@pytest.mark.thorough
 def test_a_run_is_repeated_from_its_record_without_a_model(user: User) -> None:
     record = user.home / "calls.jsonl"
     with model(user) as url:

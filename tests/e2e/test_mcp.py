@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.maker.support import FINISH, call, calls
 from tests.integration.mcp.support import SERVERS
 from tests.support.cli import User, ended_with
@@ -85,6 +87,7 @@ def test_a_run_uses_a_server_and_its_ledger_tells_of_each_call(tmp_path: Path) -
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.thorough
 def test_the_doctor_starts_servers_and_lists_their_tools(tmp_path: Path) -> None:
     user = person(tmp_path)
     off = 'min_free_gb = 0\nsandbox = "none"'

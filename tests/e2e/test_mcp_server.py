@@ -133,6 +133,7 @@ def test_it_says_nothing_that_a_person_must_say(newcomer: User) -> None:
     assert user.left() == []
 
 
+@pytest.mark.thorough
 def test_what_is_held_is_left_to_a_person_and_what_is_asked_may_be_answered(
     user: User,
 ) -> None:
@@ -231,6 +232,7 @@ def test_it_accepts_only_into_a_branch_that_trusted_settings_name(user: User) ->
     assert said_by == ["mcp 0.1.0", "mcp 0.1.0"]
 
 
+@pytest.mark.thorough
 def test_a_client_hears_while_gates_judge_what_it_accepts(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,13 +319,6 @@ def test_it_serves_no_attempt_and_prints_nothing_but_the_protocol(user: User) ->
     for name in ("ORCH_MARK", "ORCH_RUN"):
         environ = {**user.environ, name: "20261126-work-a1/a/1/x"}
         refused(user.orch("mcp", environ=environ), 5, "within a run", name)
-    refused(user.orch("mcp", "--repo", "nowhere"), 2, "there is no folder")
-    outside = user.home / "outside"
-    outside.mkdir()
-    with asking_inside(outside, user.environ) as agent:
-        assert "hint: " in agent.refused("status")
-    with asking(outside, user.environ, "--repo", str(user.root)) as agent:
-        assert "no run in this repository" in agent.refused("status")
     done = subprocess.run(
         (str(ORCH), "mcp"),
         cwd=user.root,
@@ -340,6 +335,18 @@ def test_it_serves_no_attempt_and_prints_nothing_but_the_protocol(user: User) ->
     assert done.returncode == 0
 
 
+@pytest.mark.thorough
+def test_the_repository_is_where_it_was_started_or_the_one_that_is_named(user: User) -> None:
+    refused(user.orch("mcp", "--repo", "nowhere"), 2, "there is no folder")
+    outside = user.home / "outside"
+    outside.mkdir()
+    with asking_inside(outside, user.environ) as agent:
+        assert "hint: " in agent.refused("status")
+    with asking(outside, user.environ, "--repo", str(user.root)) as agent:
+        assert "no run in this repository" in agent.refused("status")
+
+
+@pytest.mark.thorough
 def test_a_client_that_reads_no_stderr_is_answered_all_the_same(user: User) -> None:
     unread, full = os.pipe()
     os.set_blocking(full, False)

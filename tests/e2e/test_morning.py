@@ -68,6 +68,7 @@ def test_it_says_first_who_is_needed_then_what_failed_then_what_landed(user: Use
     assert "by a person" in report and "4 tasks" in report
 
 
+@pytest.mark.thorough
 def test_an_automation_that_never_came_to_a_run_is_told_too(tmp_path: Path) -> None:
     away = Away(tmp_path)
     away.settings(
@@ -79,8 +80,13 @@ def test_an_automation_that_never_came_to_a_run_is_told_too(tmp_path: Path) -> N
     failed = part(away.orch("report", "--since", "today").out, "Failed")
     assert "- automation `nightly` did not start, 20" in failed and "no plan 'gone'" in failed
     assert "- automation `counts`, started 20" in failed and ": not measured: " in failed
+    told = away.orch("report", "--since", "today", "--json").json
+    nightly, counts = sorted(told["automations"], key=lambda one: str(one["settled"]))
+    assert "no plan 'gone'" in nightly["not_started"][0]["why"] and told["runs"] == []
+    assert counts["settled"][0]["outcome"] == "not-measured"
 
 
+@pytest.mark.thorough
 def test_a_branch_that_conflicts_is_said_so_and_one_that_has_it_all(user: User) -> None:
     run = a_run(user, "a")
     assert "`main` has not moved" in user.orch("report", "--since", "2 hours").out
@@ -105,6 +111,7 @@ def test_what_went_into_another_branch_is_not_said_to_be_in_the_target(tmp_path:
     task = '[[task]]\nid = "a"\nprompt = "do"\npaths = ["a.txt"]\n'
     away.write({".agent/plans/work.toml": f'goal = "Some work"\n{task}'})
     away.commit({}, "the plan")
+    away.git("branch", "nope")
     assert away.orch("schedule", "run", "nightly").exit_code == 0
     assert "a.txt" in away.git("ls-tree", "--name-only", "nope")
     assert "a.txt" not in away.git("ls-tree", "--name-only", "main")
@@ -146,6 +153,7 @@ def test_of_the_rounds_of_a_firing_only_the_newest_is_offered(tmp_path: Path) ->
     assert offered() == [f"orch clean {second}"]
 
 
+@pytest.mark.thorough
 def test_a_time_in_which_nothing_was_run_says_so(user: User) -> None:
     assert "Nothing was run" in user.orch("report", "--since", "7d").out
     a_run(user, "a")
@@ -159,6 +167,7 @@ GOAL = "Make it <script>alert(1)</script> [better](javascript:alert(2))"
 TITLE = "</h1><img src=x onerror=alert(3)> ![](https://evil.example/x) `code`"
 
 
+@pytest.mark.thorough
 def test_the_page_holds_hostile_names_as_text(user: User, tmp_path: Path) -> None:
     a_run(user, "a", "bad", goal=GOAL, title=TITLE)
     for typed in (("--since", "yesterday"), ()):
@@ -173,6 +182,7 @@ def test_the_page_holds_hostile_names_as_text(user: User, tmp_path: Path) -> Non
     assert list(tmp_path.glob(".orch-report-*")) == []
 
 
+@pytest.mark.thorough
 def test_a_page_that_cannot_be_written_is_refused_in_words(user: User, tmp_path: Path) -> None:
     a_run(user, "a")
     refused(user.orch("report", "--html", str(tmp_path)), 2, "is a folder")

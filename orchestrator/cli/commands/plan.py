@@ -147,6 +147,11 @@ def plan(
         and (by_folder or any(value is not None for value in making))
     ):
         raise OrchError("to make a plan, say what you want", hint='orch plan "GOAL" --for-each ...')
+    if prompt is not None and "{items}" in prompt and for_each is None:
+        raise OrchError(
+            "--prompt speaks of {items}, and nothing says what they are",
+            hint='orch plan "GOAL" --for-each COMMAND --prompt "... {items}"',
+        )
     if for_each is None and (by_folder or batch is not None or max_tasks is not None):
         raise OrchError(
             "--batch, --by-folder and --max-tasks group items", hint="--for-each COMMAND"

@@ -27,26 +27,27 @@ def show(
     """
     import time
 
-    from ledger.export import state_ledger, task_ledger
     from orchestrator.cli import output
     from orchestrator.cli.desk import look
     from orchestrator.persons import find_task
+    from orchestrator.review.documents import run_document, task_document
     from orchestrator.review.show import render_run, render_task
+    from workers.text import printable
 
     sight = look(ctx, run)
     if task is not None:
         find_task(sight.state, task)
-    if as_json:
-        shown = task_ledger(sight.state, task) if task else state_ledger(sight.state)
-        output.answer_json(shown)
-        return 0
 
     def read_log(blob: str) -> str:
-        return str(sight.blobs.text(blob, LOG_TAIL_BYTES))
+        return printable(str(sight.blobs.text(blob, LOG_TAIL_BYTES)))
 
     reader = read_log if log else None
     now, paint = time.time(), output.colour_answer
-    if task:
+    if as_json and task:
+        output.answer_json(task_document(sight.state, task, now, reader))
+    elif as_json:
+        output.answer_json(run_document(sight.state, now, reader))
+    elif task:
         output.answer(render_task(sight.state, task, now, paint, reader))
     else:
         output.answer(render_run(sight.state, now, paint, reader))

@@ -115,6 +115,7 @@ def test_a_crontab_that_was_not_there_is_not_there_after(user):
     assert not user.kept.exists()
 
 
+@pytest.mark.thorough
 def test_what_cron_runs_looks_at_the_checkout(user):
     ended_with(user.orch("schedule", "install", "nightly"), 0)
     line = next(one for one in user.crontab.decode().splitlines() if one.startswith("0 2 * * *"))
@@ -184,6 +185,7 @@ def test_installing_remembers_since_when(user):
     assert memory.of("nightly").since > 0 and memory.of("weekly").since == 0
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_installed_says_why(user):
     refused(user.orch("schedule", "install", "cover"), 2, "'cover' has no schedule", "orch watch")
     refused(user.orch("schedule", "install", "nigthly"), 2, "nigthly", "nightly")

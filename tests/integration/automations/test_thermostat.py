@@ -127,6 +127,7 @@ def test_after_a_measure_that_failed_it_can_be_fired_again(automated: Automated)
     assert automated.fire(until="covered >= 1") == 0 and automated.outcome == "holds"
 
 
+@pytest.mark.thorough
 def test_a_list_of_items_is_made_anew_from_each_result(automated: Automated) -> None:
     automated.project.commit({"a.txt": "TODO\n", "b.txt": "TODO\nTODO\n"}, "work")
     automated.worker = (

@@ -321,7 +321,7 @@ HOSTILE: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.sample(14)
+@pytest.mark.sample(7)
 def test_a_hostile_file_brings_nothing(
     half_done: tuple[Project, str, Path], shared: Project, tmp_path: Path, name: str
 ) -> None:

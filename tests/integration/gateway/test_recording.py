@@ -140,6 +140,7 @@ async def test_what_was_not_recorded_is_an_error_that_names_the_first_difference
         assert ended == []
 
 
+@pytest.mark.thorough
 async def test_calls_side_by_side_are_told_apart_by_what_they_ask(tmp_path):
     path = tmp_path / "record"
     turns = [{"when": f"number {n}$", "text": f"answer {n}", "repeat": 0} for n in range(6)]
@@ -166,6 +167,7 @@ async def test_a_call_that_came_to_nothing_is_not_recorded(tmp_path):
         assert "whole" in said.text
 
 
+@pytest.mark.thorough
 async def test_a_growing_conversation_is_kept_by_what_is_new(tmp_path):
     path = tmp_path / "record"
     talk = [{"role": "user", "content": "x" * 5000}]

@@ -43,6 +43,7 @@ def server(mode: str = "plain", name: str = "db", **more: Any) -> Access:
     return Access(name, settings(raw(mode), **more), {**ENVIRON, "DB_PASSWORD": SECRET})
 
 
+@pytest.mark.sample(1)
 async def test_a_model_calls_a_servers_tools_like_its_own(tmp_path, dialect):
     told: list[ServerCall] = []
     turns = [
@@ -216,6 +217,7 @@ async def test_descriptions_have_a_bounded_part_of_the_window(tmp_path):
     assert any("tools of MCP server 'db' have no room" in one for one in noticed)
 
 
+@pytest.mark.thorough
 async def test_a_later_round_starts_it_again_only_when_it_is_called(tmp_path):
     turns = [
         calls(call("mcp__db__pid")),
