@@ -11,6 +11,8 @@
    green it is; so is one on which a gate ran fewer tests than before, unless that is by leave.
 5. A worker may end with a question: then a person is asked, and nothing is used up. A budget of the
    run's, and a provider that does not serve, are nobody's fault; the attempt is lost then.
+6. A replay ends an attempt that was ended from outside as it was ended then, and waits with a green
+   head for its turn in the queue (`replaying`).
 """
 
 from __future__ import annotations
@@ -20,14 +22,17 @@ from contextlib import AsyncExitStack
 from typing import Literal
 
 from ledger import events as e
+from ledger.events import HeadRef
 from ledger.model import BLOCKING_FINDINGS, FEWER_TESTS, ModelWorkerSettings, Sha, Task, Verdict
 from orchestrator.checked import check_by_model, said_of
 from orchestrator.errors import OrchError
 from orchestrator.policy.checking import identity
 from orchestrator.policy.circles import work_tried
+from orchestrator.policy.course import Ended
 from orchestrator.policy.lost import lost_attempt
 from orchestrator.policy.orders import StartAttempt
 from orchestrator.policy.paths import matches
+from orchestrator.replaying import lost_then, report_then
 from orchestrator.round import (
     PATHS_KEPT,
     Progress,
@@ -79,6 +84,10 @@ async def run_attempt(scene: Scene, order: StartAttempt) -> None:
             progress.paths = paths
             ended = await _rounds(progress)
             took = {"duration_s": round(time.monotonic() - began, 3)}
+            replaying = scene.models.replaying if scene.models else None
+            ended = lost_then(_then(progress), scene.state) or ended
+            if replaying and ended.outcome == "green":
+                await replaying.until_turn(scene, HeadRef(task=order.task, attempt=order.attempt))
             scene.append(*progress.unrecorded, ended.model_copy(update=took))
     finally:
         await scene.give_back(scene.workers, workspace)
@@ -204,10 +213,21 @@ async def _rounds(progress: Progress) -> e.AttemptFinished:
         scene.at_work.total_tokens = scene.state.limits.parallel
         async with scene.at_work:
             report = await work(progress, feedback)
+        then = _then(progress)
+        if then and progress.number > then.rounds and (lost := lost_then(then, scene.state)):
+            return lost
+        report = report_then(then, progress.number, report)
         with scene.at_rest():
             ended = await _end_of_round(progress, report, tried)
         if ended:
             return ended
+
+
+def _then(progress: Progress) -> Ended | None:
+    """How the attempt was ended from outside in the run that this one repeats."""
+    models, order = progress.scene.models, progress.order
+    replaying = models.replaying if models else None
+    return replaying.then(order.task, order.attempt) if replaying else None
 
 
 async def _end_of_round(

@@ -51,6 +51,7 @@ from orchestrator.policy.orders import (
     StartAttempt,
 )
 from orchestrator.reconcile import reconcile
+from orchestrator.replaying import Replaying
 from orchestrator.scene import open_scene
 from orchestrator.tip import TipRewound, find_move, judge_tip
 from orchestrator.workplace import Workplace
@@ -115,6 +116,11 @@ class Engine:
     def state(self) -> RunState:
         return self.journal.state
 
+    @property
+    def replaying(self) -> Replaying | None:
+        """The record that the run follows."""
+        return self.scene.models.replaying if self.scene.models else None
+
     def wake(self) -> None:
         """Something happened: look what follows."""
         self.woken.set()
@@ -131,6 +137,8 @@ class Engine:
         ):
             while self.state.finished is None:
                 self.woken = anyio.Event()
+                if self.replaying:
+                    self.replaying.raise_missed()
                 if not await self._turn(group):
                     with anyio.move_on_after(LOOK_EVERY_S):
                         await self.woken.wait()
@@ -178,18 +186,21 @@ class Engine:
 
     async def _now(self) -> Now:
         free_gb = self._free_gb()
+        only = self.replaying.only(self.state) if self.replaying else None
         # A workspace that came back may have made room again.
         self.full = self.full and free_gb < ROOM_GB
         if self.full:
-            return Now(time.time(), free_gb=-1.0, resting=self.scene.resting)
+            return Now(time.time(), free_gb=-1.0, resting=self.scene.resting, only=only)
         if free_gb < self.state.limits.min_free_gb:
             for pool in (self.scene.workers, self.scene.judge.pool):
                 await self.scene.git(pool.trim, 0)
-        return Now(time.time(), free_gb=free_gb, resting=self.scene.resting)
+        return Now(time.time(), free_gb=free_gb, resting=self.scene.resting, only=only)
 
     def _start_attempts(self, orders: Sequence[Order], group: anyio.abc.TaskGroup) -> bool:
         """Carry out all orders to start an attempt, recorded as one; False: decide anew."""
         starts = [order for order in orders if isinstance(order, StartAttempt)]
+        if self.replaying:
+            self.replaying.check(self.state, starts)
         if not self.journal.append_decided(
             *(
                 e.AttemptStarted(

@@ -62,12 +62,18 @@ async def given_model(
     model: str,
     caller: Caller,
     others_s: Callable[[], float] = lambda: 0.0,
+    missed: Callable[[str], None] = lambda why: None,
 ) -> AsyncIterator[tuple[ModelAccess, Access]]:
     """Access to one model (`provider:model`), and what becomes of it.
 
-    `others_s` is time beside waiting for providers that is not the caller's own.
+    `others_s` is time beside waiting for providers that is not the caller's own; `missed` is told
+    what a record that is replayed has no answer to.
     """
-    from workers.gateway.grants import CallLimits, Grant
+    from workers.gateway.grants import CallLimits, Ended, Grant, Told
+
+    def ended(how: Ended) -> None:
+        if how.reason == "record":
+            missed(how.why)
 
     worker = settings.workers[caller.worker]
     assert isinstance(worker, ModelWorkerSettings)
@@ -83,7 +89,8 @@ async def given_model(
             limits=CallLimits(max_output=worker.max_output_tokens),
             purpose=caller.purpose,
             varying=caller.varying,
-        )
+        ),
+        Told(ended=ended),
     )
     access = ModelAccess(
         url=gateway.url,

@@ -3,13 +3,15 @@
 1. It is opened where a task of the plan, or the checker, is a model's; nothing of it is imported
    else.
 2. Each attempt has a key of its own, for the models of its worker, until it has ended.
-3. Time that a call waits for a provider's limit, or for others, is not the worker's.
+3. A replay asks no provider, and spends nothing: no limit of a provider's and no budget stands in
+   its way. What these did to the run then is in its record.
+4. Time that a call waits for a provider's limit, or for others, is not the worker's.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,21 +20,24 @@ from ledger import events as e
 from ledger.model import CallPurpose, TaskId
 from orchestrator.granting import Caller, given_model, pace_folder, providers_of
 from orchestrator.policy.models import model_workers, providers_asked, workers_of_run
+from orchestrator.replaying import Replaying, load_record_of, recorded
 from workers.base import ModelAccess
 
 if TYPE_CHECKING:
     from orchestrator.scene import Scene
     from workers.gateway.gateway import Gateway
     from workers.gateway.pacing import Paused
+    from workers.gateway.record import Recorder
 
 
 class Models:
     """What an attempt may call."""
 
-    def __init__(self, scene: Scene, gateway: Gateway) -> None:
+    def __init__(self, scene: Scene, gateway: Gateway, replaying: Replaying | None = None) -> None:
         from orchestrator.mapping import Known
 
         self._scene, self._gateway = scene, gateway
+        self.replaying = replaying
         self.known = Known()
         """What maps of the repository found so far."""
 
@@ -62,8 +67,14 @@ class Models:
             varying=((str(workspace), "WORKSPACE"),),
         )
         settings = self._scene.settings
-        async with given_model(self._gateway, settings, model, caller, others_s) as (access, _):
+        given = given_model(self._gateway, settings, model, caller, others_s, self._missed)
+        async with given as (access, _):
             yield access
+
+    def _missed(self, why: str) -> None:
+        if self.replaying is not None:
+            self.replaying.missed = self.replaying.missed or why
+            self._scene.wake()
 
 
 @dataclass(frozen=True)
@@ -89,22 +100,33 @@ async def open_models(scene: Scene, traffic: Traffic) -> AsyncIterator[Models | 
     from workers.gateway.gateway import open_gateway, redactor_of
     from workers.gateway.pacing import Pacer
     from workers.gateway.prices import Prices
-    from workers.gateway.record import Recorder, Replay
+    from workers.gateway.record import Replay
 
     providers = providers_of(settings, providers_asked(settings, names), environ)
+    replaying: Replaying | None = None
     if traffic.replay is None:
         refuse_missing_keys(settings, environ, names)
+    else:
+        replaying = Replaying(load_record_of(traffic.replay))
     redactor = redactor_of(providers)
-    with Pacer(pace_folder(environ), lambda paused: _paused(scene, paused)) as pacer:
+    with ExitStack() as held:
+        recorder: Recorder | None = None
+        if traffic.record is not None:
+            recorder = held.enter_context(recorded(scene, traffic.record, redactor))
+        pace = None if replaying else pace_folder(environ)
+        pacer = held.enter_context(Pacer(pace, lambda paused: _paused(scene, paused)))
+        upstream: Replay | None = None
+        if replaying is not None:
+            upstream = Replay(replaying.record.calls, redactor, replaying.ended)
         async with open_gateway(
             providers,
-            till=LedgerTill(scene),
+            till=LedgerTill(scene, capped=replaying is None),
             prices=Prices(settings.prices),
             pacer=pacer,
-            upstream=Replay(traffic.replay, redactor) if traffic.replay else None,
-            recorder=Recorder(traffic.record, redactor) if traffic.record else None,
+            upstream=upstream,
+            recorder=recorder,
         ) as gateway:
-            yield Models(scene, gateway)
+            yield Models(scene, gateway, replaying)
 
 
 def _paused(scene: Scene, paused: Paused) -> None:

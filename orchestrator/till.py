@@ -48,8 +48,9 @@ def reserved(number: int, call: Call) -> e.CallReserved:
 class LedgerTill:
     """A `Till` over the run's ledger."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self, scene: Scene, *, capped: bool = True) -> None:
+        """Without caps where nothing is spent: what calls came to is still told."""
+        self._scene, self._capped = scene, capped
         self._settled = anyio.Event()
 
     async def reserve(self, call: Call) -> Reservation | Refused:
@@ -84,7 +85,8 @@ class LedgerTill:
         state = self._scene.state
         number = state.calls + 1
         wanted = Held(call.task, call.attempt, sum_of(call.tokens, call.cost_usd))
-        found = state.books.under(caps_of(state.limits)).reserve(str(number), wanted)
+        caps = caps_of(state.limits) if self._capped else Caps()
+        found = state.books.under(caps).reserve(str(number), wanted)
         if isinstance(found, TooMuch):
             return found
         self._scene.append(reserved(number, call))

@@ -22,8 +22,8 @@ ReplayOption = Annotated[
 ]
 
 
-def traffic_typed(record: Path | None, replay: Path | None) -> Traffic:
-    """What a person typed; OrchError where it cannot be."""
+def traffic_typed(record: Path | None, replay: Path | None, *, anew: bool = False) -> Traffic:
+    """What a person typed; OrchError where it cannot be. `anew`: for a run that begins."""
     from orchestrator.models import Traffic
 
     if record is not None and replay is not None:
@@ -35,6 +35,11 @@ def traffic_typed(record: Path | None, replay: Path | None) -> Traffic:
         raise OrchError(f"there is no record {replay}", hint="make one: orch run --record FILE")
     if record is not None and not record.absolute().parent.is_dir():
         raise OrchError(f"the folder of {record} is not there", hint=f"mkdir -p {record.parent}")
+    if anew and record is not None and record.is_file() and record.stat().st_size:
+        raise OrchError(
+            f"{record} holds something already: a record is of one run",
+            hint=f"another file; orch resume --record {record} goes on with the run in it",
+        )
     return Traffic(
         record=record.absolute() if record else None,
         replay=replay.absolute() if replay else None,

@@ -3,8 +3,9 @@
 1. Whoever is about to run commands of the settings calls `require_trust` first, with whether a
    person is there to answer. It returns, or nothing is run.
 2. The first use trusts, and says so in one line; in one more for each provider of models that is
-   not well known, since what the code says goes there, and a key; and for a forge, where the file
-   says which server it is, or by whose token.
+   not well known, since what the code says goes there, and a key, unless the person's own settings
+   put another in its place; and for a forge, where the file says which server it is, or by whose
+   token.
 3. Commands that have changed are shown before they are asked about, as they are; nobody can say
    yes to what was not shown. What is too much for a question is left to `orch trust`.
 4. Anything but a clear yes is a no.
@@ -19,7 +20,7 @@ from ledger.model import Settings
 from orchestrator.cli import output
 from orchestrator.config import SourcedSettings
 from orchestrator.errors import OrchError
-from orchestrator.policy.models import WELL_KNOWN
+from orchestrator.policy.models import WELL_KNOWN, providers_asked
 from orchestrator.review.words import count, foreign
 from orchestrator.settings_rules import SHARED_FILE
 from orchestrator.trust import Trust, look, reason_of, record, record_first
@@ -42,7 +43,7 @@ def require_trust(workplace: Workplace, sourced: SourcedSettings, *, attended: b
     trust = look(workplace, sourced)
     if trust.standing == "first":
         if record_first(workplace, trust):
-            _say_first(trust, sourced.shared(trust.counted))
+            _say_first(trust, sourced.shared(trust.counted), sourced.settings)
             return
         trust = look(workplace, sourced)
     if trust.standing == "same":
@@ -85,11 +86,18 @@ def summary(lines: Iterable[str]) -> str:
     return ", ".join(count(number, noun) for number, noun in numbers if number) or "no command"
 
 
-def strangers(settings: Settings) -> Iterator[str]:
-    """Where prompts and keys go that is no provider that everybody knows."""
+def strangers(shared: Settings, now: Settings) -> Iterator[str]:
+    """Where prompts and keys go by the shared settings that is no provider that everybody knows.
+
+    Nothing goes where a person's own settings, which `now` has too, put another in its place, or
+    other models in the place of all that it serves.
+    """
     known = {one.url for one in WELL_KNOWN.values()}
-    for one in settings.providers.values():
-        if one.url not in known:
+    asked = set(providers_asked(shared, shared.workers))
+    still_asked = set(providers_asked(now, now.workers))
+    for name, one in shared.providers.items():
+        overridden = now.providers.get(name) != one or name in asked - still_asked
+        if one.url not in known and not overridden:
             yield foreign(one.url) + (f" with your {one.key}" if one.key else "")
 
 
@@ -100,12 +108,12 @@ def painted(line: str, *, to_stderr: bool = False) -> str:
     return colour(line, style)
 
 
-def _say_first(trust: Trust, shared: Settings) -> None:
+def _say_first(trust: Trust, shared: Settings, now: Settings) -> None:
     if not trust.now:
         return
     said = f"first use here: {summary(trust.now)} of {SHARED_FILE} trusted;"
     output.narrate(f"{said} changes will be asked about (orch trust shows them)")
-    for place in strangers(shared):
+    for place in strangers(shared, now):
         output.narrate(f"  what models are told goes to {place}")
     forge = shared.forge
     if forge is not None and (forge.url or forge.token):

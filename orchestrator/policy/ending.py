@@ -23,9 +23,13 @@ from orchestrator.policy.tip import red_tip
 
 def under_way(state: RunState) -> bool:
     """Whether a worker or a gate is at work."""
+    return bool(state.by_status.get("working")) or gates_at_work(state)
+
+
+def gates_at_work(state: RunState) -> bool:
+    """Whether a gate is at work."""
     return (
-        bool(state.by_status.get("working"))
-        or state.baseline == "running"
+        state.baseline == "running"
         or state.tip_judging is not None
         or any(state.candidates[n].status == "judging" for n in state.open_candidates)
     )

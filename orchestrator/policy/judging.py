@@ -80,7 +80,9 @@ def advance_queue(state: RunState) -> list[Order]:
     for length in lengths:
         if length <= passed:
             continue
-        near = nearest_built(length, open_lengths, state.suspects, rate, slots)
+        # What another slot wants is its own: taken here, it would be built again and again there.
+        others_want = set(lengths) - {length}
+        near = nearest_built(length, open_lengths - others_want, state.suspects, rate, slots)
         if near is None:
             return [build_prefix(state, tuple(state.queue[:length]))]
         open_lengths.discard(near)

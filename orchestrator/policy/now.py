@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger.model import TaskId
+
 
 @dataclass(frozen=True, slots=True)
 class Now:
@@ -14,3 +16,5 @@ class Now:
     free_gb: float = float("inf")
     resting: int = 0
     """Attempts under way whose worker is done for now: they are committed and checked."""
+    only: frozenset[TaskId] | None = None
+    """The tasks that may start, where a replay keeps to a record's course; None: any."""

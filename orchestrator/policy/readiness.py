@@ -46,11 +46,15 @@ def under_way_at_most(state: RunState, resting: int = 0) -> int:
 
 
 def startable(
-    state: RunState, guide: Guide, slots: int, barred: Collection[str] = ()
+    state: RunState,
+    guide: Guide,
+    slots: int,
+    barred: Collection[str] = (),
+    only: Collection[TaskId] | None = None,
 ) -> tuple[TaskId, ...]:
     """At most `slots` ready tasks that may start beside all that is under way.
 
-    None of a worker that is barred.
+    None of a worker that is barred; `only` these, where it is given.
     """
     if slots < 1 or not state.ready:
         return ()
@@ -62,6 +66,8 @@ def startable(
     for _, _, task_id in state.ready:
         if len(chosen) == slots or len(blocked) == len(state.ready_paths):
             break
+        if only is not None and task_id not in only:
+            continue
         task = state.tasks[task_id].task
         paths = task.paths
         if barred and state.worker_of(task) in barred:

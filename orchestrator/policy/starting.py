@@ -6,7 +6,9 @@
 3. A head that was sent back is re-applied first, and what an attempt had done that asked a person;
    a failed attempt is followed by a clean one.
 4. Where the run's budget is used up, no model starts to work any more; commands do.
-5. A model's place on its worker's ladder is that which the task's circles have brought it to.
+5. A replay starts what its record says is next (`course`), however many are under way: the record
+   had room for it.
+6. A model's place on its worker's ladder is that which the task's circles have brought it to.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def _goes_on(last: AttemptState) -> bool:
 
 
 def _model(state: RunState, task: TaskState) -> str:
-    """Rule 5."""
+    """Rule 6."""
     ladder = state.ladder_of(task.task)
     return ladder[circle_of(tries_of(task), len(ladder)).rung] if ladder else ""
 
@@ -44,8 +46,10 @@ def start(state: RunState, guide: Guide, now: Now) -> list[Order]:
     if now.free_gb < state.limits.min_free_gb:
         return orders
     slots = under_way_at_most(state, now.resting) - len(state.by_status.get("working", ()))
+    if now.only is not None:
+        slots = len(now.only)
     barred = state.by_model() if state.budget_reached else ()
-    for task_id in startable(state, guide, slots, barred):
+    for task_id in startable(state, guide, slots, barred, now.only):
         task = state.tasks[task_id]
         last = task.last_telling
         change = (last.started.base, last.head) if last and _goes_on(last) and last.head else None

@@ -285,8 +285,8 @@ def test_the_glossary_holds_the_words_and_no_others() -> None:
     text = (DOCS / "reference" / "glossary.md").read_text("utf-8")
     words = re.findall(r"(?m)^\*\*(\w+)\*\*:", text)
     told = "Goal Plan Task Worker Attempt Workspace Gate Verdict Checker Candidate Land Result"
-    more = "Skill Digest Circle Base Trust Dialect Script Turn Provider Gateway Grant Budget"
-    more += " Reservation Question Server Unattended Notify"
+    more = "Skill Digest Circle Base Trust Dialect Script Turn Provider"
+    more += " Record Course Gateway Grant Budget Reservation Question Server Unattended Notify"
     more += " Forge Ticket Bundle"
     last = "Ledger Client Automation Trigger Firing Measure"
     assert " ".join(words) == f"{told} Target Accept Held Rejected Finding Weakened {more} {last}"

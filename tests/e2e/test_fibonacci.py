@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,3 +113,34 @@ def test_a_run_is_repeated_from_its_record_without_a_model(user: User) -> None:
                   "--record", "x")):  # fmt: skip
         said = user.orch("run", "plan.toml", *wrong)
         ended_with(said, 2, "hint:")
+
+
+def test_the_example_is_tried_with_a_model_of_ones_own(user: User) -> None:
+    mine = user.home / "config" / "orch"
+    mine.mkdir(parents=True)
+    (mine / "orch.toml").write_text('[run]\nsandbox = "none"\nmin_free_gb = 0\n')
+    temporary = user.home / "tmp"
+    temporary.mkdir()
+    environ = {**user.environ, "XDG_CONFIG_HOME": str(mine.parent), "TMPDIR": str(temporary)}
+
+    def live(**named: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            (sys.executable, str(EXAMPLE.parent / "live.py")),
+            env={**environ, **named},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    refused = live(ORCH_MODEL="fibonacci")
+    assert refused.returncode == 2 and "ORCH_MODEL names no model" in refused.stderr
+    with model(user) as url:
+        said = live(ORCH_MODEL="mine:fibonacci", ORCH_MODEL_URL=f"{url}/v1")
+    everything = said.stdout + said.stderr
+    assert said.returncode == 0, everything
+    assert "gate 'compiles' failed" in everything and "landed fibonacci" in everything
+    assert "+    for _ in range(n):" in said.stdout and "landed task" in said.stdout
+    assert "what models are told goes to" not in everything, "nothing goes to the example's own"
+    assert not list(temporary.iterdir()), "it worked on a copy, which is gone"

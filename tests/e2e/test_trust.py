@@ -416,6 +416,25 @@ def test_where_prompts_and_keys_go_is_said_and_a_change_of_it_asked_about(
     first = used.orch("gate", folder=other)
     assert f"what models are told goes to {at} with your ACME_KEY" in first.err, first
 
+    for number, own in enumerate(
+        (
+            '[worker.m]\nkind = "model"\nmodel = "ollama:m"\n',
+            '[provider.acme]\ndialect = "openai"\nurl = "http://127.0.0.1:9/v1"\n',
+            "[run]\nparallel = 2\n",
+        )
+    ):
+        mine = tmp_path / f"mine{number}"
+        subprocess.run(
+            ("git", "clone", "-q", str(used.root), str(mine)),
+            env=used.environ,
+            check=True,
+            timeout=60,
+        )
+        (mine / ".agent" / "orch.local.toml").write_text(own)
+        first = used.orch("gate", folder=mine)
+        assert "first use here" in first.err
+        assert ("what models are told" in first.err) == (number == 2), "my own settings override it"
+
 
 # --- two clones, and several at once ------------------------------------------------------------
 

@@ -53,7 +53,8 @@ class Grant:
 class Ended:
     """Why an attempt may make no more calls."""
 
-    reason: Literal["closed", "budget", "calls", "record"]
+    reason: Literal["closed", "budget", "calls", "record", "then"]
+    """`record`: a replay has no answer; `then`: the attempt was ended there when recorded."""
     why: str
     scope: str = ""
     short: tuple[Shortage, ...] = ()

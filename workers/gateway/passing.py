@@ -27,7 +27,7 @@ from workers.gateway.headers import KeyGuard, back
 from workers.gateway.pace import told_wait_s
 from workers.gateway.pacing import Turn
 from workers.gateway.pulse import Pulse
-from workers.gateway.record import NotRecorded
+from workers.gateway.record import EndedThen, NotRecorded
 from workers.gateway.trouble import PACED, Trouble, TroubleKind, kind_of
 from workers.gateway.upstream import Broke, Incoming, Outgoing
 from workers.wire.dialect import Fault, Reading
@@ -75,7 +75,8 @@ class Passing:
                 raise pulse.broke()
         except NotRecorded as error:
             bill.tokens = Tokens()
-            self._access.end(Ended("record", str(error)))
+            then = isinstance(error, EndedThen)
+            self._access.end(Ended("then" if then else "record", str(error)))
             await self._client.fail(409, f"orch: {error}")
             return None
         except Broke as broke:
@@ -197,6 +198,7 @@ class Passing:
         clean = self._house.redactor.redact(body)
         headers = [*self._back(incoming), ("x-should-retry", "false")]
         if len(body) < ERROR_BYTES and self._dialect.read_body(body).fault is not None:
+            self._keep(incoming, [body])
             await self._client.whole(incoming.status, headers, clean)
 
     def _back(self, incoming: Incoming) -> Iterator[tuple[str, str]]:

@@ -1,15 +1,19 @@
-"""A run's model traffic as a file, and a run from such a file without a model.
+"""A run's model traffic as a file, and the answers to the same calls from such a file.
 
-1. One JSON a line: first what the file is, then each answered call by its attempt and its number
-   there. The requests of an attempt grow: each is kept by what differs from the one before.
+1. One JSON a line: first what the file is and whose; then each answered call by its attempt and
+   purpose, and each step of the run's course as whoever drives it wants it kept. The requests of
+   an attempt grow: each is kept by what differs from the one before.
 2. Nothing secret is in it: requests and answers pass redaction before they are written, and what
    they are compared by is made from the redacted text. Texts that differ from run to run are
    written as words, and become what they are in the new run when it is replayed.
-3. A call is answered by the call of that number where that asked the same; else, for an attempt
-   whose calls run side by side, by any other of the attempt's that did and is not used up.
+3. A call is answered by the attempt's next one where that asked the same; else, for an attempt
+   whose calls run side by side, by any other that did and is not used up.
 4. A request that is not recorded is an error that names the first difference. Nothing is guessed.
-5. Only whole answers are recorded, streams with whole texts (`workers.gateway.joined`). A call that
-   came to nothing, or that cannot be cleaned, is replayed as not recorded.
+5. Only whole answers are recorded, streams with whole texts (`workers.gateway.joined`), and what a
+   provider refused for what it held. Another call that came to nothing is none: its attempt made it
+   again or was ended by it. So an attempt that was ended from outside, and whose calls are used
+   up, is told so (`EndedThen`); at any other it is an error to ask for more.
+6. What cannot be cleaned is replayed as not recorded.
 """
 
 from __future__ import annotations
@@ -17,24 +21,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ledger.model import TaskId
+from ledger.model import CallPurpose, RunId, TaskId
 from workers.gateway.joined import joined
 from workers.gateway.likeness import alike, first_difference
 from workers.gateway.upstream import Incoming, Outgoing
 from workers.redact import Redactor
 
 KIND = "orch model traffic"
-VERSION = 1
+VERSION = 2
+Whose = tuple[TaskId, int, CallPurpose]
+"""Whose calls: an attempt's, by their purpose. Each has an order of its own."""
 
 
 class NotRecorded(Exception):
     """The record holds no answer to a request."""
+
+
+class EndedThen(NotRecorded):
+    """It holds no more of an attempt that was ended there."""
 
 
 class BadRecord(ValueError):
@@ -42,15 +52,37 @@ class BadRecord(ValueError):
 
 
 class Recorder:
-    """Writes a record."""
+    """Writes a record, from its beginning or on."""
 
-    def __init__(self, path: Path, redactor: Redactor) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._file = os.fdopen(os.open(path, flags, 0o600), "a", encoding="utf-8")
+    def __init__(self, path: Path, redactor: Redactor, run: RunId) -> None:
+        """BadRecord where the file is something else, or another run's."""
+        self.steps = 0
+        """How many steps of the course are in it."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._file = os.fdopen(os.open(path, flags, 0o600), "r+", encoding="utf-8")
         self._redactor = redactor
-        self._last: dict[tuple[TaskId, int], str] = {}
-        if not self._file.tell():
-            self._write({"kind": KIND, "version": VERSION})
+        self._last: dict[Whose, str] = {}
+        try:
+            if os.fstat(self._file.fileno()).st_size:
+                self._go_on(path, run)
+            else:
+                self._write({"kind": KIND, "version": VERSION, "run": run})
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _go_on(self, path: Path, run: RunId) -> None:
+        record = load_record(path)
+        if record.run != run:
+            raise BadRecord(f"{path} is the record of another run, {record.run}")
+        self._file.truncate(record.size_bytes)  # a last line that was cut off
+        self.steps = len(record.steps)
+        self._last = {whose: calls[-1].asked for whose, calls in record.calls.items()}
+
+    def keep_step(self, step: dict[str, Any]) -> None:
+        """Keep a step of the run's course."""
+        self._write({"step": step})
+        self.steps += 1
 
     def keep(
         self, request: Outgoing, status: int, headers: Iterable[tuple[str, str]], body: bytes
@@ -58,8 +90,7 @@ class Recorder:
         """Keep a call and its whole answer."""
         grant = request.grant
         asked = alike(request.body, grant.varying, self._redactor.redact_text)
-        same, rest, tail = _differing(self._last.get((grant.task, grant.attempt), ""), asked)
-        self._last[grant.task, grant.attempt] = asked
+        whose = (grant.task, grant.attempt, grant.purpose)
         told = [(name, value) for name, value in headers if name == "content-type"]
         clean: bytes | None
         if any("event-stream" in value for _, value in told):
@@ -68,6 +99,8 @@ class Recorder:
             clean = self._redactor.redact(body)
         if clean is None:
             return  # what cannot be cleaned is not written
+        same, rest, tail = _differing(self._last.get(whose, ""), asked)
+        self._last[whose] = asked
         text = clean.decode("utf-8", "surrogateescape")
         for value, word in sorted(grant.varying, key=lambda pair: -len(pair[0])):
             text = text.replace(value, word) if value else text
@@ -75,7 +108,7 @@ class Recorder:
             {
                 "task": grant.task,
                 "attempt": grant.attempt,
-                "number": request.number,
+                "purpose": grant.purpose,
                 "digest": digest(asked),
                 "asked": [same, rest, tail],
                 "status": status,
@@ -97,7 +130,6 @@ class Recorder:
 class Kept:
     """A recorded call."""
 
-    number: int
     digest: str
     asked: str
     status: int
@@ -105,13 +137,29 @@ class Kept:
     body: str
 
 
+@dataclass
+class Record:
+    """What a record holds."""
+
+    run: RunId = ""
+    calls: dict[Whose, list[Kept]] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    size_bytes: int = 0
+    """Without a last line that was cut off."""
+
+
 class Replay:
     """Answers calls from a record: an upstream without a provider."""
 
-    def __init__(self, path: Path, redactor: Redactor) -> None:
-        self._redactor = redactor
-        self._kept = load_record(path)
-        self._used: set[tuple[TaskId, int, int]] = set()
+    def __init__(
+        self,
+        calls: Mapping[Whose, Sequence[Kept]],
+        redactor: Redactor,
+        ended: Collection[tuple[TaskId, int]] = (),
+    ) -> None:
+        """`ended` are the attempts that were ended from outside."""
+        self._calls, self._redactor, self._ended = calls, redactor, ended
+        self._used: dict[Whose, set[int]] = {}
 
     @asynccontextmanager
     async def send(self, request: Outgoing) -> AsyncIterator[Incoming]:
@@ -126,59 +174,79 @@ class Replay:
 
     def _find(self, request: Outgoing) -> Kept:
         grant = request.grant
-        where = f"{grant.task}, attempt {grant.attempt}, call {request.number}"
+        whose = (grant.task, grant.attempt, grant.purpose)
+        calls = self._calls.get(whose, ())
+        used = self._used.setdefault(whose, set())
         asked = alike(request.body, grant.varying, self._redactor.redact_text)
         wanted = digest(asked)
-        calls = self._kept.get((grant.task, grant.attempt), {})
-        ordered = sorted(calls.values(), key=lambda kept: kept.number != request.number)
-        for kept in ordered:
-            name = (grant.task, grant.attempt, kept.number)
-            if kept.digest == wanted and name not in self._used:
-                self._used.add(name)
-                return kept
+        left = [at for at in range(len(calls)) if at not in used]
+        for at in left:
+            if calls[at].digest == wanted:
+                used.add(at)
+                return calls[at]
+        attempt = f"{grant.task}, attempt {grant.attempt}"
+        if grant.purpose != "work":
+            attempt += f" ({grant.purpose})"
+        if left:
+            other = calls[left[0]]
+            where = f"{attempt}, call {left[0] + 1}"
+            difference = first_difference(other.asked, asked)
+            raise NotRecorded(f"the record's {where} asked something else: {difference}")
+        if (grant.task, grant.attempt) in self._ended:
+            raise EndedThen(f"{attempt} was ended there when it was recorded")
         if not calls:
-            raise NotRecorded(f"the record has no calls of {grant.task}, attempt {grant.attempt}")
-        if (other := calls.get(request.number)) is None:
-            raise NotRecorded(f"the record has no {where}: there it made {len(calls)} calls")
-        if other.digest == wanted:
-            raise NotRecorded(f"the record answers {where} once only")
-        difference = first_difference(other.asked, asked)
-        raise NotRecorded(f"the record's {where} asked something else: {difference}")
+            raise NotRecorded(f"the record has no calls of {attempt}")
+        count = f"{len(calls)} call{'s' * (len(calls) > 1)}"
+        raise NotRecorded(f"the record has no {attempt}, call {len(calls) + 1}: it made {count}")
 
 
-def load_record(path: Path) -> dict[tuple[TaskId, int], dict[int, Kept]]:
-    """All calls of a record by attempt and number; a last line that was cut off is left out."""
-    found: dict[tuple[TaskId, int], dict[int, Kept]] = {}
-    before: dict[tuple[TaskId, int], str] = {}
-    with path.open(encoding="utf-8") as file:
+def load_record(path: Path) -> Record:
+    """All that a record holds; a last line that was cut off is left out. BadRecord, OSError."""
+    found = Record()
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 break
             try:
                 said = json.loads(line)
                 if number == 1:
                     if said["kind"] != KIND or said["version"] != VERSION:
                         raise BadRecord(f"{path} is no record that this orch can read")
-                    continue
-                whose = (str(said["task"]), int(said["attempt"]))
-                asked = _whole(before.get(whose, ""), *said["asked"])
-                kept = Kept(
-                    number=int(said["number"]),
-                    digest=str(said["digest"]),
-                    asked=asked,
-                    status=int(said["status"]),
-                    headers=[(str(name), str(value)) for name, value in said["headers"]],
-                    body=str(said["body"]),
-                )
+                    found.run = str(said["run"])
+                elif "step" in said:
+                    found.steps.append(dict(said["step"]))
+                else:
+                    _load_call(found, said)
             except BadRecord:
                 raise
+            except _Changed:
+                why = "was changed: its request is not the recorded one"
+                raise BadRecord(f"{path}:{number} {why}") from None
             except (ValueError, KeyError, TypeError) as error:
                 raise BadRecord(f"{path}:{number} is no line of a record: {error}") from None
-            if digest(asked) != kept.digest:
-                raise BadRecord(f"{path}:{number} was changed: its request is not the recorded one")
-            before[whose] = asked
-            found.setdefault(whose, {})[kept.number] = kept
+            found.size_bytes += len(line)
+    if not found.run:
+        raise BadRecord(f"{path} is no record that this orch can read")
     return found
+
+
+class _Changed(Exception):
+    """A request is not the one that its digest was made of."""
+
+
+def _load_call(found: Record, said: dict[str, Any]) -> None:
+    whose = (str(said["task"]), int(said["attempt"]), said["purpose"])
+    calls = found.calls.setdefault(whose, [])
+    kept = Kept(
+        digest=str(said["digest"]),
+        asked=_whole(calls[-1].asked if calls else "", *said["asked"]),
+        status=int(said["status"]),
+        headers=[(str(name), str(value)) for name, value in said["headers"]],
+        body=str(said["body"]),
+    )
+    if digest(kept.asked) != kept.digest:
+        raise _Changed
+    calls.append(kept)
 
 
 def digest(asked: str) -> str:

@@ -133,7 +133,7 @@ def run(
         unattended = plain = True
         refuse_in_ci(detach=detach)
         warn_in_ci(deadline)
-    traffic = traffic_typed(record, replay)
+    traffic = traffic_typed(record, replay, anew=True)
     options = RunOptions(
         parallel=parallel,
         gates_parallel=gates_parallel,

@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.gateway.support import MODEL, PRICES, REAL_KEY, bench, grant, request
 from workers.gateway.gateway import open_gateway, redactor_of
+from workers.gateway.grants import Told
 from workers.gateway.record import BadRecord, Recorder, Replay, load_record
 from workers.gateway.till import MemoryTill
 from workers.gateway.upstream import Provider
@@ -33,6 +34,11 @@ async def say(gateway, access, *bodies):
         return [await client.post(url, headers=headers, json=body) for body in bodies]
 
 
+def calls_in(path):
+    """The calls of the only attempt in a record."""
+    return load_record(path).calls["task-a", 1, "work"]
+
+
 def said_in(stream):
     """The text of a stream."""
     events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
@@ -40,11 +46,11 @@ def said_in(stream):
 
 
 @asynccontextmanager
-async def replaying(path):
-    """A gateway without any provider."""
+async def replaying(path, ended=()):
+    """A gateway without any provider; `ended` are attempts that were ended from outside."""
     provider = Provider("maker", "anthropic", "http://127.0.0.1:9", REAL_KEY)
     till = MemoryTill()
-    upstream = Replay(path, SEEN)
+    upstream = Replay(load_record(path).calls, SEEN, ended)
     async with open_gateway([provider], till=till, prices=PRICES, upstream=upstream) as gateway:
         yield gateway, till
 
@@ -52,7 +58,7 @@ async def replaying(path):
 @asynccontextmanager
 async def recording(path, *turns, **options):
     """A gateway to a scripted model that keeps a record."""
-    async with bench(*turns, recorder=Recorder(path, SEEN), **options) as here:
+    async with bench(*turns, recorder=Recorder(path, SEEN, "run"), **options) as here:
         yield here
 
 
@@ -118,26 +124,66 @@ async def test_what_was_not_recorded_is_an_error_that_names_the_first_difference
     path = tmp_path / "record"
     async with recording(path, {"text": "yes", "repeat": 0}) as here:
         await say(here.gateway, here.access, asking("do A"), asking("do B", temperature=0.5))
+    for bodies, word in (
+        ([asking("do C")], "messages[0].content, character 3: 'do A', now 'do C'"),
+        ([asking("do A", system="s")], "system: not there, now 's'"),
+        ([asking("do A"), asking("do B")], "call 2 asked something else: temperature: 0.5, now"),
+        ([asking("do A"), asking("do A")], "asked something else"),
+        ([asking("do A"), asking("do B", temperature=0.5), asking("x")], "it made 2 calls"),
+    ):
+        async with replaying(path) as (gateway, till):
+            ended = []
+            access = gateway.open(grant(), Told(ended=ended.append))
+            *_, last = await say(gateway, access, *bodies)
+            assert last.status_code == 409
+            assert word in last.json()["error"]["message"]
+            assert [(one.reason, word in one.why) for one in ended] == [("record", True)]
+            assert till.books.spent_by().tokens == access.tokens.total
     async with replaying(path) as (gateway, till):
         ended = []
-        for bodies, word in (
-            ([asking("do C")], "messages[0].content, character 3: 'do A', now 'do C'"),
-            ([asking("do A", system="s")], "system: not there, now 's'"),
-            ([asking("do A"), asking("do B")], "temperature: 0.5, now not there"),
-            ([asking("do A"), asking("do A")], "asked something else"),
-            ([asking("do A"), asking("do B", temperature=0.5), asking("x")], "made 2 calls"),
-        ):
-            async with replaying(path) as (fresh, _):
-                access = fresh.open(grant())
-                *_, last = await say(fresh, access, *bodies)
-                assert last.status_code == 409
-                assert word in last.json()["error"]["message"]
-                assert access.ended.reason == "record"
-        access = gateway.open(grant(task="other"))
+        access = gateway.open(grant(task="other"), Told(ended=ended.append))
         (said,) = await say(gateway, access, asking("do A"))
         assert "no calls of other, attempt 1" in said.text
         assert till.books.spent_by().tokens == 0
-        assert ended == []
+        assert [one.reason for one in ended] == ["record"]
+
+
+async def test_an_attempt_that_was_ended_there_is_told_so_behind_its_last_call(tmp_path):
+    path = tmp_path / "record"
+    async with recording(path, {"text": "yes", "repeat": 0}) as here:
+        await say(here.gateway, here.access, asking("do A"))
+    for bodies, reason in (
+        ([asking("do A"), asking("go on")], "then"),
+        ([asking("do B")], "record"),
+    ):
+        async with replaying(path, ended=[("task-a", 1)]) as (gateway, _):
+            ended = []
+            access = gateway.open(grant(), Told(ended=ended.append))
+            await say(gateway, access, *bodies)
+            assert [one.reason for one in ended] == [reason]
+
+
+async def test_maker_and_checker_of_an_attempt_have_calls_of_their_own(tmp_path):
+    path = tmp_path / "record"
+    turns = [{"when": "make", "text": "made"}, {"when": "check", "text": "checked"}]
+    async with recording(path, *turns) as here:
+        await say(here.gateway, here.access, asking("make"))
+        await say(here.gateway, here.gateway.open(grant(purpose="check")), asking("check"))
+    async with replaying(path) as (gateway, _):
+        for purpose, asked, answer in (("check", "check", "checked"), ("work", "make", "made")):
+            (said,) = await say(gateway, gateway.open(grant(purpose=purpose)), asking(asked))
+            assert answer in said.text
+
+
+async def test_a_refused_request_is_refused_again(tmp_path):
+    path = tmp_path / "record"
+    async with recording(path, {"status": 400, "message": "too long"}) as here:
+        (first,) = await say(here.gateway, here.access, asking("q"))
+    async with replaying(path) as (gateway, _):
+        access = gateway.open(grant())
+        (second,) = await say(gateway, access, asking("q"))
+        assert (second.status_code, second.content) == (400, first.content)
+        assert [one.kind for one in access.troubles] == ["refused"]
 
 
 @pytest.mark.thorough
@@ -161,7 +207,7 @@ async def test_a_call_that_came_to_nothing_is_not_recorded(tmp_path):
         with pytest.raises(httpx.RemoteProtocolError):
             await say(here.gateway, here.access, asking("q", stream=True))
         await say(here.gateway, here.access, asking("q", stream=True))
-    assert list(load_record(path)["task-a", 1]) == [2]
+    assert len(calls_in(path)) == 1
     async with replaying(path) as (gateway, _):
         (said,) = await say(gateway, gateway.open(grant()), asking("q", stream=True))
         assert "whole" in said.text
@@ -176,16 +222,18 @@ async def test_a_growing_conversation_is_kept_by_what_is_new(tmp_path):
             talk.append({"role": "user", "content": f"more {number}"})
             await say(here.gateway, here.access, request(messages=talk))
     assert path.stat().st_size < 5000 + 10 * 1200
-    assert len(load_record(path)["task-a", 1]) == 10
+    assert len(calls_in(path)) == 10
 
 
 def test_a_file_that_is_no_record_or_was_changed_is_refused(tmp_path):
     path = tmp_path / "record"
     for text, word in (
-        ('{"kind": "other", "version": 1}\n', "no record"),
-        ('{"kind": "orch model traffic", "version": 99}\n', "no record"),
+        ("", "no record"),
+        ("no line end", "no record"),
+        ('{"kind": "other", "version": 2}\n', "no record"),
+        ('{"kind": "orch model traffic", "version": 1}\n', "no record"),
         ("[]\n", "no line"),
-        ('{"kind": "orch model traffic", "version": 1}\n{"task": 1}\n', ":2"),
+        ('{"kind": "orch model traffic", "version": 2, "run": "r"}\n{"task": 1}\n', ":2"),
     ):
         path.write_text(text)
         with pytest.raises(BadRecord, match=word):
@@ -198,7 +246,13 @@ async def test_a_line_that_was_cut_off_is_left_out_and_one_that_was_changed_is_t
         await say(here.gateway, here.access, asking("one"), asking("two"))
     text = path.read_text()
     path.write_text(text[:-20])
-    assert list(load_record(path)["task-a", 1]) == [1]
+    assert len(calls_in(path)) == 1
+    go_on = Recorder(path, SEEN, "run")
+    go_on.keep_step({"kind": "left"})
+    go_on.close()
+    assert (len(calls_in(path)), load_record(path).steps) == (1, [{"kind": "left"}])
+    with pytest.raises(BadRecord, match="another run"):
+        Recorder(path, SEEN, "another")
     head, first, _ = text.splitlines(keepends=True)
     line = json.loads(first)
     line["asked"][1] = line["asked"][1].replace("one", "won")

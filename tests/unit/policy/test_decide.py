@@ -203,6 +203,19 @@ def test_the_longest_passed_prefix_lands_first():
     assert orders(story) == (LandCandidate(long),)
 
 
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.2, 0.3])
+def test_a_prefix_that_another_slot_wants_is_not_built_again_and_again(rate):
+    for built in (1, 2, 3):
+        story = Story.of(3, gates_parallel=2, failure_rate=rate).baseline()
+        story.queues("t1", "t2", "t3").builds(built)
+        lengths = {built}
+        while builds := [one for one in orders(story) if isinstance(one, BuildCandidate)]:
+            length = len(builds[0].heads)
+            assert length not in lengths, "it is built already"
+            lengths.add(length)
+            story.builds(length)
+
+
 def test_a_longer_prefix_judged_meanwhile_is_built_anew_and_costs_no_run():
     story = Story.of(3, gates_parallel=2).baseline().queues("t1", "t2", "t3")
     short, long = story.builds(1), story.builds(3, "all")
