@@ -19,7 +19,7 @@ from ledger.model import (
     ProviderSettings,
 )
 from ledger.state import RunState
-from orchestrator.journal import Journal
+from orchestrator.journal import Journal, read_facts
 from orchestrator.persons import allow, answer, change_limits, retry
 from orchestrator.review.advice import next_steps
 from orchestrator.review.report import render_report
@@ -271,6 +271,39 @@ def test_a_question_waits_for_its_answer_and_nothing_is_used_up(
     assert project.result(state.run)["a.txt"] == "two"
     first_words = str(server.requests[-1].body["messages"][:2])
     assert "Which one" in first_words and "take the second one" in first_words
+
+
+def test_a_question_stops_neither_the_other_tasks_nor_their_landing(
+    project: Project, serve: Serve
+) -> None:
+    question = """
+        [[turn]]
+        task = '^# a$'
+        call = [{ name = "ask", input = { question = "Which one?" } }]
+        """
+    slow = "first_byte_s = 0.3\n"
+    others = "".join(WRITES.format(task=name, text=name, more=slow) for name in "bcd")
+    serve(question + others)
+    state = project.run(
+        task("a", paths=("a.txt",)),
+        task("b", paths=("b.txt",)),
+        task("c", needs=("b",), paths=("c.txt",)),
+        task("d", needs=("a",), paths=("d.txt",)),
+        parallel=1,
+    )
+    assert state.finished is not None and state.finished.exit_code == 5
+    statuses = {name: one.status for name, one in state.tasks.items()}
+    assert statuses == {"a": "held", "b": "landed", "c": "landed", "d": "waiting"}, statuses
+    assert state.tasks["a"].question == "Which one?" and state.tasks["a"].charged == 0
+    with project.store() as store:
+        order = [fact for _, _, fact in read_facts(store, state.run)]
+    asked = next(
+        at for at, f in enumerate(order) if f.kind == "AttemptFinished" and f.cause == "question"
+    )
+    started = [
+        at for at, f in enumerate(order) if f.kind == "AttemptStarted" and f.task in ("b", "c")
+    ]
+    assert asked < max(started), "they went on while nobody answered"
 
 
 @pytest.mark.thorough
