@@ -28,7 +28,10 @@ class Automation(Value):
     goal: str | None = None
     """For the planner, or one task; `{paths}` stands for the files that started it."""
     for_each: str | None = None
-    """A command whose lines become tasks, like `orch plan --for-each`; `goal` says what for."""
+    """A command whose lines become tasks, like `orch plan --for-each`.
+
+    What for, `goal` says, else the automation's name.
+    """
     prompt: str | None = None
     """Of each of those tasks; `{items}` stands for theirs."""
     batch: Annotated[int, Field(ge=1)] | None = None

@@ -30,6 +30,13 @@ Purse = str
 PRICE_UNKNOWN = "its price is not known, and only money is limited"
 """Why a call is refused that no cap could ever stop."""
 
+
+def used_up(whose: str, why: str) -> str:
+    """Why nothing more is spent; where a price is not known, nothing was used up."""
+    said = "could never stop a call" if why == PRICE_UNKNOWN else "is used up"
+    return f"{whose} {said}: {why}"
+
+
 _NANOS = Decimal(10**9)
 
 

@@ -56,6 +56,7 @@ from ledger.facts.persons import (
     RunCleaned,
     TaskGivenUp,
     TaskHeld,
+    TaskRejected,
     TaskTaken,
 )
 from ledger.facts.queue import (
@@ -155,6 +156,7 @@ __all__ = [
     "StopRequested",
     "TaskGivenUp",
     "TaskHeld",
+    "TaskRejected",
     "TaskTaken",
     "TipGateJudged",
     "TipJudgingLost",
@@ -210,6 +212,7 @@ Event = Annotated[
     | TaskTaken
     | HeadSubmitted
     | RejectRequested
+    | TaskRejected
     | RejectRefused
     | AcceptIntended
     | AcceptGateJudged
@@ -236,6 +239,7 @@ PERSON_FACTS = (
     TaskTaken,
     HeadSubmitted,
     RejectRequested,
+    TaskRejected,
     AcceptIntended,
     AcceptGateJudged,
     Accepted,

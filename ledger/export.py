@@ -2,7 +2,7 @@
 
 1. The shape is fixed: `session_id`, `target_goal`, and for each task `max_allowed_attempts`,
    `current_attempt` and an `execution_log` of `attempt`, `action`, `gate_status` and
-   `error_payload`.
+   `error_payload`. With the whole run comes what is to be said of it each time: `warnings`.
 2. `gate_status` is what judged the action said: `passed`, `failed`, `could-not-run`, or
    `not-judged` where no gate did. `error_payload` is null unless something went wrong.
 3. It is bounded: the newest entries of each task, the first lines of each failure. The order is
@@ -11,9 +11,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from ledger.events import Event
+from ledger.events import Event, HeadRef
 from ledger.model import Task, TaskId, Verdict
 from ledger.state import AttemptState, RoundState, RunState, TaskState
 
@@ -30,11 +31,12 @@ TITLE_CHARS = 300
 Entry = dict[str, Any]
 
 
-def state_ledger(state: RunState) -> dict[str, Any]:
-    """The whole run: every task in the plan's order."""
+def state_ledger(state: RunState, warnings: Iterable[str]) -> dict[str, Any]:
+    """The whole run: every task in the plan's order; `warnings`: what each report repeats."""
     return {
         "session_id": state.run,
         "target_goal": _short(state.plan.goal, GOAL_CHARS),
+        "warnings": [_short(warning) for warning in warnings],
         "tasks": {
             task_id: _task(state, task, ENTRIES_AT_MOST_EACH, LINES_AT_MOST_EACH, TITLE_CHARS)
             for task_id, task in state.tasks.items()
@@ -132,9 +134,9 @@ def _end(state: RunState, attempt: AttemptState, lines: int) -> Entry | None:
         return None
     task = state.tasks[attempt.started.task]
     if task.landed_attempt == attempt.number:
-        return _entry(attempt, "landed", "passed", None)
+        return _entry(attempt, "landed", _judged(state, attempt), None)
     if attempt.taken_out:
-        return _entry(attempt, "landed, taken out again", "passed", None)
+        return _entry(attempt, "landed, taken out again", _judged(state, attempt), None)
     match finished.outcome:
         case "green":
             who = "submitted by a person" if attempt.submitted else "queued"
@@ -151,6 +153,14 @@ def _end(state: RunState, attempt: AttemptState, lines: int) -> Entry | None:
             status = {"check": "failed", "could-not-run": "could-not-run"}
             judged = status.get(finished.cause or "", "not-judged")
             return _entry(attempt, finished.outcome, judged, error)
+
+
+def _judged(state: RunState, attempt: AttemptState) -> str:
+    """Whether a gate passed what the attempt landed in, or none was asked."""
+    ref = HeadRef(task=attempt.started.task, attempt=attempt.number)
+    landing = next((la for la in reversed(state.landings) if ref in la.heads), None)
+    verdicts = state.candidates[landing.candidate].verdicts if landing else []
+    return "passed" if verdicts else "not-judged"
 
 
 def _red(state: RunState, number: int | None) -> Verdict | None:

@@ -49,7 +49,7 @@ from ledger.task_fold import longest_paths as longest_paths
 from ledger.task_fold import reindex as reindex
 from ledger.tip_fold import evolve_tip, start_over
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 """Raised when the fold changes, so that snapshots of an older fold are not used."""
 
 
@@ -174,6 +174,7 @@ def evolve(state: RunState, event: e.Event, at: float) -> RunState:
             | e.TaskTaken()
             | e.HeadSubmitted()
             | e.RejectRequested()
+            | e.TaskRejected()
             | e.RejectRefused()
         ):
             _evolve_person(state, event, at)
@@ -224,6 +225,7 @@ def _evolve_person(
     | e.TaskTaken
     | e.HeadSubmitted
     | e.RejectRequested
+    | e.TaskRejected
     | e.RejectRefused,
     at: float,
 ) -> None:
@@ -288,6 +290,12 @@ def _evolve_person(
             for task_id in event.tasks:
                 require(find_task(state, task_id).status == "landed", f"{task_id} has not landed")
             state.rejections.append(event.tasks)
+            _reopen(state)
+        case e.TaskRejected():
+            task = find_task(state, event.task)
+            require(task.status == "held", f"{event.task} is {task.status}, not held")
+            settle(state, task, "rejected")
+            spread(state, event.task)
             _reopen(state)
         case e.RejectRefused():
             state.rejections = [r for r in state.rejections if r != event.tasks]

@@ -223,6 +223,23 @@ class Store:
         )
         return tuple(StoredRun(*row) for row in rows)
 
+    def runs_without_end(self, ends: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+        """The runs without an event of the kinds `ends`, or with others than `after` behind it.
+
+        The newest first. What has verdicts alone (of the checkout) is none.
+        """
+        marks, others = (", ".join("?" * len(kinds)) for kinds in (ends, after))
+        rows = self._select(
+            "WITH ended AS"
+            f" (SELECT run, max(seq) AS seq FROM event WHERE kind IN ({marks}) GROUP BY run)"
+            " SELECT r.run FROM run r LEFT JOIN ended ON ended.run = r.run"
+            " WHERE EXISTS (SELECT 1 FROM event e WHERE e.run = r.run"
+            f" AND (ended.seq IS NULL OR e.seq > ended.seq AND e.kind NOT IN ({others})))"
+            " ORDER BY r.started DESC, r.rowid DESC",
+            (*ends, *after),
+        )
+        return tuple(str(row[0]) for row in rows)
+
     def recent(self, kind: str, limit: int) -> tuple[Stored, ...]:
         """The newest events of a kind over all runs, the newest first."""
         rows = self._select(

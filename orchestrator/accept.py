@@ -12,7 +12,8 @@
 5. The intent is recorded before the branch moves, the fact after it. An intent without its fact
    is made good by the next accept or clean, which ask whether the branch holds the commit.
 6. What a killed engine left running is ended before anything is judged.
-7. With a `Delivery` the judged commit goes elsewhere, and no branch of the user's moves.
+7. A target that is not there is made, where a person named it; what nobody attends makes none.
+8. With a `Delivery` the judged commit goes elsewhere, and no branch of the user's moves.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from orchestrator.errors import OrchError
 from orchestrator.journal import Journal, Observer
 from orchestrator.offer import Branch, Offer, judge, judged_here, look_at, make_offer
 from orchestrator.persons import agreed, refuse_cleaned
+from orchestrator.policy.judges import gates_of
 from orchestrator.policy.selection import (
     Chosen,
     Difference,
@@ -41,6 +43,8 @@ from orchestrator.policy.selection import (
     difference,
     is_chain,
 )
+from orchestrator.policy.unattended import no_branch
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.words import listed
 from orchestrator.scene import Scene, open_scene
 from orchestrator.workplace import Workplace
@@ -49,7 +53,7 @@ from worktree.candidate import Candidate, Conflict
 from worktree.changes import merge_base
 from worktree.git import RefUpdate
 from worktree.landing import Refused, accept_commit, check_accept
-from worktree.names import candidate_ref
+from worktree.names import candidate_ref, target_problem
 from worktree.ref_locks import clear_locks
 
 ALL = Selection()
@@ -80,6 +84,10 @@ class AcceptResult:
     """What it was delivered as."""
     url: str = ""
     """Where that can be seen."""
+    gates: tuple[str, ...] = ()
+    """The gates that judge what the target holds of the run with it."""
+    warnings: tuple[str, ...] = ()
+    """What every report of the run repeats."""
 
 
 Delivery = Callable[[Scene, Difference, Offer, AcceptResult], Awaitable[AcceptResult]]
@@ -97,10 +105,12 @@ async def accept(
     observers: Sequence[Observer] = (),
     said_by: str = "",
     delivery: Delivery | None = None,
+    makes: bool = True,
 ) -> AcceptResult:
     """Bring landed work into a branch; raises OrchError for what was asked wrongly.
 
-    `said_by`: the agent that asks for it, where no person does.
+    `said_by`: the agent that asks for it, where no person does. `makes`: a target that is not
+    there is made.
     """
     with EngineLock.take(workplace.place.lock(run)):
         journal = Journal.load(store, run)
@@ -109,12 +119,18 @@ async def accept(
         target = to or journal.state.started.target
         if target is None:
             raise OrchError(
-                f"run {run} started from a detached HEAD: it has no target",
+                f"run {run} started from no branch of yours: it has no target",
                 hint=f"orch accept --to BRANCH {run}",
             )
         scene = open_scene(workplace, journal, lambda: None)
         try:
             await _make_good(scene)
+            if (
+                not makes
+                and await scene.git(workplace.git.read_ref, f"refs/heads/{target}") is None
+            ):
+                lacks = no_branch(target)
+                return AcceptResult("refused", target, why=lacks.what, hint=lacks.hint)
             return await _accept(scene, selection, target, squash, said_by, delivery)
         finally:
             with anyio.CancelScope(shield=True):
@@ -169,7 +185,7 @@ async def _accept(
     if not chosen.tasks and not change.goes:
         why, hint = _nothing_chosen(state)
         return AcceptResult("nothing", target, left_out=chosen.left_out, why=why, hint=hint)
-    plain = _plain(target, chosen, change)
+    plain = _plain(state, target, chosen, change)
     asked = _Asked(selection, squash, said_by, target, before, branch, change, plain)
     settled = await _settled(scene, asked, moves=delivery is None)
     offer = settled or await _offer(scene, asked)
@@ -183,6 +199,9 @@ async def _accept(
 async def _settled(scene: Scene, asked: _Asked, *, moves: bool) -> AcceptResult | None:
     """What there is to say before anything is built: it is there already, or cannot be."""
     branch, change, target, before = asked.branch, asked.change, asked.target, asked.before
+    if problem := target_problem(target):
+        why = f"'{target}' {problem}"
+        return replace(asked.plain, outcome="refused", why=why, hint="orch accept --to BRANCH")
     has_all = branch.has_tip if asked.selection.whole else not change.comes
     if before and has_all and not change.goes:
         # Merged by hand, or by an orch that died before it could say so.
@@ -274,7 +293,7 @@ async def _move(scene: Scene, asked: _Asked, offer: Offer) -> AcceptResult:
     return replace(plain, outcome="accepted", commit=offer.commit)
 
 
-def _plain(target: str, chosen: Chosen, change: Difference) -> AcceptResult:
+def _plain(state: RunState, target: str, chosen: Chosen, change: Difference) -> AcceptResult:
     comes = {ref.task for ref in change.comes}
     return AcceptResult(
         "nothing",
@@ -283,6 +302,8 @@ def _plain(target: str, chosen: Chosen, change: Difference) -> AcceptResult:
         added=tuple(task_id for task_id in chosen.added if task_id in comes),
         left_out=chosen.left_out,
         taken_out=tuple(ref.task for ref in change.goes if ref.task not in comes),
+        gates=tuple(gate.name for gate in gates_of(state, (ref.task for ref in change.holds))),
+        warnings=warnings_of(state),
     )
 
 

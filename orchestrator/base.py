@@ -1,7 +1,8 @@
 """Where a run begins: a commit, and the branch that its result is meant for.
 
 1. Without a revision it is the commit that the checkout is on, and the branch that it is on.
-2. A revision that is the name of a branch makes that branch the target; any other has none.
+2. A revision that is the name of a branch makes that branch the target; any other has none. Nor has
+   a branch below `orch/`: it goes with the run that it was made for.
 3. `last-green` stands for a commit of the branch that would be the target without it. Which one is
    found by `last_green`, before anything is recorded; until then it counts as the newest.
 """
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from ledger.model import LAST_GREEN, Sha
 from orchestrator.errors import OrchError
 from orchestrator.workplace import Workplace
+from worktree.git import Git
+from worktree.names import check_ref, target_problem
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,16 @@ def newest_base(workplace: Workplace, revision: str | None) -> Base:
     if revision and is_branch_name(revision):
         ref = f"refs/heads/{revision}"
         target = ref if git.read_ref(ref) else None
-    return Base(commit, target.removeprefix("refs/heads/") if target else None)
+    name = target.removeprefix("refs/heads/") if target else None
+    return Base(commit, None if name is None or target_problem(name) else name)
+
+
+def is_branch(git: Git, name: str) -> bool:
+    """Whether there is a branch of that name here."""
+    try:
+        return bool(name) and git.read_ref(check_ref(f"refs/heads/{name}")) is not None
+    except ValueError:
+        return False
 
 
 def is_branch_name(revision: str) -> bool:

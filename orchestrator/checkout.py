@@ -42,8 +42,11 @@ class Snapshot:
     """Files that differ from the commit that the checkout is on."""
 
 
-def snapshot(workplace: Workplace) -> Snapshot:
-    """The checkout's content as a commit that nothing refers to."""
+def snapshot(workplace: Workplace, *, leave_out: str = "") -> Snapshot:
+    """The checkout's content as a commit that nothing refers to.
+
+    `leave_out`: a folder that is taken as the commit has it, whatever is there now.
+    """
     from worktree.git import Person
     from worktree.user import dirty_paths, in_checkout
 
@@ -62,6 +65,8 @@ def snapshot(workplace: Workplace) -> Snapshot:
         *dirty_paths(workplace.repository, user),
         *(path for path in new.split("\0") if path and not path.endswith("/")),
     )
+    if leave_out:
+        paths = tuple(path for path in paths if not path.startswith(f"{leave_out}/"))
     if not paths:
         return Snapshot(head, git.tree_of(head), 0)
     with tempfile.TemporaryDirectory(prefix="orch-index-") as folder:

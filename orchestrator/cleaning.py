@@ -1,14 +1,16 @@
 """Clean: remove a run's refs, without losing anybody's work.
 
 1. A run that an engine drives is left alone. So is one of whose branches a worktree has one
-   checked out: nothing is taken away below somebody's feet.
+   checked out: nothing is taken away below somebody's feet. One that is not over, since it waits
+   for a person or `orch resume` would go on with it, is cleaned only by its name.
 2. Work is what has landed and was not accepted, what was made for a task that has not landed,
    and what a person committed on any branch of the run's: told by commits, never by names. It is
    dropped only when the person says so (`discard`), and even then its refs are kept aside for
    30 days.
 3. What is kept aside longer than that is removed by the next clean. All that is aside counts,
    also what a clean put there that was killed before it could say so.
-4. The ledger keeps its facts: only refs, worktrees and files of the run go.
+4. The ledger keeps its facts: only refs, worktrees and files of the run go. Of the branches below
+   `orch/RUN/` only those that orch makes are the run's; a person's beside them stays.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from orchestrator.errors import OrchError
 from orchestrator.granting import pace_folder
 from orchestrator.journal import Journal, read_facts
 from orchestrator.policy.accepted import unaccepted, unlanded
+from orchestrator.policy.left import is_anything_left
 from orchestrator.runs import run_folder
 from orchestrator.scene import open_scene
 from orchestrator.workplace import Workplace
@@ -35,7 +38,7 @@ from workers.gateway.pace_files import sweep as sweep_paces
 from workers.tree import end_marked
 from worktree.git import Git, RefUpdate
 from worktree.landing import checked_out
-from worktree.names import discarded_ref, quoted, run_branches, run_refs, tip_ref
+from worktree.names import discarded_ref, own_branches, quoted, run_branches, run_refs, tip_ref
 from worktree.ref_locks import clear_locks
 from worktree.workspace import sweep
 
@@ -82,8 +85,14 @@ def clean(
             with EngineLock.take(lock):
                 # Read under the lock: what an engine did until now counts.
                 journal = Journal.load(store, name)
-                if run or _age_s(journal.state) >= older_than_s:
+                if run:
                     _clean(workplace, journal, cleaned, discard)
+                elif _age_s(journal.state) >= older_than_s:
+                    if why := _not_over(journal.state):
+                        hint = f"orch resume {name}, or orch clean {name}"
+                        cleaned.left.append(Left(name, why, hint))
+                    else:
+                        _clean(workplace, journal, cleaned, discard)
         except EngineRunning as error:
             if run:
                 raise OrchError(
@@ -101,6 +110,17 @@ def clean(
 def _age_s(state: RunState) -> float:
     """Seconds since the run finished, or started where it has not."""
     return time.time() - (state.finished_at or state.started_at)
+
+
+def _not_over(state: RunState) -> str:
+    """Why a run is not over, in words; empty where it is."""
+    if state.cleaned:
+        return ""
+    if state.finished is None:
+        return "it is not finished"
+    if state.finished.outcome == "person-needed":
+        return "it waits for a person"
+    return "it can still go on" if is_anything_left(state) else ""
 
 
 def work_of(git: Git, journal: Journal) -> tuple[str, ...]:
@@ -127,7 +147,7 @@ def _by_hand(git: Git, journal: Journal) -> list[str]:
     state = journal.state
     ours = {state.started.base, *(landing.commit for landing in state.landings)}
     ours |= {a.head for task in state.tasks.values() for a in task.attempts if a.head}
-    refs = git.list_refs(run_branches(state.run))
+    refs = _branches(git, state)
     refs |= git.list_refs(tip_ref(state.run))
     strange = {ref: commit for ref, commit in refs.items() if commit not in ours}
     if not strange:
@@ -148,7 +168,17 @@ def _kept(git: Git, state: RunState, commit: str) -> bool:
         *("--", "refs/heads/", "refs/tags/", "refs/remotes/"),
     )
     names = said.out.decode("utf-8", "surrogateescape").splitlines()
-    return any(not name.startswith(run_branches(state.run)) for name in names)
+    return any(name not in _made_by_orch(state) for name in names)
+
+
+def _made_by_orch(state: RunState) -> frozenset[str]:
+    return own_branches(state.run, state.tasks)
+
+
+def _branches(git: Git, state: RunState) -> dict[str, str]:
+    """The run's branches that are there, without what a person put beside them."""
+    there, ours = git.list_refs(run_branches(state.run)), _made_by_orch(state)
+    return {ref: commit for ref, commit in there.items() if ref in ours}
 
 
 def _clean(workplace: Workplace, journal: Journal, cleaned: Cleaned, discard: bool) -> None:
@@ -172,7 +202,7 @@ def _clean(workplace: Workplace, journal: Journal, cleaned: Cleaned, discard: bo
         hint = f"orch accept {state.run}, or orch clean {state.run} --discard"
         cleaned.left.append(Left(state.run, "; ".join(work), hint))
         return
-    for ref in git.list_refs(run_branches(state.run)):
+    for ref in _branches(git, state):
         place = checked_out(git, ref)
         if place is not None:
             branch, where = ref.removeprefix("refs/heads/"), quoted(str(place.tree))
@@ -210,7 +240,7 @@ def _end_orphans(workplace: Workplace, journal: Journal) -> None:
 
 def _remove_refs(git: Git, state: RunState, keep: bool) -> None:
     """Remove the run's refs in one transaction; with `keep`, others hold what they held."""
-    refs = git.list_refs(run_refs(state.run)) | git.list_refs(run_branches(state.run))
+    refs = git.list_refs(run_refs(state.run)) | _branches(git, state)
     moves = [RefUpdate(ref, None, sha) for ref, sha in refs.items()]
     there = git.list_refs(discarded_ref(state.run))
     for ref, sha in refs.items() if keep else ():

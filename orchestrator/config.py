@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from orchestrator.mcp_rules import mcp_problems_between
 from orchestrator.model_rules import Owner, model_table, problems_between, provider_table
 from orchestrator.policy.models import WELL_KNOWN, providers_asked
 from orchestrator.policy.nearest import listed, nearest
+from orchestrator.secret_rules import secret_problems_between
 from orchestrator.settings_rules import (
     LOCAL_FILE,
     PLAIN_KEYS,
@@ -110,14 +112,11 @@ def load_sourced(checkout: Path, user_config_folder: Path | None = None) -> Sour
     shared = checkout / SHARED_FILE
     if not shared.is_file():
         raise OrchError(f"no {SHARED_FILE} in {checkout}", hint="orch init")
-    candidates = [(shared, SHARED_FILE)]
-    if user_config_folder is not None:
-        candidates.append((user_config_folder / USER_FILE, str(user_config_folder / USER_FILE)))
-    candidates.append((checkout / LOCAL_FILE, LOCAL_FILE))
+    candidates = _candidates(checkout, user_config_folder)
     documents: list[Document] = []
     problems: list[Problem] = []
     for path, name in candidates:
-        if path is shared or path.exists():
+        if name == SHARED_FILE or path.exists():
             try:
                 documents.append(load_document(path, name, size_limit_bytes=SIZE_LIMIT_BYTES))
             except Problems as error:
@@ -133,11 +132,35 @@ def load_sourced(checkout: Path, user_config_folder: Path | None = None) -> Sour
     settings, owner = _merge(documents)
     problems += _problems_between(settings, owner, checkout)
     problems += problems_between_files(documents, settings)
+    problems += secret_problems_between(settings, documents)
     if problems:
         raise Problems(in_file_order(problems))
     read = {document.name for document in documents}
-    own = {name: path for path, name in candidates if path is not shared and name in read}
+    own = {name: path for path, name in candidates if name != SHARED_FILE and name in read}
     return SourcedSettings(settings, tuple(documents), own)
+
+
+def readable_documents(
+    checkout: Path, user_config_folder: Path
+) -> tuple[tuple[Document, ...], Mapping[str, Path]]:
+    """The files that can be read at all, whatever they say, and which are the person's own."""
+    found: dict[str, Document] = {}
+    own: dict[str, Path] = {}
+    for path, name in _candidates(checkout, user_config_folder):
+        with suppress(Problems):
+            found[name] = load_document(path, name, size_limit_bytes=SIZE_LIMIT_BYTES)
+            if name != SHARED_FILE:
+                own[name] = path
+    return tuple(found.values()), own
+
+
+def _candidates(checkout: Path, user_config_folder: Path | None) -> list[tuple[Path, str]]:
+    """The files, each over those before, and how each is called in messages."""
+    found = [(checkout / SHARED_FILE, SHARED_FILE)]
+    if user_config_folder is not None:
+        path = user_config_folder / USER_FILE
+        found.append((path, str(path)))
+    return [*found, (checkout / LOCAL_FILE, LOCAL_FILE)]
 
 
 def refuse_missing_copies(checkout: Path, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.model import Stage
-from orchestrator.detect_python import propose_python
+from orchestrator.detect_python import propose_python, tools_of
 from orchestrator.proposal import Draft, InitProposal, Look, hooks_of
 
 
@@ -105,7 +105,7 @@ def _make(look: Look, draft: Draft) -> None:
     name = next((n for n in ("GNUmakefile", "makefile", "Makefile") if n in look.files), None)
     if name is None:
         return
-    targets = set(re.findall(r"(?m)^([A-Za-z0-9_.-]+)\s*:(?![:=])", look.files[name]))
+    targets = _targets(look.files[name])
     wanted: tuple[tuple[str, str, Stage], ...] = (
         ("lint", "lint", "check"),
         ("typecheck", "types", "check"),
@@ -118,11 +118,28 @@ def _make(look: Look, draft: Draft) -> None:
             draft.add(f"make-{target}", f"make {target}", name, what, stage)
 
 
+def _targets(makefile: str) -> set[str]:
+    """Every target that a rule names, also beside others and with `::`; no variable is one."""
+    lines = re.sub(r"\\\r?\n", " ", makefile)
+    rules = re.findall(r"(?m)^([^\s#:=][^#:=\n]*?)\s*::?(?![:=])", lines)
+    return {name for rule in rules for name in rule.split()}
+
+
+def _tox(look: Look) -> str | None:
+    """The file that configures tox, in the order in which tox itself looks for one."""
+    files = look.files
+    if re.search(r"(?m)^\[(testenv|tox)", files.get("tox.ini", "")):
+        return "tox.ini"
+    if re.search(r"(?m)^\[tox:tox\]", files.get("setup.cfg", "")):
+        return "setup.cfg"
+    if "tox" in tools_of(files):
+        return "[tool.tox] in pyproject.toml"
+    return "tox.toml" if "tox.toml" in files else None
+
+
 def _runners(look: Look, draft: Draft) -> None:
-    if "suite" not in draft.covered and re.search(
-        r"(?m)^\[(testenv|tox)", look.files.get("tox.ini", "")
-    ):
-        draft.add("tox", "tox -q", "tox.ini", "suite", "land")
+    if "suite" not in draft.covered and (why := _tox(look)):
+        draft.add("tox", "tox -q", why, "suite", "land")
         draft.keep.append(".tox")
     if "suite" not in draft.covered and "noxfile.py" in look.files:
         draft.add("nox", "nox", "noxfile.py", "suite", "land")

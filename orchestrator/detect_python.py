@@ -23,8 +23,7 @@ from orchestrator.proposal import Draft, Look, hooks_of
 def propose_python(look: Look, draft: Draft) -> None:
     files = look.files
     project = _toml(files.get("pyproject.toml", ""))
-    tools = project.get("tool") if isinstance(project.get("tool"), dict) else {}
-    tools = tools if isinstance(tools, dict) else {}
+    tools = tools_of(files)
     deps = _python_dependencies(project, files)
     hooks = hooks_of(files)
     run = _python_environment(look, draft)
@@ -59,6 +58,12 @@ def propose_python(look: Look, draft: Draft) -> None:
     if why := speaks("pyright", "pyrightconfig.json"):
         draft.add("pyright", f"{run}pyright", why, "types")
     _python_suite(look, draft, run, speaks("pytest", "pytest.ini", "conftest.py"))
+
+
+def tools_of(files: Mapping[str, str]) -> dict[str, Any]:
+    """What pyproject.toml says of tools, by name."""
+    tools = _toml(files.get("pyproject.toml", "")).get("tool")
+    return tools if isinstance(tools, dict) else {}
 
 
 def _python_suite(look: Look, draft: Draft, run: str, pytest: str | None) -> None:

@@ -20,7 +20,7 @@ PERSONAL = frozenset(
     {
         *("LimitsChanged", "StopRequested", "PathAllowed", "RetryRequested", "TaskTaken"),
         *("HeadSubmitted", "RejectRequested", "AcceptIntended", "AcceptGateJudged", "Accepted"),
-        "RunCleaned",
+        *("TaskRejected", "RunCleaned"),
     }
 )
 """Facts that commands record, with or without an engine."""

@@ -4,8 +4,9 @@
    the remote says is enough for the forges that everybody knows.
 2. A token is never in a file: `token` names the variable that holds it, and what looks like a
    token itself is refused and not repeated.
-3. The file that everybody shares cannot send a token that people have anyway (a forge's, a model
-   provider's) to a server of its own choice: with another `url` it names a variable of its own.
+3. The file that everybody shares cannot send a token of a forge that people have anyway to a
+   server of its own choice: with another `url` it names a variable of its own. What is another's
+   secret it cannot send to any forge: `secret_rules`.
    What it says of `url` and `token` is a part of what is trusted (`orch trust`).
 4. Which branches are protected is the team's to say.
 5. No child may be let have the variable that holds the token.
@@ -23,7 +24,6 @@ from orchestrator.errors import Problem
 from orchestrator.forges.address import is_repository, is_safe_way
 from orchestrator.forges.tokens import WELL_KNOWN as FORGE_TOKENS
 from orchestrator.model_rules import KEY_VARIABLE, Owner
-from orchestrator.policy.models import WELL_KNOWN
 from orchestrator.shape import shape_problems
 from orchestrator.toml_lines import Document, KeyPath
 from worktree.names import is_remote_name
@@ -96,14 +96,10 @@ def _token_problems(document: Document, at: KeyPath, token: Any) -> Iterator[Pro
 def _astray(document: Document, at: KeyPath, url: str, token: Any) -> Iterator[Problem]:
     if not isinstance(token, str) or not token:
         return  # usual tokens go to the remote's own host alone, which is looked at then
-    keys = {known.key: name for name, known in WELL_KNOWN.items() if known.key}
     host = urlsplit(url).hostname if "[" not in url else ""
-    if token in keys:
-        what = f"your key of '{keys[token]}' ({token}) would go to a forge"
-    elif token in FORGE_TOKENS and host not in _OWN_HOSTS:
-        what = f"your token of a forge ({token}) would go to {host}"
-    else:
-        return
+    if token not in FORGE_TOKENS or host in _OWN_HOSTS:
+        return  # whether it is another's than a forge's, `secret_rules` say
+    what = f"your token of a forge ({token}) would go to {host}"
     hint = "name a variable of its own here, or say this in .agent/orch.local.toml"
     yield document.problem((*at, "token"), what, hint)
 

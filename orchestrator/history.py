@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 
 from ledger.events import Estimates, parse_event
-from ledger.model import Settings
+from ledger.model import Settings, Tokens
 from ledger.store import Store
 from orchestrator.policy.spending import Done
 
@@ -72,7 +72,7 @@ def _attempts(store: Store) -> tuple[list[float], dict[str, list[float]]]:
 def done_by_worker(store: Store) -> dict[str, list[Done]]:
     """What the model calls for tasks that came to an end were, by the worker of the task.
 
-    Calls of a checker count with the task that they were made for.
+    Calls of a checker count with the task that they were made for, but it is none of its models.
     """
     finished: dict[tuple[str, str], None] = {}
     worker_of: dict[tuple[str, str], str] = {}
@@ -85,21 +85,26 @@ def done_by_worker(store: Store) -> dict[str, list[Done]]:
         if ended.kind == "AttemptFinished" and ended.outcome in ("green", "unchanged", "held"):
             finished[row.run, ended.task] = None
     task_of: dict[tuple[str, int], tuple[str, str]] = {}
+    models: dict[tuple[str, str], set[str]] = {}
     for row in store.recent("CallReserved", CALLS):
         call = parse_event(row.kind, row.version, row.body)
         if call.kind == "CallReserved":
-            task_of[row.run, call.call] = (row.run, call.task)
+            task = task_of[row.run, call.call] = (row.run, call.task)
+            # A checker's calls were once told from others by who called alone.
+            if call.purpose == "work" and call.worker == worker_of.get(task):
+                models.setdefault(task, set()).add(f"{call.provider}:{call.model}")
     sums: dict[tuple[str, str], Done] = {}
     for row in store.recent("CallSettled", CALLS):
         settled = parse_event(row.kind, row.version, row.body)
         if settled.kind != "CallSettled" or settled.tokens is None:
             continue
-        task = task_of.get((row.run, settled.call))
-        if task is not None:
-            before = sums.get(task, Done(0, 0.0))
+        of = task_of.get((row.run, settled.call))
+        if of is not None:
+            before = sums.get(of, Done(Tokens(), 0.0))
             known = before.cost_usd is not None and settled.cost_usd is not None
             cost = (before.cost_usd or 0.0) + (settled.cost_usd or 0.0) if known else None
-            sums[task] = Done(before.tokens + settled.tokens.total, cost)
+            by = frozenset(models.get(of, ()))
+            sums[of] = Done(before.tokens + settled.tokens, cost, by)
     found: dict[str, list[Done]] = {}
     for task, done in sums.items():
         if task in finished and task in worker_of:

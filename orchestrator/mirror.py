@@ -20,6 +20,7 @@ from pydantic_core import to_json
 from ledger.events import Event
 from ledger.export import state_ledger
 from ledger.state import RunState
+from orchestrator.review.judged import warnings_of
 
 NAME = "state_ledger.json"
 EVERY_S = 2.0
@@ -52,7 +53,7 @@ def write_view(path: Path, state: RunState) -> None:
     descriptor = os.open(temporary, flags, 0o644)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(to_json(state_ledger(state), indent=2) + b"\n")
+            file.write(to_json(state_ledger(state, warnings_of(state)), indent=2) + b"\n")
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

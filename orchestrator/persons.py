@@ -69,11 +69,23 @@ def _open(store: Store, run: str, workplace: Workplace | None = None) -> Journal
 
 def _say(journal: Journal, decide: Callable[[RunState], F | Refused]) -> F:
     """Record a person's word, decided on the run as it stands when it is written."""
+
+    def one(state: RunState) -> tuple[F] | Refused:
+        fact = decide(state)
+        return fact if isinstance(fact, Refused) else (fact,)
+
+    return _say_all(journal, one)[0]
+
+
+def _say_all(
+    journal: Journal, decide: Callable[[RunState], tuple[F, ...] | Refused]
+) -> tuple[F, ...]:
+    """Record all that a person says at once, or nothing of it."""
     try:
         for _ in range(TRIES):
-            fact = agreed(decide(journal.state))
-            if journal.append_decided(fact):
-                return fact
+            facts = agreed(decide(journal.state))
+            if journal.append_decided(*facts):
+                return facts
     except IllegalEvent as error:
         raise OrchError(
             f"run {journal.run} went on just now: {error}",
@@ -131,26 +143,41 @@ def answer(
 
 
 def allow(
-    store: Store, run: str, task_id: TaskId, path: str, workplace: Workplace | None = None
+    store: Store, run: str, task_id: TaskId, *paths: str, workplace: Workplace | None = None
 ) -> Said:
-    """Let a held task change a path that holds it, or lose tests."""
+    """Let a held task change paths that hold it, or lose tests: all of what is named, or none."""
     from worktree.names import quoted
 
     journal = _open(store, run, workplace)
-    shown = journal.hiding.text(quoted(path))
-    fact = _say(journal, lambda state: policy.allow(state, task_id, path, shown))
+    spelled = {path: journal.hiding.text(quoted(path)) for path in paths}
+    facts = _say_all(journal, lambda state: policy.allow_all(state, task_id, spelled))
     missing = policy.still_to_allow(journal.state, task_id)
     still = f"still to allow: {', '.join(missing)}"
-    what = f"{fact.path} is allowed" + (f"; {still}" if missing else f": {task_id} is queued")
-    return Said(what, tasks=(task_id,))
+    what = f"{', '.join(fact.path for fact in facts)} {'is' if len(facts) == 1 else 'are'} allowed"
+    return Said(
+        what + (f"; {still}" if missing else f": {task_id} is queued"),
+        tasks=(task_id,),
+    )
 
 
 def reject(store: Store, run: str, task_ids: tuple[TaskId, ...]) -> Said:
-    """Ask for landed tasks, and what needs them, to be taken out of the result again."""
-    fact = _say(Journal.load(store, run), lambda state: policy.reject(state, task_ids))
-    extra = [task_id for task_id in fact.tasks if task_id not in task_ids]
-    beside = f" and what needs them: {', '.join(extra)}" if extra else ""
-    return Said(f"to be taken out: {', '.join(task_ids)}{beside}", tasks=fact.tasks)
+    """Ask for landed tasks, and what needs them, to be taken out again; say no to held ones."""
+    journal = Journal.load(store, run)
+    facts = _say_all(journal, lambda state: policy.reject(state, task_ids))
+    held = tuple(fact.task for fact in facts if isinstance(fact, e.TaskRejected))
+    landed = tuple(t for f in facts if isinstance(f, e.RejectRequested) for t in f.tasks)
+    parts = []
+    if landed:
+        asked = [task_id for task_id in task_ids if task_id in landed]
+        extra = [task_id for task_id in landed if task_id not in task_ids]
+        beside = f" and what needs them: {', '.join(extra)}" if extra else ""
+        parts.append(f"to be taken out: {', '.join(dict.fromkeys(asked))}{beside}")
+    if held:
+        skipped = policy.skipped_by(journal.state, held)
+        beside = f"; skipped, for they need that: {', '.join(skipped)}" if skipped else ""
+        parts.append(f"not tried again: {', '.join(held)}{beside}")
+    hint = f"what was made stays: orch retry {held[0]}, or orch take {held[0]}" if held else ""
+    return Said("; ".join(parts), hint, (*held, *landed))
 
 
 def take(workplace: Workplace, store: Store, run: str, task_id: TaskId) -> Said:

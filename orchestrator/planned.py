@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ledger.model import Plan, Settings
+from ledger.model import Plan, Settings, TaskId
 from orchestrator.base import newest_of
 from orchestrator.config import SourcedSettings, load_sourced
 from orchestrator.errors import Problem
@@ -16,11 +17,18 @@ from orchestrator.planning.check import CheckedPlan, check_plan_file
 from orchestrator.planning.plan_file import find_plan
 from orchestrator.policy.forecast import Forecast, forecast
 from orchestrator.review.advice import quoted
+from orchestrator.review.judged import UNGATED
 from orchestrator.review.words import Style, count, short, unconfined
 from orchestrator.start import RunOptions
 from orchestrator.survey import survey
 from orchestrator.workplace import Workplace
 from worktree.names import quoted as escaped
+
+if TYPE_CHECKING:
+    from ledger.events import Estimates
+
+SHOWN_LEFTS = 5
+"""So many unfinished runs are named one by one before a run starts."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +83,26 @@ def shown_path(workplace: Workplace, path: Path) -> str:
     return escaped(str(whole.relative_to(top)) if whole.is_relative_to(top) else str(path))
 
 
-def expected_of(workplace: Workplace, one: Checked) -> Forecast:
-    """The forecast, by what the ledger knows."""
+def estimates_of(workplace: Workplace, settings: Settings) -> Estimates:
+    """What the ledger knows of durations and failures."""
     from ledger.events import Estimates
     from orchestrator.history import estimate
 
     with workplace.existing_store() or nullcontext() as store:
-        estimates = estimate(store, one.settings) if store else Estimates()
-    return forecast(one.plan, one.settings, estimates)
+        return estimate(store, settings) if store else Estimates()
+
+
+def expected_of(workplace: Workplace, one: Checked, estimates: Estimates | None = None) -> Forecast:
+    """The forecast, by what the ledger knows."""
+    known = estimates or estimates_of(workplace, one.settings)
+    return forecast(one.plan, one.settings, known)
+
+
+def durations_of(one: Checked, estimates: Estimates) -> dict[TaskId, float]:
+    """How long an attempt at each task usually takes, by its worker."""
+    usual, by_worker = estimates.attempt_s, estimates.attempt_s_by_worker
+    worker = one.settings.worker or ""
+    return {task.id: by_worker.get(task.worker or worker, usual) for task in one.plan.tasks}
 
 
 def said_before_run(workplace: Workplace, one: Checked) -> Iterator[tuple[str, Style]]:
@@ -97,13 +117,15 @@ def said_before_run(workplace: Workplace, one: Checked) -> Iterator[tuple[str, S
         yield f"your checkout has {files}: the run starts from the commit {start}", "plain"
     with workplace.existing_store() or nullcontext() as store:
         lefts = unfinished(store, workplace.place) if store else ()
-    for left in lefts:
+    for left in lefts[:SHOWN_LEFTS]:
         yield f"run {left.run} is not finished: orch resume {left.run}", "plain"
+    if more := len(lefts[SHOWN_LEFTS:]):
+        yield f"{count(more, 'earlier run')} not finished either: orch doctor", "plain"
     if one.warnings:
         warnings = count(len(one.warnings), "warning")
         yield f"{warnings} about the plan: {check_command(workplace, one)}", "ask"
     if not one.settings.gates:
-        yield "no gate: whatever the workers make lands unjudged", "bad"
+        yield UNGATED, "bad"
     if said_of_sandbox := unconfined(one.settings.sandbox.mode):
         yield said_of_sandbox, "ask"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ledger.model import Gate, Stage
 
 READ = (
-    "pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", "noxfile.py", "setup.py",
+    "pyproject.toml", "setup.cfg", "tox.ini", "tox.toml", "pytest.ini", "noxfile.py", "setup.py",
     "ruff.toml", ".ruff.toml", "mypy.ini", ".mypy.ini", ".flake8", "pyrightconfig.json",
     "requirements.txt", "requirements-dev.txt", "requirements_dev.txt", "dev-requirements.txt",
     "uv.lock", "poetry.lock", "pdm.lock", "package.json", "package-lock.json", "pnpm-lock.yaml",

@@ -6,7 +6,8 @@
 3. Attempts, judgings and the baseline that were under way are lost: nobody's fault.
 4. A tip that somebody else moved meanwhile is where the run goes on, if it holds what has landed.
 5. The workspaces of the run are swept; heads are kept by their refs. So are those of other
-   runs whose engine is dead: a run that is resumed makes its own anew.
+   runs whose engine is dead, after all that these left at work was ended: a run that is resumed
+   makes its own anew.
 6. The run's refs exist: they are made where the engine died before it could.
 """
 
@@ -17,12 +18,14 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+import anyio.from_thread
+
 from ledger.lock import EngineLock, EngineRunning
 from orchestrator.policy.lost import lost_facts
-from orchestrator.runs import engine_alive, mark_of_run
+from orchestrator.runs import engine_alive, mark_of_run, run_of_mark
 from orchestrator.scene import Scene
 from orchestrator.tip import TipRewound, after_a_moved_tip, find_move
-from workers.tree import end_marked
+from workers.tree import end_marked, marks
 from worktree.ref_locks import clear_locks
 from worktree.workspace import sweep
 
@@ -36,8 +39,8 @@ async def reconcile(scene: Scene) -> None:
         await scene.git(partial(scene.sandboxes.sweep, everywhere=True))
         await scene.git(clear_locks, scene.workplace.git, scene.run)
         await scene.sweep_workspaces()
-    what = "removing workspaces that dead engines left"
-    await scene.patiently(what, partial(give_back_old_pools, scene))
+    what = "ending and removing what dead engines left"
+    await scene.patiently(what, partial(give_back_of_the_dead, scene))
     scene.append(*lost_facts(state, "the engine ended while it was under way"))
     candidates = state.candidates
     try:
@@ -49,20 +52,22 @@ async def reconcile(scene: Scene) -> None:
         scene.append(*error.facts)
 
 
-def give_back_old_pools(scene: Scene) -> None:
-    """Remove what dead engines left of their pools, which may be many gigabytes. Blocking."""
+def give_back_of_the_dead(scene: Scene) -> None:
+    """End what engines of other runs that are dead left at work, and remove their pools, which
+    may be many gigabytes. Blocking, in a thread of the engine's."""
     place, home = scene.workplace.place, scene.workers.root.parent
-    try:
-        folders = [folder for folder in home.iterdir() if folder.is_dir()]
-    except OSError:
-        return
-    for folder in folders:
-        run = folder.name
-        if run == scene.run or not place.lock(run).exists() or engine_alive(place, run):
+    common = scene.workplace.repository.common_dir
+    runs = {run for mark in marks() if (run := run_of_mark(common, mark))}
+    with suppress(OSError):
+        runs |= {folder.name for folder in home.iterdir() if folder.is_dir()}
+    for run in sorted(runs - {scene.run}):
+        if not place.lock(run).exists() or engine_alive(place, run):
             continue
         with suppress(EngineRunning), EngineLock.take(place.lock(run)):
-            mark = mark_of_run(scene.workplace.repository.common_dir, run)
+            mark = mark_of_run(common, run)
+            # Before its workspaces go: nothing may write where the next one is made.
+            anyio.from_thread.run(end_marked, mark)
             replace(scene.sandboxes, name=mark).sweep(everywhere=True)
-            sweep(scene.workplace.git, folder, prefix=f"orch-{run}-")
+            sweep(scene.workplace.git, home / run, prefix=f"orch-{run}-")
             with suppress(OSError):
-                folder.rmdir()
+                (home / run).rmdir()

@@ -25,9 +25,10 @@ from ledger.model import CheckerFinding, Gate, Refusal, Sha, Task, Verdict
 from orchestrator.feedback import landed_since, render_feedback
 from orchestrator.guidance.telling import render_texts, shelf_of, texts_for
 from orchestrator.messages import subject_of
+from orchestrator.policy.judges import advisory, gates_of
 from orchestrator.policy.measure import measure_of_round
 from orchestrator.policy.orders import StartAttempt
-from orchestrator.scene import Scene, advisory, gates_of
+from orchestrator.scene import Scene
 from orchestrator.servers import access_to, recorder, servers_for
 from orchestrator.verification.boundaries import outside
 from orchestrator.verification.copies import copied_names, copied_secrets, copy_excludes

@@ -18,6 +18,15 @@ from worktree.names import quoted
 
 __all__ = ["engine_alive", "live_log", "load_state", "pick_run", "read_facts", "unfinished"]
 
+ENDS = ("RunFinished", "RunCleaned")
+AFTER_END = (
+    *("Notified", "Noticed", "StopRequested", "TaskTaken"),
+    *("AcceptIntended", "AcceptGateJudged", "Accepted"),
+    *("PushIntended", "Pushed"),
+    *("PullRequestIntended", "PullRequestOpened", "PullRequestUpdated"),
+)
+"""Facts that leave a run finished. One that is missing here costs a fold, and nothing else."""
+
 
 def pick_run(store: Store | None, wanted: str | None = None) -> RunId:
     """The run of that id or of that beginning; the newest where none is named."""
@@ -42,8 +51,11 @@ def engine_alive(place: Place, run: RunId) -> bool:
 
 
 def unfinished(store: Store, place: Place) -> tuple[RunState, ...]:
-    """The newest runs that no engine drives, that are not finished and were not cleaned away."""
-    states = (load_state(store, run.run) for run in store.runs()[:10])
+    """The runs that no engine drives, that are not finished and were not cleaned away.
+
+    The newest first. Only those are folded that have no end, or whose end something followed.
+    """
+    states = (load_state(store, run) for run in store.runs_without_end(ENDS, AFTER_END))
     begun = (state for state in states if not state.finished and not state.cleaned)
     return tuple(state for state in begun if not engine_alive(place, state.run))
 

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from ledger.events import Event, Noticed
-from ledger.model import Gate, Settings, TaskId, Verdict
+from ledger.model import Gate, Settings, Verdict
 from ledger.state import RunState
 from orchestrator.journal import Journal
 from orchestrator.patience import patiently
@@ -303,32 +303,6 @@ def open_scene(workplace: Workplace, journal: Journal, wake: Callable[[], None])
         git_threads=git_threads,
         at_work=anyio.CapacityLimiter(journal.state.limits.parallel),
         wake=wake,
-    )
-
-
-def run_gates(state: RunState) -> tuple[Gate, ...]:
-    """The gates that judge every tree of the run, but those that were red on the base."""
-    red = advisory(state)
-    return tuple(
-        g for g in state.started.settings.gates if g.when == "always" and g.name not in red
-    )
-
-
-def advisory(state: RunState) -> frozenset[str]:
-    """The gates that were red on the base, where the person allowed that."""
-    if state.baseline != "advisory":
-        return frozenset()
-    return frozenset(n for n, v in state.baseline_verdicts.items() if v.outcome != "passed")
-
-
-def gates_of(state: RunState, tasks: Iterator[TaskId] | tuple[TaskId, ...]) -> tuple[Gate, ...]:
-    """The run's gates and those that these tasks name."""
-    named = {name for task_id in tasks for name in state.tasks[task_id].task.gates}
-    red = advisory(state)
-    return tuple(
-        g
-        for g in state.started.settings.gates
-        if (g.when == "always" or g.name in named) and g.name not in red
     )
 
 

@@ -42,7 +42,7 @@ from orchestrator.shape import shape_problems, type_in_words, unknown_key
 from orchestrator.toml_lines import Document, KeyPath
 from workers.environment import is_passable
 from workers.reach import LOWEST_PORT, parse_host
-from worktree.names import check_ref
+from worktree.names import target_problem
 
 SHARED_FILE = ".agent/orch.toml"
 LOCAL_FILE = ".agent/orch.local.toml"
@@ -254,17 +254,9 @@ def _mcp_server_problems(
         if any(char in name for char in "*?["):
             what = f"'accept' takes names of branches; {name!r} is a pattern"
             yield document.problem(at, what, "write each branch that agents may accept into")
-        elif not _is_branch(name):
-            what = f"'accept': {name!r} is no legal name of a branch"
+        elif why := target_problem(name):
+            what = f"'accept': {name!r} {why}"
             yield document.problem(at, what, 'as git branch lists it: accept = ["main"]')
-
-
-def _is_branch(name: str) -> bool:
-    try:
-        check_ref(f"refs/heads/{name}")
-    except ValueError:
-        return False
-    return not name.startswith("refs/")
 
 
 def _network_problems(

@@ -13,13 +13,15 @@ from typing import Literal
 from ledger.events import Noticed, RunStarted
 from ledger.model import Identity, Limits, Plan, RunId, SandboxMode, Settings
 from ledger.store import Moved, Store
-from orchestrator.base import Base, newest_base
+from orchestrator.base import Base, is_branch, newest_base
 from orchestrator.errors import OrchError, Problem, Problems
 from orchestrator.history import estimate
 from orchestrator.journal import Journal
 from orchestrator.policy.models import workers_of_run
 from orchestrator.policy.unattended import missing
+from orchestrator.pricing import refuse_unpaid
 from orchestrator.workplace import Workplace
+from worktree.git import Git
 from worktree.names import quoted
 
 RULES_FILE = ".agent/RULES.md"
@@ -105,7 +107,8 @@ def start_run(
     rules = read_rules(workplace.checkout)
     settings = options.settings(settings)
     if options.unattended:
-        refuse_unattended(settings, plan, options)
+        refuse_unattended(git, settings, plan, options)
+    refuse_unpaid(settings, workers_of_run(settings, plan))
     require_sandbox(settings.sandbox)
     hiding = hiding_of(workplace, settings)
     found = look(workplace.checkout, git.list_files(begin.commit))
@@ -177,16 +180,19 @@ def read_rules(checkout: Path) -> str:
         return file.read(RULES_LIMIT)
 
 
-def unattended_problems(settings: Settings, plan: Plan, options: RunOptions) -> tuple[Problem, ...]:
+def unattended_problems(
+    git: Git, settings: Settings, plan: Plan, options: RunOptions
+) -> tuple[Problem, ...]:
     """What keeps a run from starting that nobody attends; whether commands are trusted apart."""
     asked = workers_of_run(settings, plan)
-    found = missing(settings, asked, accept=options.accept, into=options.into)
+    there = is_branch(git, options.into)
+    found = missing(settings, asked, accept=options.accept, into=options.into, into_is_there=there)
     return tuple(Problem("", None, one.what, one.hint) for one in found)
 
 
-def refuse_unattended(settings: Settings, plan: Plan, options: RunOptions) -> None:
+def refuse_unattended(git: Git, settings: Settings, plan: Plan, options: RunOptions) -> None:
     """Problems where something is missing for a run that nobody attends."""
-    if problems := unattended_problems(settings, plan, options):
+    if problems := unattended_problems(git, settings, plan, options):
         raise Problems(problems)
 
 

@@ -1,9 +1,11 @@
 """How a run's target stands now to what the run made: how far it has moved, and whether both merge.
 
 1. It is git's own word on the branch as it is this moment, by the merge that `orch accept` would
-   make, in the object store. Nothing is judged, nothing is moved.
+   make, in the object store. Nothing is judged, nothing is moved. What was accepted into another
+   branch says nothing of this one.
 2. What cannot be told (no branch any more, a repository that cannot be read) is said as such; a
    report must not fail for it.
+3. Only a branch of a person's is one: what lies below `orch/` goes with the run that made it.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ledger.state import RunState
+from orchestrator.errors import OrchError
 from orchestrator.policy.accepted import unaccepted
 from worktree.git import Git
+from worktree.names import quoted, target_problem
 from worktree.values import GitError
 
 
@@ -30,12 +34,18 @@ class TargetNow:
     """Where they conflict."""
 
 
+def refuse_target(option: str, name: str) -> None:
+    """OrchError for what cannot be the name of a branch of a person's, to accept into."""
+    if why := target_problem(name):
+        raise OrchError(f"{option} '{quoted(name)}' {why}", hint=f"for example: {option} my-branch")
+
+
 def look_at_target(git: Git, state: RunState) -> TargetNow | None:
     """How the target stands now; None where there is nothing to bring into one. Blocking."""
     target = state.started.target
     if target is None or state.cleaned or not state.landings:
         return None
-    if not unaccepted(state):
+    if not unaccepted(state, target):
         return TargetNow(target, "holds")
     try:
         return _look(git, state, target)

@@ -61,7 +61,9 @@ def parse_deadline(text: str, now: float) -> float:
     """Seconds since the epoch: `07:00` is the next one, where the user is; `2h` is from now on."""
     found = re.fullmatch(r"(\d{1,2}):(\d{2})", text.strip())
     if not found:
-        return now + parse_duration(text)
+        if (span_s := parse_duration(text)) > 0:
+            return now + span_s
+        raise OrchError(f"a deadline of '{text}' has passed already", hint="write 07:00, or 2h")
     hour, minute = int(found[1]), int(found[2])
     if hour > 23 or minute > 59:
         raise OrchError(f"'{text}' is not a time of day", hint="write for example 07:00 or 2h")

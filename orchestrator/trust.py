@@ -30,6 +30,7 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any, Literal
 
+from ledger.model import NotifySettings, Settings
 from orchestrator.config import SourcedSettings
 from orchestrator.errors import OrchError
 from orchestrator.policy.commands import commands_of
@@ -78,7 +79,7 @@ class Trust:
 
 def look(workplace: Workplace, sourced: SourcedSettings) -> Trust:
     """How these settings' commands stand; nothing is written and nothing is asked."""
-    counted = _tracked_files(workplace, sourced.own_files)
+    counted = tracked_files(workplace, sourced.own_files)
     now = commands_of(sourced.shared(counted), sourced.shared_automations(counted))
     found = _load(workplace.place.trusted(os.geteuid()))
     match found:
@@ -128,10 +129,18 @@ def reason_of(trust: Trust) -> str:
     return f"changed since they were trusted: commands of {SHARED_FILE}{counted}"
 
 
+def is_trusted(workplace: Workplace, notify: NotifySettings) -> bool:
+    """Whether this of `[notify]` is what was trusted last, also where all else cannot be told."""
+    now = commands_of(Settings(notify=notify))
+    found = _load(workplace.place.trusted(os.geteuid()))
+    before = found if isinstance(found, tuple) else ()
+    return not now or tuple(line for line in before if line.startswith("notify: ")) == now
+
+
 # --- what counts ------------------------------------------------------------------------------
 
 
-def _tracked_files(workplace: Workplace, files: Mapping[str, Path]) -> tuple[str, ...]:
+def tracked_files(workplace: Workplace, files: Mapping[str, Path]) -> tuple[str, ...]:
     """The names of those files that git tracks, or reaches over something that it tracks."""
     top = Path(os.path.realpath(workplace.checkout))
     ways = {

@@ -3,30 +3,43 @@
 1. `@pytest.mark.thorough`: a test that costs much and guards what a cheaper one guards nearly.
 2. `@pytest.mark.sample(n)`: of a parametrised test's cases, n that are spread evenly, the first
    and the last among them.
-3. ORCH_FAULTS=all runs everything, and so does naming one test.
-4. How many cases a test of many looked at is said at the end.
+3. ORCH_FAULTS=all runs everything; naming one test runs it, with all its cases.
+4. Of hypothesis's examples a quarter (tests/support/examples.py).
+5. How many cases a test of many looked at is said at the end.
+6. Signals that whoever started the tests ignores (nohup, a shell's `&`) reach what is tested.
 """
 
 from __future__ import annotations
 
-import os
 import re
+import signal
 from collections import defaultdict
 
 import pytest
 from hypothesis import settings
 
+from tests.support.examples import THOROUGH, examples
+
 # How long an example takes says how busy the machine is.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, max_examples=examples(100))
 settings.load_profile("untimed")
 
 COUNTED = re.compile(r".+: \d+ cases\b.*")
-THOROUGH = os.environ.get("ORCH_FAULTS") == "all"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "thorough: only where ORCH_FAULTS=all")
     config.addinivalue_line("markers", "sample(n): n spread cases, all where ORCH_FAULTS=all")
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        hear_signals()
+
+
+def hear_signals() -> None:
+    """What is ignored here would be ignored by every child; what is caught here is not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

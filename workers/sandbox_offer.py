@@ -14,6 +14,12 @@ from workers.sandbox import Confinement, bubblewrap, bubblewrap_options, isolati
 
 INSTALL = "apt install bubblewrap, dnf install bubblewrap, or pacman -S bubblewrap"
 ELSEWHERE = 'run orch in a container or a virtual machine, and say so: sandbox = "external"'
+_ALLOW = (
+    "printf '%s\\n' 'abi <abi/4.0>,' 'include <tunables/global>'"
+    " 'profile bwrap /usr/bin/bwrap flags=(unconfined) {' '  userns,' '}'"
+    " | sudo tee /etc/apparmor.d/bwrap && sudo apparmor_parser -r /etc/apparmor.d/bwrap"
+)
+"""What the owner of an Ubuntu types; whoever installed orch alone has no docs at hand."""
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 
 
@@ -77,7 +83,7 @@ def limits_offer() -> Offer:
 def _hint_for(why: str) -> str:
     with contextlib.suppress(OSError):
         if _APPARMOR.read_text().strip() == "1":
-            return "AppArmor forbids it; docs/how-to/sandbox.md shows the profile that allows it"
+            return f"AppArmor forbids it; allow bubblewrap: {_ALLOW}"
     if "setting up uid map" in why or "ermission denied" in why or "not permitted" in why:
         return f"user namespaces are switched off here; {ELSEWHERE}"
     return ELSEWHERE

@@ -255,6 +255,16 @@ async def end_marked(prefix: str, grace_s: float = 3.0) -> tuple[int, ...]:
     return tuple(sorted(process.pid for process in ended))
 
 
+def marks() -> frozenset[str]:
+    """The marks that living processes of this user carry."""
+    table = system_table()
+    found = set()
+    for pid in table.mine():
+        with contextlib.suppress(ProcessLookupError):
+            found.add(table.mark(pid) or "")
+    return frozenset(found - {""})
+
+
 def marked(prefix: str) -> tuple[int, ...]:
     """Who lives and would be ended by `end_marked`, to be told of."""
     living, _ = _marked(system_table(), prefix.rstrip("/"), set(), _spare)

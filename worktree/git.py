@@ -44,11 +44,16 @@ class Git:
     """Git in one repository. Safe to use from many threads at once."""
 
     def __init__(
-        self, repository: Repository, *, mark: str = "", caller: Callable[..., Answer] = call
+        self,
+        repository: Repository,
+        *,
+        mark: str = "",
+        caller: Callable[..., Answer] = call,
+        writer: Callable[..., str | None] = write_commit,
     ) -> None:
         self.repository = repository
-        self._call = caller
-        """The door; another one than `door.call` makes it fail on purpose."""
+        self._call, self._write = caller, writer
+        """The door, and who writes commits; others than these make them fail on purpose."""
         self.state_folder = repository.common_dir / "orch"
         """Where the sealed folder and locks are kept."""
         self._sealed = Sealed(self.state_folder / "sealed", repository.object_format)
@@ -286,7 +291,7 @@ class Git:
         """Makes a commit of a tree; nothing refers to it yet."""
         if signing is None:
             here = self.repository, self.incoming
-            written = write_commit(*here, check_id(tree), parents, message, author)
+            written = self._write(*here, check_id(tree), parents, message, author)
             if written is not None:
                 self._trees[written] = tree
                 return written

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 PREFIX = "orch-"
 """Every workspace and its administrative entry in the repository begins with it."""
@@ -33,6 +34,11 @@ def result_branch(run: str) -> str:
 def take_branch(run: str, task: str) -> str:
     """The branch on which a person goes on with a task's work."""
     return check_ref(f"{BRANCHES}{run}/take/{task}")
+
+
+def own_branches(run: str, tasks: Iterable[str]) -> frozenset[str]:
+    """Every branch that is made for a run with these tasks; what else lies beside them is not."""
+    return frozenset({result_branch(run), *(take_branch(run, task) for task in tasks)})
 
 
 def tip_ref(run: str) -> str:
@@ -62,7 +68,7 @@ def run_refs(run: str) -> str:
 
 
 def run_branches(run: str) -> str:
-    """The prefix of every branch of a run."""
+    """The prefix of every branch of a run; a person may have put one of theirs there."""
     check_ref(f"{BRANCHES}{run}/result")
     return f"{BRANCHES}{run}/"
 
@@ -98,6 +104,21 @@ def check_ref(ref: str) -> str:
     if bad:
         raise ValueError(f"not a ref that git would take: {quoted(ref)}")
     return ref
+
+
+def target_problem(name: str) -> str | None:
+    """What keeps a name from being that of a branch to accept into; None: nothing does."""
+    try:
+        check_ref(f"refs/heads/{name}")
+    except ValueError:
+        return "is no legal name of a branch"
+    if name in ("HEAD", "@"):
+        return "is no legal name of a branch: it stands for what is checked out"
+    if name.startswith("refs/"):
+        return "is no legal name of a branch: write it without refs/heads/"
+    if f"{name}/".startswith("orch/"):
+        return "is none of your branches: orch/ is for those of orch's own"
+    return None
 
 
 def is_remote_name(name: str) -> bool:

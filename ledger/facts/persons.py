@@ -82,6 +82,13 @@ class RejectRequested(Fact):
     tasks: tuple[TaskId, ...]
 
 
+class TaskRejected(Fact):
+    """A person does not want a held task's work: it is not tried again, and its head stays."""
+
+    kind: Literal["TaskRejected"] = "TaskRejected"
+    task: TaskId
+
+
 class RejectRefused(Fact):
     """They could not be taken out: what stays depends on them."""
 

@@ -35,7 +35,7 @@ class RunStarted(Fact):
     base: Sha
     base_tree: Sha
     target: str | None = None
-    """The branch that the run started from, absent for a detached HEAD."""
+    """The branch of a person's that the run started from, absent for a detached HEAD."""
     identity: Identity
     signs: bool = False
     rules: str = ""

@@ -128,7 +128,8 @@ def plan_of(
         grouping=Grouping(automation.batch, automation.by_folder, automation.max_tasks),
         planner=_planner(workplace, settings, told) if items is None else None,
     )
-    made = make_plan(filled(automation.goal or "", paths), options).plan
+    goal = automation.goal or automation.name
+    made = make_plan(filled(goal, paths), options).plan
     return check_made_plan(made, survey(workplace, settings)(base), automation.name).sound()
 
 

@@ -125,7 +125,7 @@ def _accept(ending: Ending) -> str:
 
     into = ending.automation.into
     assert into is not None  # the rules of the settings see to that
-    work = partial(accept, ending.workplace, ending.store, ending.run, to=into)
+    work = partial(accept, ending.workplace, ending.store, ending.run, to=into, makes=False)
     result = anyio.run(work)
     match result.outcome:
         case "accepted":

@@ -37,9 +37,11 @@ from orchestrator.automations.rules import commands_in
 from orchestrator.automations.scratch import only_if
 from orchestrator.automations.times import in_hours, next_clock
 from orchestrator.automations.today import cap_of_day, held_now, spent_today
+from orchestrator.base import is_branch
 from orchestrator.errors import OrchError, face_of
 from orchestrator.hiding import hiding_of, refuse_secrets
 from orchestrator.policy.firing import Moment, Replace, Skip, Start, Wait, answer, may_start
+from orchestrator.policy.unattended import no_branch
 from orchestrator.review.words import day
 from orchestrator.runs import load_state
 from orchestrator.workplace import Workplace
@@ -239,6 +241,9 @@ class Fired:
         waiting = beats.state.waiting
         assert waiting is not None
         paths, tell = waiting.trigger.paths, self.hands.tell
+        if automation.accept and not is_branch(self.workplace.git, automation.into or ""):
+            lacks = no_branch(automation.into or "")
+            raise OrchError(lacks.what, hint=f"{lacks.hint}; then: orch schedule run {beats.name}")
         found = begin(self.workplace, store, self.settings, automation, paths, tell)
         if found.base.said:
             tell(found.base.said)

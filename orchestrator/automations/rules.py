@@ -1,6 +1,7 @@
 """What one `[[automation]]` may say, and how a person hears what is wrong in it.
 
-1. It says what is run: a `plan`, or a `goal`, perhaps for each item that a command lists.
+1. It says what is run: a `plan`, a `goal`, or for each item of what (`for_each`), whose goal is
+   the automation's name where it says none.
 2. A key that would do nothing is refused: `when` without `watch`, a measure that no `until` speaks
    of, a time zone that nothing is told in.
 3. It makes no loops of its own: no pattern watches what orch writes, no branch starts what is
@@ -24,18 +25,18 @@ from orchestrator.policy.pattern import parse_pattern, pattern_problem
 from orchestrator.policy.until import parse_until
 from orchestrator.shape import frozen, repaired, shape_problems
 from orchestrator.toml_lines import Document, KeyPath
+from worktree.names import target_problem
 
 OWN_FOLDER = ".agent"
 WRITTEN = (".agent/state_ledger.json", ".agent/plans/a-plan.toml")
 """What orch itself writes in a checkout, again and again."""
 
 _NEEDS = {
-    "for_each": ("goal",),
     "prompt": ("for_each",),
     "batch": ("for_each",),
     "by_folder": ("for_each",),
     "max_tasks": ("for_each",),
-    "worker": ("goal",),
+    "worker": ("goal", "for_each"),
     "when": ("watch",),
     "debounce_s": ("watch",),
     "time_zone": ("schedule", "quiet", "deadline"),
@@ -110,8 +111,12 @@ def _what(
     if "plan" in table and "goal" in table:
         what = "'plan' and 'goal' are two answers to what is run"
         yield document.problem((*at, "goal"), what, "keep one of the two")
+    elif "plan" in table and "for_each" in table:
+        what = "'plan' and 'for_each' are two answers to what is run"
+        yield document.problem((*at, "for_each"), what, "keep one of the two")
     elif "plan" not in table and "goal" not in table and "for_each" not in table:
-        yield document.problem(at, "it says nothing to run", 'add: plan = "NAME", or goal = "..."')
+        hint = 'add: plan = "NAME", goal = "...", or for_each = "COMMAND"'
+        yield document.problem(at, "it says nothing to run", hint)
     for key in ("plan", "goal", "prompt", "base"):
         if isinstance(text := good.get(key), str) and not text.strip():
             yield document.problem((*at, key), f"'{key}' is empty", f'write: {key} = "..."')
@@ -192,6 +197,10 @@ def _watched(pattern: str) -> tuple[str, str] | None:
     if pattern.startswith("/"):
         what = f"'watch': {pattern!r} begins with a slash; nothing outside the checkout is watched"
         return what, f'from the top of the checkout: "{pattern.lstrip("/")}"'
+    if any(part.lower() == ".git" for part in pattern.split("/")):
+        # What is wrong with it for a task, whose pattern says what it may change, is another thing.
+        what = f"'watch': {pattern!r} lies in .git, where git and orch write all the time"
+        return what, 'a branch\'s new commits start it by: branch = "main"'
     if (why := pattern_problem(pattern)) is not None:
         return f"'watch': {pattern!r} is refused: {why}", ""
     parsed = parse_pattern(pattern)
@@ -207,10 +216,10 @@ def _watched(pattern: str) -> tuple[str, str] | None:
 
 def _branch(document: Document, at: KeyPath, name: str) -> Iterator[Problem]:
     key = at[-1]
-    if name.startswith(("orch/", "refs/")):
-        what = f"'{key}': {name!r} is none of your branches"
+    if why := target_problem(name):
+        what = f"'{key}': {name!r} {why}"
         yield document.problem(at, what, f'a branch of your own, by its name: {key} = "main"')
-    elif not _BRANCH.fullmatch(name) or ".." in name or "//" in name or name.endswith(".lock"):
+    elif not _BRANCH.fullmatch(name):
         yield document.problem(
             at, f"'{key}': {name!r} is no name of a branch", f'write: {key} = "main"'
         )

@@ -12,7 +12,8 @@
 5. Before the facts are taken, refs and facts must agree as `orch ledger verify` wants it, and no
    tree may hold what an agent's may not: what is checked out here is nobody's word elsewhere.
 6. A file is no proof of who wrote it. What it would let run here, where it would deliver, and by
-   which weaker gates it would judge, a person must have trusted: `wishes`.
+   which weaker gates it would judge, a person must have trusted: `wishes`. So must what it has
+   changed, or may change, that is protected here: `leave`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ledger.rows import Stored
 from ledger.state import IllegalEvent, RunState, fold
 from ledger.store import Store
 from orchestrator.bundle.form import Opened, damaged, open_bundle
+from orchestrator.bundle.leave import Leave, leave_here, leave_wished, refuse_protected
 from orchestrator.errors import OrchError
 from orchestrator.policy.commands import commands_of
 from orchestrator.workplace import Workplace
@@ -82,15 +84,19 @@ def look_into(workplace: Workplace, path: Path) -> Brought:
     return Brought(str(path), state, rows, dict(manifest.refs), objects, path)
 
 
-def wishes(brought: Brought, here: Settings, *, delivers: bool = False) -> tuple[str, ...]:
+def wishes(
+    brought: Brought, here: Settings, *, delivers: bool = False, leave: Leave | None = None
+) -> tuple[str, ...]:
     """What the run would have that the settings here do not have, a line each (rule 6).
 
-    `delivers`: the person wants the result pushed, so it may say so too.
+    `delivers`: the person wants the result pushed, so it may say so too. `leave`: what the plans
+    here let tasks change.
     """
     known = set(commands_of(here))
     started = brought.state.started
     lines = [line for line in commands_of(started.settings) if line not in known]
     lines += _weaker(brought.state, here)
+    lines += leave_wished(brought.state, leave or {})
     if started.accept:
         into = started.into or started.target
         lines.append(f"run: accept the result into {into!r} when all has landed")
@@ -125,8 +131,13 @@ def _weaker(state: RunState, here: Settings) -> Iterator[str]:
             yield f"run: {name} = {said}, in your settings {ours}"
 
 
-def take_in(workplace: Workplace, store: Store, brought: Brought) -> int:
-    """Take the run in; how many facts are new here."""
+def take_in(
+    workplace: Workplace, store: Store, brought: Brought, here: Settings | None = None
+) -> int:
+    """Take the run in; how many facts are new here.
+
+    `here`: the settings that say what is protected; None where a person trusts the file.
+    """
     run = brought.state.run
     with EngineLock.take(workplace.place.lock(run)):
         known = tuple(store.read(run))
@@ -144,6 +155,8 @@ def take_in(workplace: Workplace, store: Store, brought: Brought) -> int:
         git = workplace.git
         take_bundle(git, brought.objects, brought.refs, brought.state.started.base)
         _check_trees(workplace, brought)
+        if here is not None:
+            refuse_protected(git, brought.state, here, leave_here(workplace.checkout))
         made = _set_refs(workplace, brought)
         try:
             _take_blobs(workplace, brought)

@@ -33,6 +33,7 @@ def accept_shown(
     squash: bool = False,
     as_json: bool = False,
     delivery: Delivery | None = None,
+    makes: bool = True,
 ) -> int:
     """Accept, and say what came of it; the exit code."""
     from orchestrator.accept import accept
@@ -48,6 +49,7 @@ def accept_shown(
             squash=squash,
             observers=() if as_json else (_Gates(),),
             delivery=delivery,
+            makes=makes,
         )
 
     result = anyio.run(act)
@@ -58,6 +60,29 @@ def accept_shown(
     else:
         _answer(result)
     return EXIT_CODES[result.outcome]
+
+
+def accepted_at_end(workplace: Workplace, store: Store, run: str, *, as_json: bool) -> int:
+    """The same for a run that has ended and was told to: what goes wrong is told; the exit code."""
+    from ledger.schema import LedgerError
+    from orchestrator.errors import OrchError
+    from orchestrator.faces import faces_of, gravest
+    from orchestrator.runs import load_state
+    from worktree.values import GitError
+
+    started = load_state(store, run).started
+    to, makes = started.into or None, not started.unattended
+    try:
+        return accept_shown(workplace, store, run, to=to, as_json=as_json, makes=makes)
+    except (OrchError, GitError, LedgerError, OSError) as error:
+        faces = faces_of(error, workplace.environ)
+        again = f"orch accept --to {foreign(to)} {run}" if to else f"orch accept {run}"
+        for face in faces:
+            said = foreign(face.what, 600)
+            output.narrate(f"{output.colour_narration('not accepted:', 'bad')} {said}")
+            hint = f"{foreign(face.hint, 300)}; then: {again}" if face.hint else again
+            output.narrate(f"  hint: {hint}")
+        return gravest(faces)
 
 
 class _Gates:
@@ -83,18 +108,17 @@ def _answer(result: AcceptResult) -> None:
     if result.taken_out:
         gone = listed(result.taken_out, 20)
         output.narrate(f"taken out, since the result is without it now: {gone}")
+    output.narrate([output.colour_narration(said, "ask") for said in result.warnings])
     target = branch(result.target)
     match result.outcome:
         case "accepted":
-            judged = "judged" if result.judged else "its tree had passed already"
             commit = short(result.commit or "")
             what = listed(result.tasks, 20) or f"without {listed(result.taken_out, 20)}"
-            said = f"{target} is at {commit} now ({judged}): {what}"
+            said = f"{target} is at {commit} now ({_judged(result)}): {what}"
             output.answer(output.colour_answer(said, "good"))
             return
         case "delivered":
-            judged = "judged" if result.judged else "its tree had passed already"
-            said = f"{result.branch} is at {short(result.commit or '')} ({judged}): "
+            said = f"{result.branch} is at {short(result.commit or '')} ({_judged(result)}): "
             said += f"{listed(result.tasks, 20)}, for {target}; {foreign(result.url, 500)}"
             output.answer(output.colour_answer(said, "good"))
             return
@@ -107,3 +131,9 @@ def _answer(result: AcceptResult) -> None:
                 output.answer([f"    {foreign(line)}" for line in result.verdict.lines])
     if result.hint:
         output.narrate(f"  hint: {foreign(result.hint)}")
+
+
+def _judged(result: AcceptResult) -> str:
+    if not result.gates:
+        return "no gate judged it"
+    return "judged" if result.judged else "its tree had passed already"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -35,11 +35,14 @@ YEAR_S = 366 * 86400.0
 
 
 def look(ctx: typer.Context) -> tuple[Standing, ...]:
-    """Where all automations stand."""
+    """Where all automations stand; what came to nothing before that could be told is said."""
+    from orchestrator.automations.unheard import said_of_unheard
     from orchestrator.cli.desk import open_here
     from orchestrator.planned import sourced_of
 
     workplace = open_here(environ_of(ctx))
+    # Before the settings are read: they may be what is wrong.
+    output.narrate(said_of_unheard(workplace, time.time()))
     automations = sourced_of(workplace).automations
     with workplace.existing_store() or nullcontext() as store:
         return standings(workplace.place, store, automations, time.time())
@@ -114,6 +117,24 @@ def _due(automation: Automation, state: Heartbeat, text: str) -> float:
     return due
 
 
+@contextmanager
+def heard_of(workplace: Workplace, *, attended: bool) -> Iterator[None]:
+    """See to it that a person hears of a start that comes to nothing in here, unless one sees it.
+
+    Whoever is attended is told by the command's own words.
+    """
+    from orchestrator.automations.unheard import keep_unheard, went_well
+
+    try:
+        yield
+    except OrchError as error:
+        if not attended and (told := keep_unheard(workplace, error)):
+            output.narrate(foreign(told, 300))
+        raise
+    if not attended:
+        went_well(workplace)
+
+
 def fire(
     ctx: typer.Context,
     name: str,
@@ -136,14 +157,16 @@ def fire(
 
     workplace = open_here(environ_of(ctx))
     workplace.refuse_nested()
-    sourced = sourced_of(workplace)
-    automation = sourced.automation(name)
-    try:
-        require_trust(workplace, sourced, attended=by_person and output.can_ask())
-    except OrchError as error:
-        if not by_person:
-            _record_refused(workplace, sourced, automation, trigger, face_of(error))
-        raise
+    attended = by_person and output.can_ask()
+    with heard_of(workplace, attended=attended):
+        sourced = sourced_of(workplace)
+        automation = sourced.automation(name)
+        try:
+            require_trust(workplace, sourced, attended=attended)
+        except OrchError as error:
+            if not by_person:
+                _record_refused(workplace, sourced, automation, trigger, face_of(error))
+            raise
 
     def drive(store: Store, run: str) -> None:
         begun = load_state(store, run).engines > 0

@@ -18,6 +18,7 @@ def take_in(
     ctx: typer.Context, path: Path, wanted: str | None, *, trusted: bool, attended: bool, ci: bool
 ) -> str:
     """Take in a run's file; the run's id. `trusted`: its commands may run, whatever they are."""
+    from orchestrator.bundle.leave import leave_here
     from orchestrator.bundle.taking import look_into, wishes
     from orchestrator.bundle.taking import take_in as take
     from orchestrator.cli.desk import open_here
@@ -35,7 +36,8 @@ def take_in(
         )
     sourced = sourced_of(workplace)
     require_trust(workplace, sourced, attended=attended and output.can_ask())
-    asked = wishes(brought, sourced.settings, delivers=ci)
+    leave = leave_here(workplace.checkout)
+    asked = wishes(brought, sourced.settings, delivers=ci, leave=leave)
     if asked and not trusted:
         output.narrate("the bundle would run or do here what your settings do not say:")
         output.narrate([f"+{foreign(line, 2000)}" for line in asked[:MOST_LINES]])
@@ -49,7 +51,7 @@ def take_in(
                 exit_code=PERSON_NEEDED,
             )
     with workplace.store() as store:
-        new = take(workplace, store, brought)
+        new = take(workplace, store, brought, None if trusted else sourced.settings)
     output.narrate(
         f"run {run}: {count(new, 'fact')} taken in"
         if new

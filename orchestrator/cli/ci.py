@@ -4,13 +4,20 @@
 2. A deadline is wanted, shorter than the job's own: whoever is killed pushes nothing. It is said
    where there is none.
 3. What has landed is pushed in every case: at the end, when the job is cancelled, when orch broke.
-   What keeps it from that is told, and a run that went well does not end with 0 then.
-4. The report goes to the job's summary (`$GITHUB_STEP_SUMMARY`), where there is one.
+   What keeps it from that is told, and a run that went well does not end with 0 then. It goes
+   before all else that the end brings, an accept and its gates too: no signal ends it in the
+   middle, and nothing that fails afterwards can keep it back.
+4. The report goes to the job's summary (`$GITHUB_STEP_SUMMARY`), where there is one; in every case
+   too, and last, so that it says what became of the rest.
 """
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ledger.store import Store
@@ -40,15 +47,40 @@ def warn_in_ci(deadline: str | None) -> None:
         output.narrate("  hint: --deadline 50m, where the job has an hour")
 
 
-def end_in_ci(workplace: Workplace, store: Store, run: str) -> int:
-    """Push what has landed, and write the job's summary; 0, or 1 where it could not be pushed."""
+def end_in_ci(
+    workplace: Workplace, store: Store, run: str, then: Callable[[], int] = lambda: 0
+) -> int:
+    """Push what has landed, do what else the end brings (`then`), write the job's summary.
+
+    The exit code: `then`'s, else 1 where what has landed could not be pushed.
+    """
     from orchestrator.cli.delivering import delivered_at_end
     from orchestrator.runs import load_state
 
-    deliver = load_state(store, run).started.deliver or "push"
-    failed, why = delivered_at_end(workplace, store, run, deliver, as_json=False)
-    write_summary(workplace, store, run, why)
-    return failed
+    why = "orch broke while it was about to push"
+    try:
+        deliver = load_state(store, run).started.deliver or "push"
+        with _undisturbed():
+            failed, why = delivered_at_end(workplace, store, run, deliver, as_json=False)
+        return then() or failed
+    finally:
+        with _undisturbed():
+            write_summary(workplace, store, run, why)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no polite signal end what is bounded anyway: a cancelled job gets several of them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are another's
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def write_summary(workplace: Workplace, store: Store, run: str, why: str = "") -> None:

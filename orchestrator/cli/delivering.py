@@ -8,7 +8,9 @@ from typing import Literal
 from ledger.model import ForgeSettings
 from ledger.store import Store
 from orchestrator.cli import output
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.words import foreign, short
+from orchestrator.runs import load_state
 from orchestrator.workplace import Workplace
 
 Deliver = Literal["push", "pr"]
@@ -49,9 +51,11 @@ def deliver_shown(
         made = open_pull_request(workplace, store, run, settings=settings, to=to)
     else:
         made = Opened(push_result(workplace, store, run, settings=settings))
+    warnings = warnings_of(load_state(store, run))
     if as_json:
-        output.answer_json({"delivered": asdict(made)})
+        output.answer_json({"delivered": asdict(made), "warnings": warnings})
     else:
+        output.narrate([output.colour_narration(said, "ask") for said in warnings])
         for line in said_of(made):
             output.answer(line)
         for note in made.notes:

@@ -7,6 +7,7 @@
 4. A detached run is the same, by a process in a session of its own that resumes it.
 5. A run that was told to is delivered (pushed, a pull request opened) when it has ended; in CI also
    when it was interrupted or broke, for what is not pushed by then is lost with the machine.
+6. What goes wrong in an accept is told, and keeps nothing else of the end from being done.
 """
 
 from __future__ import annotations
@@ -79,34 +80,42 @@ def drive_shown(
         try:
             ended = anyio.run(_drive, workplace, store, run, observer, view, traffic)
         except Exception as error:
-            if ci and not isinstance(error, EngineRunning):
-                from orchestrator.cli.ci import end_in_ci
+            if isinstance(error, EngineRunning):
+                raise
+            try:
+                if ci:
+                    from orchestrator.cli.ci import end_in_ci
 
-                end_in_ci(workplace, store, run)
-            if state.started.notify and not isinstance(error, EngineRunning):
-                _tell_broken(workplace, store, run, error)
+                    end_in_ci(workplace, store, run)
+            finally:
+                if state.started.notify:
+                    _tell_broken(workplace, store, run, error)
             raise
     state = load_state(store, run)
     code = state.finished.exit_code if state.finished and ended else INTERRUPTED
-    if may_accept(state.started) and code == 0 and unaccepted(state):
-        from orchestrator.cli.accepting import accept_shown
+    into = state.started.into or state.started.target
+    wanted = may_accept(state.started) and code == 0 and unaccepted(state, into)
 
-        code = accept_shown(workplace, store, run, to=state.started.into or None, as_json=as_json)
-        state = load_state(store, run)
+    def accepted() -> int:
+        from orchestrator.cli.accepting import accepted_at_end
+
+        return accepted_at_end(workplace, store, run, as_json=as_json) if wanted else 0
+
+    if ci:
+        from orchestrator.cli.ci import end_in_ci
+
+        # Whatever the run came to: what has landed is lost with the machine.
+        failed = end_in_ci(workplace, store, run, accepted)
+        code = code or failed
+    else:
+        code = code or accepted()
     if state.started.deliver and ended and not ci:
         from orchestrator.cli.delivering import delivered_at_end
 
         deliver = state.started.deliver
         failed, _ = delivered_at_end(workplace, store, run, deliver, as_json=as_json)
         code = code or failed
-        state = load_state(store, run)
-    if ci:
-        from orchestrator.cli.ci import end_in_ci
-
-        # Whatever the run came to: what has landed is lost with the machine.
-        failed = end_in_ci(workplace, store, run)
-        code = code or failed
-        state = load_state(store, run)
+    state = load_state(store, run)
     if state.started.notify and state.finished:
         from orchestrator.cli.notifying import tell_end
 

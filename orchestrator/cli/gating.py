@@ -26,12 +26,16 @@ def judge_shown(
     fresh: bool = False,
     log: bool = False,
     quiet: bool = False,
+    leave_out: str = "",
 ) -> tuple[Verdict, ...]:
-    """Judge the checkout as it is now; `quiet`: the verdicts are the caller's to tell."""
+    """Judge the checkout as it is now; `quiet`: the verdicts are the caller's to tell.
+
+    `leave_out` as for `snapshot`.
+    """
     from orchestrator.checkout import judge_checkout, snapshot
 
     refuse_missing_copies(workplace.checkout, settings)
-    content = snapshot(workplace)
+    content = snapshot(workplace, leave_out=leave_out)
     if content.changed:
         files = count(content.changed, "changed file")
         output.narrate(f"judging the checkout as it is, with {files}")

@@ -15,6 +15,8 @@ from orchestrator.planned import sourced_of
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.workplace import Workplace
 
+NOBODY = "nothing here keeps times: neither `systemctl --user` nor `crontab` works"
+
 
 def install(
     workplace: Workplace, names: Sequence[str], *, print_only: bool, keep_awake: bool
@@ -25,6 +27,12 @@ def install(
     if not print_only:
         workplace.refuse_nested()
     keeper = system.keeper()
+    if keeper is None:
+        if not print_only:
+            raise OrchError(NOBODY, hint="leave `orch watch` running, or install cron")
+        # What is printed may be meant for another machine: a container has neither.
+        output.narrate(f"{NOBODY}; this is for systemd")
+        keeper = "systemd"
     if keeper == "cron":  # its block is one: what is there already stays
         there = {name for name, where in system.installed().items() if where == "cron"}
         wanted = there | {one.name for one in chosen}

@@ -65,7 +65,7 @@ def sandbox_mode(text: str | None) -> SandboxMode | None:
 
 def deadline_at(text: str | None) -> float | None:
     """The deadline that a person typed, as seconds since the epoch."""
-    return parse_deadline(text, time.time()) if text and text != NEVER else None
+    return None if text is None or text == NEVER else parse_deadline(text, time.time())
 
 
 def changed_limits(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from ledger.model import Settings
 from orchestrator.cli import output
 from orchestrator.planned import (
     Checked,
     check_command,
+    durations_of,
+    estimates_of,
     expected_of,
     said_before_run,
     shown_path,
@@ -20,7 +23,12 @@ from orchestrator.review.words import count, foreign
 from orchestrator.spending import spending_of
 from orchestrator.workplace import Workplace
 
+if TYPE_CHECKING:
+    from orchestrator.planning.planner import Planned
+
 PLAN_WARNINGS = 20
+TEXT = 500
+"""Characters of what a planner found or asks."""
 
 
 def with_overlaps(workplace: Workplace, one: Checked) -> Checked:
@@ -43,16 +51,23 @@ def with_overlaps(workplace: Workplace, one: Checked) -> Checked:
     return replace(one, problems=(*one.problems, *found.problems))
 
 
-def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
-    """Print what a run of the plan would be."""
-    expected = expected_of(workplace, one)
+def answer_plan(
+    workplace: Workplace, one: Checked, *, as_json: bool, made: Planned | None = None
+) -> None:
+    """Print what a run of the plan would be; `made`: it was made just now."""
+    facts, questions = (made.facts, made.questions) if made else ((), ())
+    estimates = estimates_of(workplace, one.settings)
+    expected = expected_of(workplace, one, estimates)
+    durations = durations_of(one, estimates)
     spent = spending_of(workplace, one.plan, one.settings)
     tasks = one.plan.tasks
     if as_json:
-        path = longest_path(tasks)
+        path = longest_path(tasks, durations)
         body = {
             "file": shown_path(workplace, one.path),
             "plan": one.plan.model_dump(mode="json"),
+            "facts": facts,
+            "questions": questions,
             "levels": levels(tasks),
             "longest_path": path.tasks,
             "gates": [gate.model_dump(mode="json") for gate in one.settings.gates],
@@ -65,13 +80,23 @@ def answer_plan(workplace: Workplace, one: Checked, *, as_json: bool) -> None:
     output.answer(output.colour_answer(foreign(one.plan.goal), "strong"))
     output.answer(f"{shown_path(workplace, one.path)}, {count(len(tasks), 'task')}\n")
     # No line of it may be more than a line: titles are people's and models' words.
-    output.answer([foreign_line(line) for line in render_graph(tasks).splitlines()])
+    output.answer([foreign_line(line) for line in render_graph(tasks, durations).splitlines()])
     output.answer("")
+    output.answer(list(said_of_look(facts, questions, "it could not know, and guessed:")))
     output.answer(list(_judged_by(one.settings)))
     output.answer(list(render_forecast(expected, one.settings.limits)))
     if spent:
         output.answer(list(render_spending(spent)))
     _narrate_warnings(one, check_command(workplace, one))
+
+
+def said_of_look(facts: tuple[str, ...], questions: tuple[str, ...], head: str) -> Iterator[str]:
+    """What a planner found and asks, which are a model's words; nothing where there is neither."""
+    for title, lines in (("it found:", facts), (head, questions)):
+        if lines:
+            yield title
+            yield from (f"  - {foreign(line, TEXT)}" for line in lines)
+            yield ""
 
 
 def _narrate_warnings(one: Checked, check: str) -> None:

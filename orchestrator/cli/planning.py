@@ -4,7 +4,7 @@
    asked, and what only a planner could do is refused.
 2. Nothing is sent anywhere before the settings are trusted and its key is there.
 3. Questions are answered at the terminal. Where there is none they are the answer of the command,
-   with exit 5 and what to type.
+   after what was found, with exit 5 and what to type.
 4. A plan that is changed stays in its file, with what a person wrote into it. It is written only
    where the file still says what the model was shown.
 """
@@ -12,10 +12,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import output
+from orchestrator.cli.planned import TEXT, said_of_look
 from orchestrator.cli.trusting import require_trust
 from orchestrator.config import SourcedSettings, refuse_missing_keys
 from orchestrator.errors import OrchError
@@ -30,6 +32,7 @@ from orchestrator.workplace import Workplace
 if TYPE_CHECKING:
     from orchestrator.planning.by_model import ModelPlanner
     from orchestrator.planning.drafting import Refinement
+    from orchestrator.planning.planner import Planned
 
 PERSON_NEEDED = 5
 
@@ -41,6 +44,7 @@ class Asking:
     planner: str | None = None
     answers: tuple[str, ...] = ()
     questions: bool = False
+    as_json: bool = False
 
 
 def planner_of(
@@ -73,12 +77,14 @@ def planner_of(
         name=name,
         told=output.narrate,
         said=asking.answers,
-        ask=_ask if asking.questions else None,
+        ask=partial(_ask, as_json=asking.as_json) if asking.questions else None,
         refined=refined,
     )
 
 
-def refine_plan(workplace: Workplace, named: str | None, words: str, asking: Asking) -> Path:
+def refine_plan(
+    workplace: Workplace, named: str | None, words: str, asking: Asking
+) -> tuple[Path, Planned]:
     """Let a model change a plan in its file."""
     from orchestrator.planning.check import check_made_plan
     from orchestrator.planning.drafting import Refinement
@@ -106,7 +112,7 @@ def refine_plan(workplace: Workplace, named: str | None, words: str, asking: Ask
         )
     replace_plan(before.path, changed)
     output.narrate(f"changed: {shown_path(workplace, before.path)}")
-    return before.path
+    return before.path, made
 
 
 def _say_what_it_sees(workplace: Workplace, base: str | None) -> None:
@@ -121,18 +127,22 @@ def _say_what_it_sees(workplace: Workplace, base: str | None) -> None:
         )
 
 
-def _ask(facts: tuple[str, ...], questions: tuple[str, ...]) -> tuple[str, ...]:
+def _ask(
+    facts: tuple[str, ...], questions: tuple[str, ...], *, as_json: bool = False
+) -> tuple[str, ...]:
     """A person's answers; OrchError where nobody is there to give any."""
-    shown = [f"found: {foreign(one)}" for one in facts]
     if not output.can_ask():
-        output.answer([foreign(one) for one in questions])
+        if as_json:
+            output.answer_json({"facts": facts, "questions": questions})
+        else:
+            output.answer(list(said_of_look(facts, questions, "it asks:")))
         first = quoted(f"{' '.join(questions[0].split())[:60]} ...")
         raise OrchError(
             f"{count(len(questions), 'question')} to be answered before there is a plan",
             hint=f"the same command with an answer for each: --answer {first}",
             exit_code=PERSON_NEEDED,
         )
-    for line in shown:
-        output.narrate(line)
-    said = [(question, output.ask_text(f"{foreign(question)}\n> ")) for question in questions]
+    for one in facts:
+        output.narrate(f"found: {foreign(one, TEXT)}")
+    said = [(question, output.ask_text(f"{foreign(question, TEXT)}\n> ")) for question in questions]
     return tuple(f"{question}\nAnswer: {answer}" for question, answer in said if answer)

@@ -6,8 +6,10 @@ import errno
 import os
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -21,8 +23,17 @@ if TYPE_CHECKING:
     from orchestrator.target import TargetNow
 
 
-def report_of_run(ctx: typer.Context, wanted: str | None) -> tuple[str, str]:
-    """The report of one run, and what a page of it is called."""
+@dataclass(frozen=True)
+class Reported:
+    """A report, made as it is asked for, and what a page of it is called."""
+
+    title: str
+    text: Callable[[], str]
+    document: Callable[[], dict[str, Any]]
+
+
+def report_of_run(ctx: typer.Context, wanted: str | None) -> Reported:
+    """The report of one run."""
     from orchestrator.cli.desk import look
     from orchestrator.driven import driven
     from orchestrator.review.report import render_report
@@ -31,12 +42,23 @@ def report_of_run(ctx: typer.Context, wanted: str | None) -> tuple[str, str]:
     time_s = driven(sight.store, sight.run, sight.state, sight.alive)
     target = _target(environ_of(ctx), sight.state)
     now = time.time()
-    text = render_report(sight.state, sight.alive, now, sight.named, time_s, target)
-    return text, f"{sight.run}: {sight.state.plan.goal}"
+
+    def text() -> str:
+        return render_report(sight.state, sight.alive, now, sight.named, time_s, target)
+
+    def document() -> dict[str, Any]:
+        from orchestrator.review.report_document import report_document
+
+        took_s = time_s.until(now)
+        return report_document(
+            sight.state, sight.alive, now, took_s, named=sight.named, target=target
+        )
+
+    return Reported(f"{sight.run}: {sight.state.plan.goal}", text, document)
 
 
-def report_since(ctx: typer.Context, typed: str) -> tuple[str, str]:
-    """The report of all runs since a time, and what a page of it is called."""
+def report_since(ctx: typer.Context, typed: str) -> Reported:
+    """The report of all runs since a time."""
     from orchestrator.automations.standing import fired_since
     from orchestrator.costs import load_costs
     from orchestrator.driven import driven
@@ -63,8 +85,16 @@ def report_since(ctx: typer.Context, typed: str) -> tuple[str, str]:
     project = _project(environ)
     more = len(found) - len(seen)
     fired = fired_since(ledger.place, ledger.store, since) if ledger.store else ()
-    text = render_morning(project, seen, costs, since, now, more=more, fired=fired)
-    return text, f"{project} since {day(since)}"
+
+    def text() -> str:
+        return render_morning(project, seen, costs, since, now, more=more, fired=fired)
+
+    def document() -> dict[str, Any]:
+        from orchestrator.review.report_document import since_document
+
+        return since_document(project, seen, costs, since, now, more=more, fired=fired)
+
+    return Reported(f"{project} since {day(since)}", text, document)
 
 
 def page(file: Path, text: str, title: str) -> None:

@@ -11,6 +11,7 @@ from orchestrator.cli import output
 from orchestrator.cli.desk import open_here
 from orchestrator.cli.options import environ_of
 from orchestrator.cli.trusting import require_trust
+from orchestrator.doctor.programs import HINT
 from orchestrator.doctor.servers import ServerSeen, look_at_servers
 from orchestrator.errors import OrchError
 from orchestrator.planned import sourced_of
@@ -44,6 +45,9 @@ def servers_shown(ctx: typer.Context, as_json: bool) -> int:
     else:
         for one in seen:
             _tell(one)
+            if one.within:
+                said = output.colour_answer(f"odd   {one.name}: {foreign(one.within, 300)}", "ask")
+                output.answer([said, f"      type: {HINT} below [mcp.{one.name}]"])
     return UNUSABLE if any(_trouble(one) for one in seen) else 0
 
 
@@ -58,7 +62,7 @@ def _trouble(seen: ServerSeen) -> str:
 def _tell(seen: ServerSeen) -> None:
     if seen.why:
         output.answer(output.colour_answer(f"bad   {seen.name}: {foreign(seen.why, 300)}", "bad"))
-        output.answer(f"      type: orch doctor --mcp, after a look at [mcp.{seen.name}]")
+        output.answer(f"      type: edit [mcp.{seen.name}] in .agent/orch.toml, by what it said")
         return
     allowed = sum(tool.allowed for tool in seen.tools)
     tools = f"{allowed} of {count(len(seen.tools), 'tool')} for {listed(seen.workers)}"

@@ -7,6 +7,7 @@ from orchestrator.config import lacking_keys
 from orchestrator.errors import WRONG_USE, OrchError, Problem, Problems
 from orchestrator.planned import Checked
 from orchestrator.policy.models import workers_of_run
+from orchestrator.pricing import unpaid
 from orchestrator.start import RunOptions, unattended_problems
 from orchestrator.workplace import Workplace
 
@@ -18,10 +19,11 @@ def require_unattended(
 
     `keys`: those of the models that it may ask must be there.
     """
-    problems = list(unattended_problems(checked.settings, checked.plan, options))
+    problems = list(unattended_problems(workplace.git, checked.settings, checked.plan, options))
     if keys:
         asked = workers_of_run(checked.settings, checked.plan)
         problems += lacking_keys(checked.settings, workplace.environ, asked)
+    problems += unpaid(checked.settings, workers_of_run(checked.settings, checked.plan))
     exit_code = WRONG_USE
     try:
         require_trust(workplace, checked.sourced, attended=False)

@@ -2,7 +2,7 @@
 
 1. Whoever watches for ever holds a lock; a second one is told who does.
 2. `--once` fires what is due and waits for its end. Where somebody watches for ever, what it would
-   fire is theirs, and it says so.
+   fire is theirs, and it says so. Under a timer nobody sees why it cannot: a person is told.
 3. Ctrl-C, a polite signal or a closed terminal ends it in order. What goes on then is named.
 """
 
@@ -22,6 +22,7 @@ from orchestrator.automations.daemon import Daemon, Sources, lock_file
 from orchestrator.automations.due import next_of
 from orchestrator.automations.left import LeftOver
 from orchestrator.cli import output
+from orchestrator.cli.automations import heard_of
 from orchestrator.config import USER_FILE, load_sourced
 from orchestrator.errors import OrchError
 from orchestrator.places import user_config_folder
@@ -35,7 +36,8 @@ INTERRUPTED = 130
 
 def watch_once(workplace: Workplace, only: frozenset[str], *, keep_awake: bool) -> int:
     """Fire what is due and wait for its end; the worst exit code of it."""
-    daemon = _daemon(workplace, only, keep_awake, hears=False)
+    with heard_of(workplace, attended=output.can_ask()):
+        daemon = _daemon(workplace, only, keep_awake, hears=False)
     held = holder(lock_file(workplace))
     if held is not None:
         output.narrate(f"process {held.pid} watches here already (orch watch): it fires these")

@@ -17,6 +17,7 @@ from orchestrator.doctor.findings import Check, Finding, Visit, guarded, refused
 from orchestrator.doctor.gates import gates, imports, workers
 from orchestrator.doctor.kept import ledger, leftovers
 from orchestrator.doctor.machine import disk, git_version, installation
+from orchestrator.doctor.programs import programs
 from orchestrator.doctor.repository import branches, checkout, identity
 from orchestrator.doctor.sandbox import sandbox
 from orchestrator.doctor.settings import read_settings, settings
@@ -39,6 +40,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("imports", imports),
     ("workers", workers),
     ("sandbox", sandbox),
+    ("mcp", programs),
     ("forge", delivery),
 )
 """What is looked at in a repository, in this order."""

@@ -61,8 +61,9 @@ def imports(visit: Visit) -> Iterator[Finding]:
 
 
 def workers(visit: Visit) -> Iterator[Finding]:
-    """Whether the programs of the workers are there, and the keys of their models' providers."""
+    """Whether the programs of the workers are there, and keys and prices of their models."""
     from orchestrator.config import lacking_keys
+    from orchestrator.pricing import unpaid, unpaid_planner
 
     if visit.settings is None:
         return
@@ -81,6 +82,9 @@ def workers(visit: Visit) -> Iterator[Finding]:
             hint = f"{hint}, or change [mcp.{name}] in .agent/orch.toml"
             yield Finding("workers", "bad", f"MCP server '{name}': {what}", hint)
     for problem in lacking_keys(visit.settings, visit.workplace.environ, visit.settings.workers):
+        yield Finding("workers", "bad", problem.what, problem.hint)
+    priceless = unpaid(visit.settings, visit.settings.workers)
+    for problem in priceless or unpaid_planner(visit.settings, visit.settings.planner):
         yield Finding("workers", "bad", problem.what, problem.hint)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.doctor.findings import Finding, Visit
 from orchestrator.review.words import count
+from orchestrator.untold import untold_runs, what_to_type
 
 
 def ledger(visit: Visit) -> Iterator[Finding]:
@@ -23,12 +24,18 @@ def ledger(visit: Visit) -> Iterator[Finding]:
         what = f"{place.reason}: other machines do not see this one's ledger"
         clone = f"git clone {shlex.quote(str(visit.workplace.checkout))} /a/local/folder"
         yield Finding("ledger", "odd", what, f"{clone}, where several machines run orch here")
-    store = visit.workplace.existing_store()
+    with visit.workplace.existing_store() or nullcontext() as store:
+        runs = store.runs() if store else ()
+    untold = untold_runs(visit.workplace.git, [run.run for run in runs])
+    if untold:
+        several = count(len(untold), "run")
+        shown = ", ".join(untold[-3:]) + (" ..." if len(untold) > 3 else "")
+        what = f"it tells nothing of {several} whose refs are here: {shown}"
+        hint = f"put {place.ledger} back from a backup; or {what_to_type(untold[-1])}"
+        yield Finding("ledger", "odd", what, hint)
     if store is None:
         yield Finding("ledger", "good", f"none yet; it will be in {where}")
         return
-    with store:
-        runs = store.runs()
     yield Finding("ledger", "good", f"{where}: {count(len(runs), 'run')}")
 
 

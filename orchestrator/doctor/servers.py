@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import anyio
 import anyio.to_thread
 
 from ledger.model import Settings
+from orchestrator.doctor.programs import within
 from orchestrator.errors import OrchError
 from orchestrator.hiding import hiding_of
 from orchestrator.patience import patiently
@@ -54,6 +55,8 @@ class ServerSeen:
     tools: tuple[ToolSeen, ...] = ()
     why: str = ""
     """Why it could not be used."""
+    within: str = ""
+    """Why a worker can change what runs; empty where it cannot."""
 
 
 async def look_at_servers(
@@ -109,7 +112,9 @@ async def look_at_servers(
             remove = partial(anyio.to_thread.run_sync, pool.remove_all)
             await patiently(remove, "removing the workspace", on_wait)
             sandboxes.sweep(everywhere=False)
-    return tuple(found[one] for one in sorted(found))
+    return tuple(
+        replace(found[one], within=within(workplace, settings.mcp[one])) for one in sorted(found)
+    )
 
 
 async def _look(

@@ -80,7 +80,7 @@ def target_of(state: RunState, to: str | None) -> str:
     target = to or state.started.target
     if target is None:
         raise OrchError(
-            f"run {state.run} started from a detached HEAD: a pull request needs a branch",
+            f"run {state.run} started from no branch of yours: a pull request needs one",
             hint="orch accept --pr --to main",
         )
     return target

@@ -125,6 +125,7 @@ def _answer(sight: Sight, result: AcceptResult) -> AcceptAnswer:
         commit=result.commit,
         tasks=list(result.tasks) or None,
         left_out_tasks=list(result.left_out) or None,
+        warnings=list(result.warnings) or None,
         why=result.why or None,
         hint=result.hint or None,
         lines=list(verdict.lines) if verdict else None,

@@ -111,6 +111,7 @@ class WaitAnswer(Answer):
     seq: Annotated[int, Field(description="For the next wait: after.")]
     counts: dict[str, int]
     said: Annotated[list[str], Field(description="What happened, the newest last.")]
+    warnings: list[str] | None = None
     questions: list[Question] | None = None
     left_out: LeftOut = None
     next: Next
@@ -192,6 +193,7 @@ class AcceptAnswer(Answer):
     commit: str | None = None
     tasks: list[str] | None = None
     left_out_tasks: list[str] | None = None
+    warnings: list[str] | None = None
     why: str | None = None
     hint: str | None = None
     lines: list[str] | None = None

@@ -301,13 +301,16 @@ def _waited(sight: Sight, alive: bool, heard: Heard) -> WaitAnswer:
         seq=view.seq,
         counts=view.counts,
         said=[text for _, text in heard.said],
+        warnings=list(view.warnings) or None,
         questions=asks,
         next=steps,
     )
 
 
 def _notes(view: StatusView) -> list[str]:
-    found = [f"base is not green: {gate}" for gate in view.red_gates]
+    found = list(view.warnings)
+    if view.baseline != "advisory":
+        found += [f"base is not green: {gate}" for gate in view.red_gates]
     found += [f"gate {gate}: {said}" for gate, said in view.tests]
     if view.accepted_into:
         found.append(f"accepted into {', '.join(view.accepted_into)}")

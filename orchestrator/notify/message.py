@@ -1,7 +1,7 @@
 """What a person is told of a run's end. Pure.
 
 1. One message, which says first what matters most: a person is needed, then that work failed, then
-   that a limit ended it, then that all landed.
+   that a limit ended it, then that all landed. What confined or judged nothing is said each time.
 2. It is short enough for a telephone, and bounded whatever the run holds. What to type is in it.
 3. All that somebody else wrote is one line each, which nothing obeys; secrets are hidden by whoever
    has the message made.
@@ -15,6 +15,7 @@ from typing import Literal
 
 from ledger.state import RunState, Status
 from orchestrator.review.advice import next_steps
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.spent import spent
 from orchestrator.review.status import why_so
 from orchestrator.review.words import count, foreign, listed
@@ -43,6 +44,8 @@ class Message:
     exit_code: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What every report of the run repeats."""
 
     @property
     def text(self) -> str:
@@ -67,6 +70,7 @@ def message_of(state: RunState, project: str) -> Message:
         exit_code=finished.exit_code,
         counts=counts,
         commands=tuple(step.command for step in steps),
+        warnings=warnings_of(state),
     )
 
 
@@ -94,6 +98,23 @@ def failed_message(project: str, automation: str, exit_code: int, why: str) -> M
         level="person" if exit_code == PERSON_NEEDED else "failed",
         title=foreign(f"{foreign(project, 60)}: {needs}{said}", TITLE_CHARS),
         lines=(foreign(why, LINE_CHARS), status),
+        exit_code=exit_code,
+        commands=(status,),
+    )
+
+
+def unread_message(project: str, exit_code: int, why: str, hint: str) -> Message:
+    """The message of a start that came to nothing before it was known what is to start."""
+    person = exit_code == PERSON_NEEDED
+    status = "orch trust" if person else "orch schedule status"
+    said = f"{'needs you' if person else 'failed'}: no automation starts: {why}"
+    lines = (foreign(why, LINE_CHARS), *([foreign(hint, LINE_CHARS)] if hint else []), status)
+    return Message(
+        project=foreign(project, 60),
+        run="",
+        level="person" if person else "failed",
+        title=foreign(f"{foreign(project, 60)}: {said}", TITLE_CHARS),
+        lines=lines,
         exit_code=exit_code,
         commands=(status,),
     )
@@ -145,6 +166,7 @@ def _title(state: RunState, level: Level) -> str:
 
 def _lines(state: RunState) -> Iterator[str]:
     yield foreign(state.plan.goal, LINE_CHARS)
+    yield from (foreign(said, LINE_CHARS) for said in warnings_of(state))
     for notice in state.notices[:1]:
         yield foreign(notice.what, LINE_CHARS)
     words: tuple[tuple[Status, str], ...] = (("held", "waits"), ("failed", "failed"))

@@ -92,6 +92,7 @@ def plain(message: Message) -> dict[str, Any]:
         "text": message.text,
         "counts": dict(message.counts),
         "next": list(message.commands),
+        "warnings": list(message.warnings),
     }
 
 

@@ -22,7 +22,7 @@ import anyio.to_thread
 
 from ledger.model import ModelWorkerSettings, Plan, Settings, Task, Value
 from orchestrator.base import newest_of
-from orchestrator.errors import OrchError
+from orchestrator.errors import OrchError, Problems
 from orchestrator.guidance.whole import whole_texts
 from orchestrator.hiding import known_values
 from orchestrator.planning.drafting import (
@@ -34,11 +34,13 @@ from orchestrator.planning.drafting import (
     broken_rules,
     comments_of,
     first_words,
+    lines_of,
     plan_of,
     system_words,
 )
 from orchestrator.planning.planner import Planned, PlanOptions
 from orchestrator.policy.models import split_model
+from orchestrator.pricing import caps_of_planning, unpaid_planner
 from orchestrator.start import read_rules
 from orchestrator.survey import survey
 from orchestrator.workplace import Workplace
@@ -92,6 +94,8 @@ class ModelPlanner:
                 f"worker '{self.name}' is no model, so it cannot plan",
                 hint='name one with kind = "model": planner = "NAME" below [run]',
             )
+        if problems := unpaid_planner(self.settings, self.name):
+            raise Problems(problems)
         with tempfile.TemporaryDirectory(prefix="orch-plan-") as folder:
             known = await anyio.to_thread.run_sync(self._discover, options.base, Path(folder))
             self.told(f"asking {worker.models[0]}, who sees commit {known.commit[:10]}")
@@ -141,7 +145,6 @@ class ModelPlanner:
         self, worker: ModelWorkerSettings
     ) -> AsyncIterator[tuple[ModelAccess, Access]]:
         """A gateway for the planning alone."""
-        from ledger.books import Cap, Caps
         from orchestrator.granting import Caller, given_model, pace_folder, providers_of
         from orchestrator.planning.till import PlanningTill
         from workers.gateway.gateway import open_gateway
@@ -150,16 +153,14 @@ class ModelPlanner:
         from workers.gateway.till import MemoryTill
 
         settings, environ = self.settings, self.workplace.environ
-        limits, model = settings.limits, worker.models[0]
+        model = worker.models[0]
         provider, _ = split_model(model)
-        usd = settings.plan_budget_usd or limits.budget_usd
-        caps = Caps(call=Cap(usd=limits.call_usd), run=Cap(tokens=limits.budget_tokens, usd=usd))
         caller = Caller("planning", "plan", 1, self.name, "plan")
         with Pacer(pace_folder(environ)) as pacer:
             async with (
                 open_gateway(
                     providers_of(settings, (provider,), environ),
-                    till=PlanningTill(MemoryTill(caps), self.workplace.place),
+                    till=PlanningTill(MemoryTill(caps_of_planning(settings)), self.workplace.place),
                     prices=Prices(settings.prices),
                     pacer=pacer,
                 ) as gateway,
@@ -206,16 +207,23 @@ class _Looking:
             lambda drafted: "\n".join(broken_rules(drafted, plan(drafted), facts)),
         )
         made = Plan.model_validate(plan(drafted).model_dump())
+        # It may find again what it found before it asked.
+        found = tuple(dict.fromkeys((*self.known.found, *self._told(drafted.facts))))
+        open_still = self._told(drafted.questions)
         comments = comments_of(
             self.worker.models[0],
             self.known.commit,
             usage_of(self.opened),
-            (*self.known.found, *drafted.facts),
-            drafted.questions,
+            found,
+            open_still,
             (*self.known.said, *([refined.words] if refined else [])),
         )
         hide = planner.redactor.redact_text
-        return Planned(made, tuple(hide(line) for line in comments))
+        return Planned(made, tuple(hide(line) for line in comments), found, open_still)
+
+    def _told(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """What it says to a person: lines, without secrets."""
+        return lines_of(map(self.planner.redactor.redact_text, texts))
 
     async def _ask_first(self, ask: Ask) -> None:
         """Look, and let a person answer what is open."""
@@ -223,9 +231,10 @@ class _Looking:
         describe = "Say what you found, and ask what is open. This ends your look."
         looked = await self._ask_for(Looked, "ask", describe, system, lambda looked: "")
         answers: tuple[str, ...] = ()
-        if looked.questions:
-            answers = await anyio.to_thread.run_sync(ask, looked.facts, looked.questions)
-        self.known = replace(self.known, found=looked.facts, said=(*self.known.said, *answers))
+        found, questions = self._told(looked.facts), self._told(looked.questions)
+        if questions:
+            answers = await anyio.to_thread.run_sync(ask, found, questions)
+        self.known = replace(self.known, found=found, said=(*self.known.said, *answers))
 
     async def _ask_for(
         self, shape: type[T], name: str, describe: str, system: str, judge: Judge[T]
@@ -252,8 +261,6 @@ class _Looking:
         model = self.worker.models[0]
         if answer.cause == "budget":
             hint = f"give it more, below [run] in the settings: {self._more()}"
-            if "price is not known" in answer.why:
-                hint = f'say what it costs: [[price]] with model = "{model}", or set budget_tokens'
             return OrchError(
                 f"the budget for planning is used up: {answer.why}",
                 hint=hint,

@@ -279,6 +279,12 @@ def broken_rules(drafted: Drafted, plan: Plan, facts: RepositoryFacts) -> tuple[
     return tuple(told[:40])
 
 
+def lines_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """What a planner found or asks, each on one line of its own; what says nothing is left out."""
+    kept = (clean_line(" ".join(text.split()), 500) for text in texts)
+    return tuple(line for line in kept if line)
+
+
 def comments_of(
     model: str,
     commit: str,
@@ -290,8 +296,7 @@ def comments_of(
     """The head of the plan's file."""
 
     def listed(head: str, lines: Iterable[str]) -> Iterator[str]:
-        kept = [clean_line(" ".join(line.split()), 500) for line in lines]
-        if kept := [line for line in kept if line]:
+        if kept := lines_of(lines):
             yield ""
             yield head
             yield from (f"  - {line}" for line in kept)

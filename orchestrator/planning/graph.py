@@ -102,7 +102,12 @@ def render_mermaid(tasks: Sequence[Task]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_graph(tasks: Sequence[Task], *, most_lines: int = 200) -> str:
+def render_graph(
+    tasks: Sequence[Task],
+    durations_s: Mapping[TaskId, float] | None = None,
+    *,
+    most_lines: int = 200,
+) -> str:
     """The graph for reading: level by level, what each task needs, who waits for whom."""
     by_id = {task.id: task for task in tasks}
     rows = levels(tasks)
@@ -123,7 +128,7 @@ def render_graph(tasks: Sequence[Task], *, most_lines: int = 200) -> str:
     if len(lines) > most_lines:
         left = len(lines) - most_lines
         lines = [*lines[:most_lines], f"... and {left} more lines"]
-    path = longest_path(tasks).tasks
+    path = longest_path(tasks, durations_s).tasks
     if len(path) > 1:
         shown = (
             [*path[:6], f"... {len(path) - 10} more ...", *path[-4:]] if len(path) > 12 else path

@@ -45,6 +45,10 @@ class Planned:
 
     plan: Plan
     comments: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    """What its planner found."""
+    questions: tuple[str, ...] = ()
+    """What it could not know, and guessed."""
 
 
 class Planner(Protocol):

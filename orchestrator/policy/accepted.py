@@ -3,10 +3,13 @@
 1. Work is told by its head, never by its task: what was accepted, rejected and made anew is work
    again.
 2. A head is accepted once an accept that held it was recorded, in whichever branch. What becomes
-   of the branch later is the user's own doing.
+   of the branch later is the user's own doing. Whether one branch was given a head, only the
+   accepts into that branch tell.
 3. What one branch holds, its history tells: the accepts in it, and the newest landing in it. Of
    two of which one grew from the other, the later one counts.
 4. Of a task that has not landed, its newest head is the work: the tries before it are told in it.
+5. A run that began at another one's result holds all that landed there, as each round of an
+   automation holds the rounds before it: whoever accepts the later has both.
 """
 
 from __future__ import annotations
@@ -14,25 +17,39 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ledger.events import HeadRef
-from ledger.model import Sha, TaskId
+from ledger.model import RunId, Sha, TaskId
 from ledger.state import RunState
 
 Heads = frozenset[HeadRef]
 
 
-def accepted_heads(state: RunState) -> Heads:
-    """The heads that some branch of the user's has, or had."""
-    return frozenset(ref for fact in state.accepted for ref in fact.heads)
+def accepted_heads(state: RunState, into: str | None = None) -> Heads:
+    """The heads that some branch of the user's has, or had; `into`: that this one has, or had."""
+    facts = (fact for fact in state.accepted if into in (None, fact.target))
+    return frozenset(ref for fact in facts for ref in fact.heads)
 
 
-def unaccepted(state: RunState) -> tuple[TaskId, ...]:
-    """The landed tasks whose head no branch of the user's has yet, in the plan's order."""
-    accepted, standing = accepted_heads(state), state.landed_heads()
+def unaccepted(state: RunState, into: str | None = None) -> tuple[TaskId, ...]:
+    """The landed tasks whose head no branch of the user's has yet, in the plan's order.
+
+    `into`: whose head that branch has not, whatever others have.
+    """
+    accepted, standing = accepted_heads(state, into), state.landed_heads()
     return tuple(
         task_id
         for task_id in state.tasks
         if task_id in standing and standing[task_id] not in accepted
     )
+
+
+def accepted_elsewhere(state: RunState) -> tuple[str, ...]:
+    """The branches, other than the target, that were given what the target was not."""
+    target, standing = state.started.target, state.landed_heads()
+    if target is None:
+        return ()
+    missing = {standing[task_id] for task_id in unaccepted(state, target)}
+    others = (f.target for f in state.accepted if f.target != target and missing & {*f.heads})
+    return tuple(dict.fromkeys(others))
 
 
 def unlanded(state: RunState) -> tuple[TaskId, ...]:
@@ -91,3 +108,25 @@ def _landings(state: RunState) -> Iterator[tuple[Sha, Heads]]:
         for task_id in landing.removes:
             standing.pop(task_id, None)
         yield landing.commit, frozenset(standing.values())
+
+
+# --- 5. one run in another ---------------------------------------------------------------------
+
+
+def holders(states: Iterable[RunState]) -> dict[RunId, RunId]:
+    """The runs that a later one of them holds, each with the last that holds it."""
+    landed = [state for state in states if state.landings and state.cleaned is None]
+    begun = {(state.started.base, state.started.target): state.run for state in landed}
+    found = {
+        state.run: begun[key]
+        for state in landed
+        if (key := (state.result, state.started.target)) in begun
+    }
+    return {run: _last(found, run) for run in found}
+
+
+def _last(found: Mapping[RunId, RunId], run: RunId) -> RunId:
+    # Each landing makes a new commit, so no run begins where a later one ended.
+    while run in found:
+        run = found[run]
+    return run

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from ledger import events as e
+from ledger.books import used_up
 from ledger.state import RunState
 from orchestrator.policy.flaky import too_flaky
 from orchestrator.policy.now import Now
@@ -81,7 +82,7 @@ def finish(state: RunState, now: Now) -> tuple[Order, ...]:
     if under_way(state) or state.queue or state.rejections:
         return ()
     if state.by_status.get("ready") and state.budget_reached:
-        return _finished("budget", 4, f"the budget is used up: {state.budget_reached.why}")
+        return _finished("budget", 4, used_up("the budget", state.budget_reached.why))
     if state.by_status.get("ready"):
         return _finished(
             "no-space",

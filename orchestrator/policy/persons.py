@@ -4,8 +4,10 @@
 2. A word about a task names one of the plan; where there is none, the nearest is offered.
 3. `retry`: a task that neither goes on by itself nor has landed. A skipped one waits for what it
    needs, and it is said for what.
-4. `allow`: what a held task waits for, a path by the name that was recorded of it.
-5. `reject`: landed tasks; with them go the landed ones that need them, directly or not.
+4. `allow`: what a held task waits for, a path by the name that was recorded of it; of several all,
+   or none.
+5. `reject`: landed tasks; with them go the landed ones that need them, directly or not. Held
+   tasks: a final no, until `retry`. Their heads stay, and what needs them is skipped.
 6. `submit`: a head for a task that nobody works on, and that has neither a queued head nor landed.
 7. `take`: the newest head of a task, whatever became of it.
 8. `stop`: a run that has not finished.
@@ -16,6 +18,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledger import events as e
@@ -117,7 +120,7 @@ def retry(
 def _for_a_person(state: RunState, task_id: TaskId) -> Refused:
     """Why an agent does not decide about a held task, or a rejected one."""
     if state.tasks[task_id].status == "rejected":
-        why = f"{task_id} was rejected: a person took it out, and no agent brings it back"
+        why = f"{task_id} was rejected: a person said no, and no agent brings it back"
         return Refused(why, f"a person types: orch retry {task_id} --run {state.run}")
     if state.tasks[task_id].question is not None:
         return Refused(f"{task_id} asks something: it goes on with an answer", f"answer {task_id}")
@@ -155,6 +158,22 @@ def allow(state: RunState, task_id: TaskId, path: str, as_shown: str) -> e.PathA
     return Refused(why, f"it waits for: {', '.join(held)}")
 
 
+def allow_all(
+    state: RunState, task_id: TaskId, paths: Mapping[str, str]
+) -> tuple[e.PathAllowed, ...] | Refused:
+    """Leave to change all of these paths, each with how it is shown; or for none of them."""
+    facts: dict[str, e.PathAllowed] = {}
+    for path, as_shown in paths.items():
+        fact = allow(state, task_id, path, as_shown)
+        if isinstance(fact, Refused):
+            return fact
+        facts[fact.path] = fact
+    allowed = state.tasks[task_id].allowed
+    # What is missing last queues the head: whatever were said after it would queue it again.
+    new = tuple(fact for fact in facts.values() if fact.path not in allowed)
+    return new or tuple(facts.values())[:1]
+
+
 def answer(
     state: RunState, task_id: TaskId, text: str, said_by: str = ""
 ) -> e.QuestionAnswered | Refused:
@@ -180,16 +199,30 @@ def still_to_allow(state: RunState, task_id: TaskId) -> tuple[str, ...]:
 # --- 5. reject --------------------------------------------------------------------------------
 
 
-def reject(state: RunState, task_ids: tuple[TaskId, ...]) -> e.RejectRequested | Refused:
-    """Landed tasks, and what needs them, out of the result again."""
+Rejection = e.RejectRequested | e.TaskRejected
+
+
+def reject(state: RunState, task_ids: tuple[TaskId, ...]) -> tuple[Rejection, ...] | Refused:
+    """Landed tasks, and what needs them, out of the result again; a final no to held ones."""
     for task_id in task_ids:
         task = _spoken_of(state, task_id)
         if isinstance(task, Refused):
             return task
-        if task.status != "landed":
-            why = f"{task_id} is {task.status}, not landed: there is nothing to take out"
+        if task.status not in ("landed", "held"):
+            why = f"{task_id} is {task.status}: only what has landed or is held can be rejected"
             return Refused(why, f"orch show {task_id}")
-    return e.RejectRequested(tasks=with_dependents(state, task_ids))
+    held = [t for t in dict.fromkeys(task_ids) if state.tasks[t].status == "held"]
+    landed = with_dependents(state, tuple(t for t in task_ids if t not in held))
+    return (
+        *(e.TaskRejected(task=task_id) for task_id in held),
+        *((e.RejectRequested(tasks=landed),) if landed else ()),
+    )
+
+
+def skipped_by(state: RunState, task_ids: tuple[TaskId, ...]) -> tuple[TaskId, ...]:
+    """What is skipped because it needs one of these tasks, directly or not, in the plan's order."""
+    asked = set(task_ids)
+    return tuple(t for t in state.with_status("skipped") if asked & set(with_needs(state, (t,))))
 
 
 # --- 6, 7. heads ------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ledger import events as e
+from ledger.books import used_up
 from ledger.state import STUCK, RunState
 from orchestrator.policy.checking import against
 from orchestrator.policy.circles import circle_of, told_of, tries_of
@@ -36,15 +37,15 @@ def settle_tasks(state: RunState) -> tuple[Order, ...]:
         if accused_by(state, task):
             continue
         circle = circle_of(tries_of(task), len(state.ladder_of(task.task)) or 1)
-        used_up = task.charged >= state.limits.attempts
+        no_more = task.charged >= state.limits.attempts
         blocked = task.last_telling is not None and bool(against(task.last_telling))
         if task.budget_reached:
-            why = f"its budget is used up: {task.budget_reached.why}"
+            why = used_up("its budget", task.budget_reached.why)
             orders.append(Record(e.TaskGivenUp(task=task_id, why=why)))
-        elif circle.turn == "person" and (not used_up or blocked or len(circle.same) > 2):
+        elif circle.turn == "person" and (not no_more or blocked or len(circle.same) > 2):
             why = f"{told_of(circle)}: {task.note}" if task.note else told_of(circle)
             orders.append(Record(e.TaskHeld(task=task_id, why=why)))
-        elif used_up:
+        elif no_more:
             tries = "1 attempt" if task.charged == 1 else f"{task.charged} attempts"
             if blocked:
                 why = f"its attempts are used up ({task.charged}): {task.note}"

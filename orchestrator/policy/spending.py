@@ -1,6 +1,8 @@
 """What a plan's model calls may come to, before any is made. Pure.
 
-1. Where tasks were done here by the same worker, the middle half of what these came to counts.
+1. Where tasks were done here by the same worker, the middle half of what these came to counts:
+   of those that its present models did, else of all, whose tokens then have the present price.
+   What was paid for another model says nothing of the money.
 2. Else the sizes count: an attempt reads its task's files, in a conversation of so many calls,
    each of which sends all that came before, most of it out of the provider's cache. That is an
    assumption, and called so; the truth may be a third of it, or three times as much.
@@ -34,8 +36,10 @@ WINDOW_SHARE = 0.4
 class Done:
     """What one task that was done came to."""
 
-    tokens: int
+    tokens: Tokens
     cost_usd: float | None
+    models: frozenset[str] = frozenset()
+    """Who did it, each a `provider:model`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Spending:
     cost_high: float | None = 0.0
     from_history: int = 0
     """So many tasks are told by what was done here; the next by sizes, the last not at all."""
+    by_others: int = 0
+    """Of these, by what other models than the present ones did."""
     from_sizes: int = 0
     unknown: tuple[str, ...] = ()
     unpriced: tuple[str, ...] = ()
@@ -70,7 +76,7 @@ def spending(
 
     `sizes`: bytes of the files that a task may change, by its id; `done`: by worker.
     """
-    low = high = history = by_size = 0
+    low = high = history = others = by_size = 0
     cost_low, cost_high = 0.0, 0.0
     priced = True
     unknown: list[str] = []
@@ -83,11 +89,13 @@ def spending(
         model = worker.models[0]
         if past := done.get(name):
             history += 1
-            tokens = sorted(one.tokens for one in past)
+            own = [one for one in past if one.models and one.models <= set(worker.models)]
+            others += not own
+            tokens = sorted(one.tokens.total for one in own or past)
             low += tokens[len(tokens) // 4]
             high += tokens[(3 * len(tokens)) // 4]
-            costs = sorted(one.cost_usd for one in past if one.cost_usd is not None)
-            if len(costs) < len(past):
+            costs = _costs(own or past, bool(own), model, cost_of)
+            if costs is None:
                 unpriced[model] = None
                 priced = False
             else:
@@ -114,10 +122,28 @@ def spending(
         cost_low=cost_low if known else None,
         cost_high=cost_high if known else None,
         from_history=history,
+        by_others=others,
         from_sizes=by_size,
         unknown=tuple(unknown),
         unpriced=tuple(unpriced),
     )
+
+
+def _costs(
+    past: Sequence[Done],
+    own: bool,
+    model: str,
+    cost_of: Callable[[str, Tokens], float | None],
+) -> list[float] | None:
+    """What tasks that were done would cost now, the least first; None: that is not known."""
+    found = []
+    for one in past:
+        cost = cost_of(model, one.tokens)
+        if cost is None:
+            return None
+        # What was paid holds what a cache saved, and a checker's calls at their own price.
+        found.append(one.cost_usd if own and one.cost_usd is not None else cost)
+    return sorted(found)
 
 
 def of_size(size_bytes: int, window_tokens: int) -> Tokens:

@@ -4,7 +4,8 @@
    orch confines it (`external`); with a budget wherever a model may be asked; with commands that
    a person trusts. All that is missing is told at once, with what to type.
 2. It accepts only into a branch that was named for it, never into the one that happened to be
-   checked out.
+   checked out; and only into one that is there: a name that was typed wrongly makes no branch that
+   nobody looks for. That is said at the start, not when the night is over.
 3. It deletes nothing that holds work, and answers no question of its own: that is a person's word,
    and no fact of such a word comes from an engine, a worker or a gate.
 4. What would need a person ends it in order (`ending`), or waits, held, until one comes.
@@ -36,6 +37,7 @@ def missing(
     plans: bool = False,
     accept: bool = False,
     into: str = "",
+    into_is_there: bool = True,
 ) -> tuple[Missing, ...]:
     """What keeps a run with these settings from starting unattended; trust is another matter.
 
@@ -64,7 +66,17 @@ def missing(
                 "--accept --into BRANCH; without both, accept it yourself: orch accept",
             )
         )
+    elif accept and not into_is_there:
+        found.append(no_branch(into))
     return tuple(found)
+
+
+def no_branch(into: str) -> Missing:
+    """The branch that it may accept into is not there."""
+    return Missing(
+        f"nobody attends it, and there is no branch {into!r} here that it may accept into",
+        f"name one that is there, or make it: git branch {into}",
+    )
 
 
 def _unlimited(settings: Settings, asked: Iterable[str], plans: bool) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.model import BLOCKING_FINDINGS, FEWER_TESTS
-from orchestrator.policy.accepted import unaccepted, withdrawn
+from orchestrator.policy.accepted import accepted_elsewhere, unaccepted, withdrawn
 from orchestrator.policy.flaky import too_flaky
 from orchestrator.policy.tip import red_tip
 from orchestrator.review.spent import questions, to_raise, to_raise_own
@@ -36,8 +36,13 @@ class Step:
     why: str
 
 
-def next_steps(state: RunState, alive: bool, named: bool = False) -> tuple[Step, ...]:
-    """The commands that make sense now; `named`: they must say which run they mean."""
+def next_steps(
+    state: RunState, alive: bool, named: bool = False, *, held: bool = False
+) -> tuple[Step, ...]:
+    """The commands that make sense now; `named`: they must say which run they mean.
+
+    `held`: another run's result has all of this one's, and is what to read and accept.
+    """
     of_run = f" {state.run}" if named else ""
     run = f" --run {state.run}" if named else ""
     if alive and state.finished is None:
@@ -52,12 +57,20 @@ def next_steps(state: RunState, alive: bool, named: bool = False) -> tuple[Step,
         return (Step(f"orch resume{of_run}", "no engine drives it: go on where it stopped"),)
     steps = [*_ended(state, of_run, run), *_tasks(state, run)]
     waiting = unaccepted(state)
+    if held:
+        return tuple(steps)
     if waiting:
         steps.append(Step(f"orch diff{run}", "read what landed"))
         if state.started.target or state.accepted:
             steps.append(Step(f"orch accept{of_run}", f"bring it into {state.started.target}"))
         else:
             steps.append(Step(f"orch accept{of_run} --to BRANCH", "bring it into a branch"))
+    elif others := accepted_elsewhere(state):
+        # Meant so, as far as anybody can tell: what comes first is still a person's choice.
+        target = state.started.target
+        what = f"bring it into {target} too: it is in {listed(others, 3)}"
+        steps.append(Step(f"orch accept{of_run}", what))
+        steps.append(Step(f"orch clean{of_run}", "give back its refs and workspaces"))
     elif gone := withdrawn(state):
         what = f"take {listed(gone, 3)} out of {state.started.target} too"
         steps.append(Step(f"orch accept{of_run}", what))
@@ -134,6 +147,7 @@ def _tasks(state: RunState, run: str) -> list[Step]:
         steps.append(Step(f'orch retry {task_id} --note "..."{run}', "try again, with your advice"))
         if not missing and any(attempt.head for attempt in task.attempts):
             steps.append(Step(f"orch take {task_id}{run}", "finish it by hand, from its last head"))
+        steps.append(Step(f"orch reject {task_id}{run}", "a final no: it is not tried again"))
     for task_id in state.with_status("failed")[:1]:
         steps.append(Step(f"orch show {task_id} --log{run}", "what failed, and why"))
         if reached := state.tasks[task_id].budget_reached:

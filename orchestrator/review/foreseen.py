@@ -59,8 +59,10 @@ def render_spending(expected: Spending) -> Iterator[str]:
 
 def _sources(expected: Spending) -> str:
     parts = []
-    if expected.from_history:
-        parts.append(f"{count(expected.from_history, 'task')} by what was done here")
+    if own := expected.from_history - expected.by_others:
+        parts.append(f"{count(own, 'task')} by what was done here")
+    if expected.by_others:
+        parts.append(f"{count(expected.by_others, 'task')} by what other models did here")
     if expected.from_sizes:
         parts.append(f"{count(expected.from_sizes, 'task')} assumed by size")
     return ", ".join(parts)

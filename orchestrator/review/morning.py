@@ -5,29 +5,33 @@
 2. A run is in it when anything was recorded of it since then. What it did before is told with it:
    half a run is no report.
 3. What models cost is what was spent since then, and for each task that landed since then.
-4. As in a run's own report, all text of somebody else's is escaped, and every part is bounded.
+4. What a later run holds is read and accepted with that: its rounds are one piece of work.
+5. As in a run's own report, all text of somebody else's is escaped, and every part is bounded.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from ledger.model import RunId
 from ledger.state import RunState
-from orchestrator.policy.accepted import unaccepted
+from orchestrator.policy.accepted import accepted_elsewhere, holders, unaccepted
 from orchestrator.review.advice import next_steps
 from orchestrator.review.against import said_of_target
 from orchestrator.review.cost import Costs, Line
 from orchestrator.review.firings import Fired, failures_of, needs_of
 from orchestrator.review.flakes import said_of_flake
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.markdown import code, commands, escaped, section
 from orchestrator.review.moved import said_of_moves
 from orchestrator.review.spent import said_of_cost
 from orchestrator.review.status import why_so
 from orchestrator.review.words import (
+    branch,
     count,
     day,
     duration,
@@ -36,7 +40,6 @@ from orchestrator.review.words import (
     result_branch,
     short,
     tokens,
-    unconfined,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ TASKS = 20
 """Of each kind, of each run."""
 STEPS = 8
 """Commands for each run."""
+BRANCHES = 5
+"""Into which it was accepted."""
 LINES = 3
 """Of what a gate printed, and of notices."""
 
@@ -80,16 +85,17 @@ def render_morning(
     fired: Sequence[Fired] = (),
 ) -> str:
     """The whole report; `more`: runs of that time that are not in it."""
+    held = holders(one.state for one in runs)
     lines, flat = {line.name: line for line in costs.lines}, chain.from_iterable
     parts = [
         f"# {escaped(project)} since {day(since)}",
         _summary(runs, costs, now, more),
         section("Needs you", [*flat(map(_needs, runs)), *flat(map(needs_of, fired))]),
         section("Failed", [*flat(map(_failed, runs)), *flat(map(failures_of, fired))]),
-        section("Landed", [row for one in runs for row in _landed(one)]),
+        section("Landed", [row for one in runs for row in _landed(one, held)]),
         "## Runs" if runs else "",
-        *(_run(one, lines.get(one.state.run)) for one in runs),
-        _next(runs),
+        *(_run(one, lines.get(one.state.run), held.get(one.state.run)) for one in runs),
+        _next(runs, held),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -161,13 +167,23 @@ def _failed(one: Seen) -> Iterator[str]:
     yield from _rest(len(failed))
 
 
-def _landed(one: Seen) -> Iterator[str]:
+def _landed(one: Seen, held: Mapping[RunId, RunId]) -> Iterator[str]:
     landed = one.state.with_status("landed")
     if not landed:
         return
     names = listed((code(task_id) for task_id in landed), TASKS)
-    where = f" ({said_of_target(one.now)})" if one.now else ""
+    if holder := held.get(one.state.run):
+        said = [f"run {code(holder)} has all of it"]
+    else:
+        others = _branches(accepted_elsewhere(one.state))
+        said = [said_of_target(one.now)] if one.now else []
+        said += [f"accepted into {others}"] if others else []
+    where = f" ({'; '.join(said)})" if said else ""
     yield f"- {code(one.state.run)}: {names}{where}"
+
+
+def _branches(names: tuple[str, ...]) -> str:
+    return listed((code(branch(name)) for name in names), BRANCHES)
 
 
 def _rest(number: int) -> Iterator[str]:
@@ -175,7 +191,7 @@ def _rest(number: int) -> Iterator[str]:
         yield f"- and {number - TASKS} more"
 
 
-def _run(one: Seen, cost: Line | None) -> str:
+def _run(one: Seen, cost: Line | None, holder: RunId | None) -> str:
     state = one.state
     by = f"by automation {code(state.started.automation)}" if state.started.automation else ""
     by = by or ("unattended" if state.started.unattended else "by a person")
@@ -190,9 +206,15 @@ def _run(one: Seen, cost: Line | None) -> str:
     ]
     if state.landings:
         rows.append(f"- Result: {code(result_branch(state.run))} at {code(short(state.result))}")
-    if one.now:
+    target = state.started.target
+    if holder:
+        rows.append(f"- Run {code(holder)} began at its result and has all of it")
+    elif one.now:
         rows.append(f"- {said_of_target(one.now)}")
-    if left := unaccepted(state):
+    if target and not holder and (others := _branches(accepted_elsewhere(state))):
+        theirs = listed(map(code, unaccepted(state, target)), TASKS)
+        rows.append(f"- Accepted into {others}, not into {code(branch(target))}: {theirs}")
+    if not holder and (left := unaccepted(state)):
         rows.append(f"- Not accepted yet: {listed(map(code, left), TASKS)}")
     if cost and cost.bill.calls:
         spent = said_of_cost(cost.bill.amount.nanos / 1e9, cost.bill.amount.unpriced)
@@ -202,19 +224,17 @@ def _run(one: Seen, cost: Line | None) -> str:
 
 def _loud(state: RunState) -> Iterator[str]:
     """What every report of the run says of it."""
-    if said := unconfined(state.started.settings.sandbox.mode):
-        yield f"{said[0].upper()}{said[1:]}"
-    red = [v.gate for v in state.baseline_verdicts.values() if v.outcome != "passed"]
-    if red and state.baseline == "advisory":
-        yield f"The base was not green: {listed(red)} judged nothing"
+    yield from (f"{said[0].upper()}{said[1:]}" for said in warnings_of(state))
     yield from list(dict.fromkeys(said_of_flake(flake) for flake in state.flakes))[:LINES]
     yield from said_of_moves(state)[:LINES]
     yield from (notice.what for notice in state.notices[:LINES])
 
 
-def _next(runs: Sequence[Seen]) -> str:
+def _next(runs: Sequence[Seen], held: Mapping[RunId, RunId]) -> str:
     """What to type, for those first that wait for a person."""
     ordered = sorted(runs, key=lambda one: not one.waits)
     return commands(
-        step for one in ordered for step in next_steps(one.state, one.alive, named=True)[:STEPS]
+        step
+        for one in ordered
+        for step in next_steps(one.state, one.alive, named=True, held=one.state.run in held)[:STEPS]
     )

@@ -340,6 +340,8 @@ def _person(event: e.Event, told: Told) -> Line | None:
             return f"{event.task}  submitted by a person", "plain"
         case e.RejectRequested():
             return f"result to be without {listed(event.tasks)}", "plain"
+        case e.TaskRejected():
+            return f"{event.task}  rejected: it is not tried again", "plain"
         case e.RejectRefused():
             return f"result keeps {listed(event.tasks)}: {foreign(event.why)}", "bad"
         case e.AcceptGateJudged() if event.verdict.outcome != "passed":

@@ -2,8 +2,8 @@
 
 1. What failed or waits is told before what went well: nobody reads past good news.
 2. All text that somebody else wrote is escaped: a task's title cannot make a heading or a link.
-3. A base that was not green, a flaky gate, commits of somebody else's and lost time are said each
-   time.
+3. No sandbox, no gate, a base that was not green, a flaky gate, commits of somebody else's and
+   lost time are said each time.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from ledger.state import RunState, TaskState
 from orchestrator.driven import Driven
 from orchestrator.policy.accepted import unaccepted
 from orchestrator.policy.checking import against
+from orchestrator.policy.judges import unjudged
 from orchestrator.review.advice import next_steps
 from orchestrator.review.against import said_of_target
 from orchestrator.review.flakes import flaky_on, said_of_flake
+from orchestrator.review.judged import said_of_landings, warnings_of
 from orchestrator.review.markdown import code, commands, escaped, section
 from orchestrator.review.moved import said_of_moves
 from orchestrator.review.narrate import said_of
@@ -36,7 +38,6 @@ from orchestrator.review.words import (
     result_branch,
     short,
     tokens,
-    unconfined,
 )
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def render_report(
         ),
         section("Landed", _landed(state)),
         section("Unchanged", [_line(t, "nothing to do") for t in _tasks(state, "unchanged")]),
-        section("Taken out again", [_line(t, "") for t in _tasks(state, "rejected")]),
+        section("Taken out again", [_line(t, "") for t in _rejected(state, landed=True)]),
+        section("Rejected", [_line(t, why_so(state, t)) for t in _rejected(state, landed=False)]),
         _time(state, took_s),
         _cost(state),
         _next(state, alive, named),
@@ -84,6 +86,12 @@ def render_report(
 
 def _tasks(state: RunState, *statuses: str) -> list[TaskState]:
     return [task for task in state.tasks.values() if task.status in statuses]
+
+
+def _rejected(state: RunState, *, landed: bool) -> list[TaskState]:
+    """The rejected tasks that had landed, or those that were held."""
+    tasks = _tasks(state, "rejected")
+    return [task for task in tasks if bool(task.last and task.last.taken_out) is landed]
 
 
 def _summary(state: RunState, alive: bool, took_s: float, target: TargetNow | None) -> str:
@@ -115,7 +123,8 @@ def _summary(state: RunState, alive: bool, took_s: float, target: TargetNow | No
         rows.append("- Unattended: nobody was asked anything")
     if state.landings:
         where = f"{code(result_branch(state.run))} at {code(short(state.result))}"
-        rows.append(f"- Result: {where}, {count(len(state.landings), 'landing')}, each judged")
+        judged = said_of_landings(len(state.landings), len(unjudged(state)))
+        rows.append(f"- Result: {where}, {judged}")
     if target and target.how != "holds":
         rows.append(f"- {said_of_target(target)}")
     if cost := "; ".join(filter(None, (spent(state).said, budget_of(state).said))):
@@ -149,16 +158,10 @@ def _held(state: RunState, heads: tuple[HeadRef, ...]) -> str:
 
 
 def _warnings(state: RunState) -> str:
-    rows = []
-    if said := unconfined(state.started.settings.sandbox.mode):
-        rows.append(f"{said[0].upper()}{said[1:]}.\n")
+    rows = [f"- {escaped(said[0].upper() + said[1:], 300)}." for said in warnings_of(state)]
     red = [v for v in state.baseline_verdicts.values() if v.outcome != "passed"]
-    if red and state.baseline == "advisory":
-        rows.append(
-            "The base was not green, and the run was told to go on: these gates judged nothing."
-        )
-    elif red:
-        rows.append("The base was not green: nothing landed.")
+    if red and state.baseline != "advisory":
+        rows.append("- The base was not green: nothing landed.")
     rows += [f"- {escaped(said_of(verdict), 300)}" for verdict in red]
     for said in dict.fromkeys(said_of_flake(flake) for flake in state.flakes):
         rows.append(f"- {escaped(said[0].upper() + said[1:], 300)} (red, then green, on one tree)")
@@ -244,10 +247,8 @@ def _landed(state: RunState) -> list[str]:
     return rows
 
 
-def _time(state: RunState, took_s: float) -> str:
-    work = sum(
-        a.finished.duration_s for t in state.tasks.values() for a in t.attempts if a.finished
-    )
+def gate_times(state: RunState) -> dict[str, tuple[int, int, float]]:
+    """How often each gate ran, how often its verdict was known already, how long it took."""
     gates: dict[str, tuple[int, int, float]] = {}
     for verdict in _verdicts(state):
         runs, reused, seconds = gates.get(verdict.gate, (0, 0, 0.0))
@@ -257,6 +258,20 @@ def _time(state: RunState, took_s: float) -> str:
             else (runs + 1, reused, seconds + verdict.duration_s)
         )
         gates[verdict.gate] = new
+    return gates
+
+
+def of_landed(state: RunState) -> tuple[list[HeadRef], Sum]:
+    """The landed heads that models were called for, and what those attempts came to."""
+    landed = [ref for ref in state.landed_heads().values() if spent(state, ref.task)]
+    return landed, sum((_purse(state, f"{ref.task}/{ref.attempt}") for ref in landed), Sum())
+
+
+def _time(state: RunState, took_s: float) -> str:
+    work = sum(
+        a.finished.duration_s for t in state.tasks.values() for a in t.attempts if a.finished
+    )
+    gates = gate_times(state)
     if not gates and not work:
         return ""
     rows = ["## Time", "", "| what | times | took |", "| --- | ---: | ---: |"]
@@ -274,8 +289,7 @@ def _cost(state: RunState) -> str:
     whole = state.books.spent_by() + state.books.held_by()
     if not spending(whole):
         return ""
-    landed = [ref for ref in state.landed_heads().values() if spent(state, ref.task)]
-    good = sum((_purse(state, f"{ref.task}/{ref.attempt}") for ref in landed), Sum())
+    landed, good = of_landed(state)
     rest = Sum(whole.tokens - good.tokens, whole.nanos - good.nanos, whole.unpriced - good.unpriced)
     rows = ["## Cost", "", "| what | tokens | cost |", "| --- | ---: | ---: |"]
     named = [("attempts that landed", good), ("all else", rest), ("the run", whole)]

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from ledger.events import CheckerJudged, RoundFinished
 from ledger.model import Verdict
 from ledger.state import AttemptState, CandidateState, RunState, TaskState
+from orchestrator.review.judged import warnings_of
 from orchestrator.review.narrate import said_of
+from orchestrator.review.served import Calls, said_of_calls
 from orchestrator.review.spent import budget_of, said_of_worker, spent
 from orchestrator.review.status import why_so
 from orchestrator.review.tested import told_of_failures
@@ -40,13 +42,18 @@ def render_task(
     now: float,
     paint: Paint = unpainted,
     read_log: ReadLog | None = None,
+    calls: Calls | None = None,
 ) -> list[str]:
-    """One task: what it was told, every attempt at it, where it landed."""
+    """One task: what it was told, every attempt at it, where it landed.
+
+    `calls`: what its attempts asked of MCP servers, which is no part of the state.
+    """
     task = state.tasks[task_id]
     plan = task.task
     lines = [
         f"{paint(task_id, 'strong')}  {foreign(plan.title)}".rstrip(),
         f"{paint(task.status, STATUS_STYLE[task.status])}  {why_so(state, task)}".rstrip(),
+        *(paint(said, "ask") for said in warnings_of(state)),
         *_fields(
             ("needs", listed(plan.needs, 10)),
             ("needed by", listed(state.dependents[task_id], 10)),
@@ -62,7 +69,8 @@ def render_task(
     lines += _asked(task, paint)
     for attempt in task.attempts:
         cost = spent(state, task_id, attempt.number).said
-        lines += ["", *_attempt(attempt, cost, now, paint, read_log)]
+        served = said_of_calls((calls or {}).get(attempt.number, ()))
+        lines += ["", *_attempt(attempt, cost, served, now, paint, read_log)]
     for candidate in state.candidates.values():
         if any(ref.task == task_id for ref in candidate.built.heads) and candidate.verdicts:
             lines += ["", *_candidate(candidate, paint, read_log)]
@@ -94,6 +102,7 @@ def render_run(
             ("spent", spent(state).said),
             ("budget", budget_of(state).said),
         ),
+        *(paint(said, "ask") for said in warnings_of(state)),
         "",
         "baseline " + state.baseline,
         *(line for v in state.baseline_verdicts.values() for line in _verdict(v, paint, read_log)),
@@ -155,7 +164,12 @@ def _took(attempt: AttemptState, now: float) -> float:
 
 
 def _attempt(
-    attempt: AttemptState, cost: str, now: float, paint: Paint, read_log: ReadLog | None
+    attempt: AttemptState,
+    cost: str,
+    served: str,
+    now: float,
+    paint: Paint,
+    read_log: ReadLog | None,
 ) -> list[str]:
     finished = attempt.finished
     outcome = finished.outcome if finished else "under way"
@@ -174,6 +188,8 @@ def _attempt(
             "conflict": "its earlier change no longer merges; it was given as a patch",
         }
         lines.append(f"  {how[attempt.prepared.reapplied]}")
+    if served:
+        lines.append(f"  {served}")
     for round_state in attempt.rounds:
         lines += _round(round_state.finished, round_state.verdicts, paint, read_log)
         if round_state.checked:

@@ -35,7 +35,6 @@ from orchestrator.review.words import (
     noted,
     result_branch,
     short,
-    unconfined,
     unpainted,
 )
 
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from orchestrator.automations.standing import Series
     from orchestrator.driven import Driven
 
-VIEW_VERSION = 7
+VIEW_VERSION = 8
 """Raised when the value's shape or wording changes, so that a kept one is made anew."""
 
 RunPhase = Literal["going-on", "interrupted", "finished", "cleaned"]
@@ -105,6 +104,8 @@ class StatusView:
     sandbox: str
     baseline: str
     red_gates: tuple[str, ...]
+    warnings: tuple[str, ...]
+    """What every report of the run repeats."""
     tests: tuple[tuple[str, str], ...]
     """What the gates counted on the result, or on the base where nothing has landed."""
     queue: tuple[str, ...]
@@ -148,6 +149,7 @@ def status_of(
     `series`: what the automation that started it measured."""
     from orchestrator.policy.accepted import unaccepted
     from orchestrator.review.advice import next_steps
+    from orchestrator.review.judged import warnings_of
     from orchestrator.review.tested import tests_on_result
 
     finished, began = state.finished, state.started_at
@@ -185,6 +187,7 @@ def status_of(
         sandbox=state.started.settings.sandbox.mode,
         baseline=state.baseline,
         red_gates=tuple(red),
+        warnings=warnings_of(state),
         tests=tests_on_result(state),
         queue=tuple(ref.task for ref in state.queue),
         judging=tuple(dict.fromkeys(judging)),
@@ -365,12 +368,7 @@ def _series(status: StatusView, paint: Paint) -> list[str]:
 
 
 def _warnings(status: StatusView, paint: Paint) -> list[str]:
-    lines = []
-    if said := unconfined(status.sandbox):
-        lines.append(paint(said, "ask"))
-    if status.baseline == "advisory":
-        said = f"the base was not green: {listed(status.red_gates)} did not judge this run"
-        lines.append(paint(said, "ask"))
+    lines = [paint(said, "ask") for said in status.warnings]
     if status.flaky_tests:
         lines.append(
             paint(f"flaky: {listed(status.flaky_tests)} (red, then green, on one tree)", "ask")

@@ -10,7 +10,7 @@
    somebody else moved the tip, as recorded, are told as not orch's; any other disagrees.
 4. The tree of each landing, and of each commit that an accept moved a branch to, passed every
    gate that judges what it holds, as recorded of that very tree; gates that were red on the base
-   by the person's leave are left out.
+   by the person's leave are left out. A landing that no gate judges agrees, and is called so.
 5. Each head that has not landed is held by its ref.
 6. What does not agree is told in full; a lost log is a note, since it proves nothing wrong.
 """
@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING
 
 from ledger import events as e
 from ledger.blobs import Blobs
-from ledger.model import Gate, Outcome, Sha, TaskId, Verdict
+from ledger.model import Outcome, Sha, TaskId, Verdict
 from ledger.state import IllegalEvent, Landing, RunState, evolve, fold
 from ledger.store import Store
 from orchestrator.errors import OrchError
+from orchestrator.policy.judges import gates_of, held_at, unjudged
+from orchestrator.review.judged import said_of_landings, warnings_of
 from orchestrator.review.moved import kept_moves
 from orchestrator.review.words import count, listed, result_branch, short
 
@@ -52,6 +54,10 @@ class Verification:
     verdicts: int
     disagreements: tuple[Disagreement, ...]
     notes: tuple[str, ...] = ()
+    unjudged: int = 0
+    """Landings that no gate judged: the run had none for them."""
+    warnings: tuple[str, ...] = ()
+    """What every report of the run repeats."""
 
     @property
     def agrees(self) -> bool:
@@ -61,12 +67,10 @@ class Verification:
     def summary(self) -> str:
         if self.disagreements:
             return count(len(self.disagreements), "disagreement")
-        judged = f"{count(self.landings, 'landing')}, each tree judged"
-        return (
-            f"{judged}, {count(self.verdicts, 'verdict')} recorded"
-            if self.landings
-            else ("nothing has landed")
-        )
+        if not self.landings:
+            return "nothing has landed"
+        judged = said_of_landings(self.landings, self.unjudged, "each tree judged")
+        return f"{judged}, {count(self.verdicts, 'verdict')} recorded"
 
 
 @dataclass
@@ -103,7 +107,13 @@ def verify_run(git: Git, store: Store, blobs: Blobs, run: str) -> Verification:
     if lost:
         notes.append(f"logs of {listed(lost)} are lost")
     return Verification(
-        run, len(state.landings), len(recorded.verdicts), tuple(wrong), tuple(notes)
+        run,
+        len(state.landings),
+        len(recorded.verdicts),
+        tuple(wrong),
+        tuple(notes),
+        len(unjudged(state)),
+        warnings_of(state),
     )
 
 
@@ -145,7 +155,7 @@ def _replay(store: Store, run: str) -> _Recorded:
 def _unjudged(recorded: _Recorded) -> Iterator[Disagreement]:
     # That a landing's candidate was judged at all, the replay has seen to.
     state = recorded.state
-    held = _held(state)
+    held = held_at(state)
     for landing in state.landings:
         what = f"landing {short(landing.commit)} ({_carried(landing)})"
         yield from _lacking(recorded, what, landing.tree, held[landing.commit])
@@ -157,33 +167,15 @@ def _unjudged(recorded: _Recorded) -> Iterator[Disagreement]:
         yield from _lacking(recorded, what, fact.tree, tasks)
 
 
-def _held(state: RunState) -> dict[Sha, list[TaskId]]:
-    """By landing, the tasks whose work its tree holds: its own, and what had landed before."""
-    found: dict[Sha, list[TaskId]] = {}
-    carried: dict[TaskId, None] = {}
-    for landing in state.landings:
-        carried |= dict.fromkeys(ref.task for ref in landing.heads)
-        carried = {task: None for task in carried if task not in landing.removes}
-        found[landing.commit] = list(carried)
-    return found
-
-
 def _lacking(
     recorded: _Recorded, what: str, tree: Sha, tasks: list[TaskId]
 ) -> Iterator[Disagreement]:
     """The gates that never passed that tree."""
     said = recorded.outcomes.get(tree, {})
-    for gate in judging_gates(recorded.state, tasks):
+    for gate in gates_of(recorded.state, tasks):
         if "passed" not in said.get(gate.name, ()):
             outcome = listed(sorted(said.get(gate.name, ()))) or "no verdict"
             yield Disagreement(what, f"gate '{gate.name}' on tree {short(tree)}: {outcome}")
-
-
-def judging_gates(state: RunState, tasks: list[TaskId]) -> tuple[Gate, ...]:
-    """The gates that must have passed a tree which carries those tasks."""
-    from orchestrator.scene import gates_of
-
-    return gates_of(state, tuple(tasks))
 
 
 # --- 2, 5. refs -------------------------------------------------------------------------------
@@ -232,7 +224,7 @@ def _chain(git: Git, state: RunState, notes: list[str]) -> Iterator[Disagreement
     moves = [m.tip for m in kept_moves(state) if git.is_ancestor(m.tip, state.tip)]
     strangers = {c for tip in moves for c, _ in git.first_parents(tip, state.started.base)}
     strangers -= landings.keys()
-    held = _held(state)
+    held = held_at(state)
     found: list[str] = []
     for commit, tree in git.first_parents(state.tip, state.started.base):
         landing = landings.pop(commit, None)
@@ -278,7 +270,7 @@ def _commit(
     if trailers.get(key, ()) != named:
         yield Disagreement(what, f"its trailers name {listed(trailers.get(key, ())) or 'no task'}")
     if landing.heads:
-        gates = judging_gates(state, held)
+        gates = gates_of(state, held)
         hashes = " ".join(definition_hash(gate) for gate in gates)
         if " ".join(trailers.get("Orch-Gates", ())) != hashes:
             yield Disagreement(what, "its trailers name other gates than the run recorded")

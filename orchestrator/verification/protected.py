@@ -7,8 +7,8 @@
    by its path, a configuration file that a gate names.
 3. Where a file is shared (pyproject.toml, setup.cfg, package.json, Cargo.toml) only the tables
    of such tools are protected: a change elsewhere is free. What cannot be read counts as changed.
-4. A new module in the top folder that would be run in place of a tool that a gate calls by
-   `python -m` is protected too.
+4. A new module that would be run in place of a tool that a gate calls by `python -m` is protected
+   too: in the top folder, and where the gate's own PYTHONPATH says.
 5. A task's `may_change` gives leave beforehand, a person's yes to a path afterwards. Tests may
    be edited: they are not protected here.
 """
@@ -50,19 +50,30 @@ ALWAYS = (
     # what CI runs
     *(".ci", ".circleci", ".github/workflows", ".github/actions", ".buildkite", "**/Jenkinsfile"),
     *(".gitlab-ci.yml", ".travis.yml", "azure-pipelines.yml", "bitbucket-pipelines.yml"),
-    *(".drone.yml", ".woodpecker.yml", ".woodpecker", ".forgejo/workflows", ".gitea/workflows"),
+    *(
+        ".gitlab/ci",
+        ".drone.yml",
+        ".woodpecker.yml",
+        ".woodpecker",
+        ".forgejo/workflows",
+        ".gitea/workflows",
+    ),
     # Python's tools
     *("**/conftest.py", "**/pytest.ini", "**/.pytest.ini", "**/pytest.toml", "**/.pytest.toml"),
-    *("**/tox.ini", "**/noxfile.py", "**/mypy.ini", "**/.mypy.ini", "**/pyrightconfig.json"),
-    *("**/ruff.toml", "**/.ruff.toml", "**/.flake8", "**/.pylintrc", "**/pylintrc"),
-    *("**/.coveragerc", "**/.pre-commit-config.yaml"),
+    *("**/sitecustomize.py", "**/usercustomize.py", "**/tox.ini", "**/tox.toml", "**/noxfile.py"),
+    *("**/mypy.ini", "**/.mypy.ini", "**/pyrightconfig.json", "**/ty.toml", "**/pyrefly.toml"),
+    *("**/ruff.toml", "**/.ruff.toml", "**/.flake8", "**/.pylintrc*", "**/pylintrc*"),
+    *("**/.coveragerc", "**/.isort.cfg", "**/.bandit", "**/.codespellrc", "**/.importlinter"),
+    *("**/.pre-commit-config.yaml", "**/.pre-commit-config.yml"),
     # JavaScript's, TypeScript's
     *("**/jest.config.*", "**/vitest.config.*", "**/playwright.config.*", "**/cypress.config.*"),
     *("**/karma.conf.*", "**/.mocharc*", "**/.nycrc*", "**/tsconfig*.json", "**/.eslintrc*"),
     *("**/eslint.config.*", "**/.eslintignore", "**/.prettierrc*", "**/biome.json*"),
     # Rust's, Go's
     *("**/clippy.toml", "**/.clippy.toml", "**/rustfmt.toml", "**/.rustfmt.toml"),
-    *("**/.cargo/config.toml", "**/.golangci.*"),
+    *("**/.cargo/config.toml", "**/.config/nextest.toml", "**/.golangci.*"),
+    # PHP's
+    *("**/phpunit.xml*", "**/phpstan.neon*"),
 )
 
 BY_TOOL = {
@@ -74,6 +85,9 @@ BY_TOOL = {
     "ctest": ("**/CTestTestfile.cmake",),
     "hatch": ("**/hatch.toml",),
     "ant": ("build.xml",),
+    "mvn": ("**/pom.xml",),
+    "gradle": ("**/build.gradle*", "**/settings.gradle*"),
+    "pixi": ("**/pixi.toml",),
     "bazel": ("**/.bazelrc",),
 }
 """The files that say what a tool does when a gate calls it."""
@@ -100,8 +114,10 @@ CARGO_TABLES = (
     *(("lib", "test"), ("lib", "doctest"), ("lib", "harness")),
 )
 
+_SAME = {"gmake": "make", "mvnw": "mvn", "gradlew": "gradle"}
+
 _WRAPPERS = re.compile(r"env|time|exec|command|nice|nohup|xvfb-run|timeout|stdbuf|uv|poetry|pdm")
-_INTERPRETERS = re.compile(r"(?:ba|da|z|k)?sh|python[\d.]*|node|ruby|perl|php|deno|bun")
+INTERPRETERS = re.compile(r"(?:ba|da|z|k)?sh|python[\d.]*|node|ruby|perl|php|deno|bun")
 _CONFIGURATION = re.compile(r"--(?:config|config-file|configfile|rcfile|configuration|project)")
 
 
@@ -160,10 +176,10 @@ def gate_files(gates: Iterable[Gate]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for words in _simple_commands(gates):
         program = PurePosixPath(words[0]).name
-        for pattern in BY_TOOL.get("make" if program == "gmake" else program, ()):
+        for pattern in BY_TOOL.get(_SAME.get(program, program), ()):
             found[pattern] = None
         candidates = [words[0]] if "/" in words[0] else []
-        if _INTERPRETERS.fullmatch(program) and len(words) > 1 and not words[1].startswith("-"):
+        if INTERPRETERS.fullmatch(program) and len(words) > 1 and not words[1].startswith("-"):
             candidates.append(words[1])
         for at, word in enumerate(words):
             option, equals, value = word.partition("=")
@@ -178,21 +194,34 @@ def gate_files(gates: Iterable[Gate]) -> tuple[str, ...]:
 
 def _shadows(gates: Iterable[Gate]) -> Iterator[str]:
     """Files that python would run in place of a module that a gate calls."""
-    for words in _simple_commands(gates):
-        if not re.fullmatch(r"python[\d.]*", PurePosixPath(words[0]).name):
+    for whole in (words for gate in gates for words in _split(gate.command)):
+        words = unwrapped(whole)
+        if not words or not re.fullmatch(r"python[\d.]*", PurePosixPath(words[0]).name):
             continue
+        folders = ["", *_python_path(whole[: len(whole) - len(words)])]
         for at, word in enumerate(words[:-1]):
             if word == "-m" and re.fullmatch(r"\w+(\.\w+)*", words[at + 1]):
                 name = words[at + 1].partition(".")[0]
-                yield from (f"{name}.py", f"{name}/__init__.py", f"{name}/__main__.py")
+                files = (f"{name}.py", f"{name}/__init__.py", f"{name}/__main__.py")
+                yield from (f"{folder}{file}" for folder in folders for file in files)
                 break
+
+
+def _python_path(words: Iterable[str]) -> Iterator[str]:
+    """The folders of the tree that assignments before a command name."""
+    for word in words:
+        if word.startswith("PYTHONPATH="):
+            for folder in word.removeprefix("PYTHONPATH=").split(":"):
+                plain = PurePosixPath(folder)
+                if folder and not plain.is_absolute() and ".." not in plain.parts:
+                    yield "" if plain == PurePosixPath() else f"{plain}/"
 
 
 def words_that_run(command: str) -> tuple[str, ...]:
     """The words of a command that name what runs: wrappers, programs, files by whole paths."""
     found: dict[str, None] = {}
     for words in _split(command):
-        start = _unwrapped(words)
+        start = unwrapped(words)
         wrappers = words[: len(words) - len(start)]
         found |= dict.fromkeys(word for word in wrappers if _WRAPPERS.fullmatch(word))
         found |= dict.fromkeys(start[:1])
@@ -203,9 +232,14 @@ def words_that_run(command: str) -> tuple[str, ...]:
 def _simple_commands(gates: Iterable[Gate]) -> Iterator[list[str]]:
     """The words of each simple command, wrappers and assignments taken off its front."""
     for gate in gates:
-        for words in _split(gate.command):
-            if start := _unwrapped(words):
-                yield start
+        yield from simple_commands(gate.command)
+
+
+def simple_commands(command: str) -> Iterator[list[str]]:
+    """The same of one command."""
+    for words in _split(command):
+        if start := unwrapped(words):
+            yield start
 
 
 def _split(command: str) -> Iterator[list[str]]:
@@ -225,7 +259,8 @@ def _split(command: str) -> Iterator[list[str]]:
             simple.append(word)
 
 
-def _unwrapped(words: list[str]) -> list[str]:
+def unwrapped(words: list[str]) -> list[str]:
+    """The words of a simple command without the wrappers and assignments at its front."""
     at = 0
     while at < len(words):
         name = PurePosixPath(words[at]).name

@@ -78,6 +78,7 @@ def test_a_person_starts_one_looks_at_it_and_sees_the_error_shrink(user: User) -
     user.wait_gone()
 
 
+@pytest.mark.thorough
 def test_killed_in_the_middle_of_a_round_it_goes_on_by_itself_the_next_time(user: User) -> None:
     go = user.home / "go"
     settle(user, f"if [ -d covered ] && [ ! -e {go} ]; then sleep 600; fi; {ONE_MORE}")
@@ -128,6 +129,7 @@ def test_what_an_automation_runs_is_trusted_like_all_else(user: User) -> None:
     assert "did not start" not in user.orch("schedule", "list").words
 
 
+@pytest.mark.thorough
 def test_what_is_wrong_is_said_with_its_line_before_anything_is_run(user: User) -> None:
     wrong = COVER.replace("0 2 * * *", "0 2 30 2 *").replace("covered >= 2", "cover >= 2")
     settle(user, automations=wrong)
@@ -194,3 +196,52 @@ goal = "Mend the sums"
         "name": "landed",
     }
     assert not list((user.root / ".agent/plans").glob("*")), "the checkout is the user's"
+
+
+def test_wrong_settings_under_a_timer_are_heard_of_once(user: User, tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    own = f"[notify]\ncommand = 'cat >> {heard}'\n"
+    user.write({".agent/.gitignore": "state_ledger.json\norch.local.toml\nplans/\n"})
+    user.write({".agent/orch.local.toml": own})
+    ended_with(user.orch("trust", "--yes"), 0)
+    right = (user.root / ".agent/orch.toml").read_text()
+    user.write({".agent/orch.toml": right + "parallell = 3\n"})
+    said = user.orch("watch", "--once")
+    refused(said, 2, "parallell")
+    assert "you were told (command)" in said.err
+    assert heard.read_text().startswith("project: failed: no automation starts: .agent/orch.toml:")
+    refused(user.orch("schedule", "run", "cover", "--due", "last"), 2, "parallell")
+    assert heard.read_text().count("no automation starts") == 1, "not once a minute"
+    said = user.orch("schedule", "status")
+    refused(said, 2, "2 starts came to nothing from", "parallell", "you were told (command)")
+    # A person who looks afterwards sees it too; and the next trouble is told again.
+    user.write({".agent/orch.toml": right})
+    ended_with(user.orch("watch", "--once"), 0)
+    said = user.orch("schedule", "list")
+    ended_with(said, 0, "2 starts came to nothing", "since then it went well")
+    user.write({".agent/orch.toml": right + "parallell = 3\n"})
+    refused(user.orch("watch", "--once"), 2)
+    assert heard.read_text().count("no automation starts") == 2
+
+
+def test_what_tells_of_wrong_settings_was_trusted(user: User, tmp_path: Path) -> None:
+    heard, evil = tmp_path / "heard", tmp_path / "evil"
+    right = (user.root / ".agent/orch.toml").read_text()
+    shared = right + f"[notify]\ncommand = 'cat >> {heard}'\n"
+    user.write({".agent/orch.toml": shared})
+    ended_with(user.orch("trust", "--yes"), 0)
+    user.write({".agent/orch.toml": shared.replace('worker = "sh"', 'worker = "gone"')})
+    refused(user.orch("watch", "--once"), 2, "there is no worker 'gone'")
+    assert "gone" in heard.read_text()
+    # Another command in its place, by a pull, tells nobody; nor does one of a file that git tracks.
+    user.write({".agent/orch.toml": "odd = 1\n" + shared.replace(str(heard), str(evil))})
+    refused(user.orch("watch", "--once"), 2, "nobody was told: no [notify]", "odd")
+    user.commit({".agent/orch.local.toml": f"odder = 2\n[notify]\ncommand = 'cat >> {evil}'\n"})
+    refused(user.orch("watch", "--once"), 2, "nobody was told", "odd")
+    assert not evil.exists()
+    # Commands that nobody has trusted yet are told of as well, by what was trusted.
+    (user.root / ".agent/orch.local.toml").unlink()
+    user.write({".agent/orch.toml": shared.replace('"exit 0"', '"exit 0 # new"')})
+    said = user.orch("schedule", "run", "cover", "--due", "last")
+    assert said.exit_code == 5 and "needs you: no automation starts" in heard.read_text()
+    assert "orch trust" in heard.read_text()

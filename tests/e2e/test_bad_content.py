@@ -107,7 +107,7 @@ def test_an_item_that_leaves_the_repository_is_refused(user: User) -> None:
     [("chmod +x readme", "100755"), ("rm readme; ln -s other readme", "120000")],
     ids=["executable-bit", "link"],
 )
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 def test_the_only_change_is_a_mode(user: User, worker: str, mode: str) -> None:
     user.settings(worker=worker)
     user.commit({"other": "x\n"}, "worker")
@@ -119,6 +119,7 @@ def test_the_only_change_is_a_mode(user: User, worker: str, mode: str) -> None:
     assert path.is_symlink() if mode == "120000" else os.access(path, os.X_OK)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_deletes_every_file(user: User) -> None:
     """An empty tree is a tree; but orch's own settings are protected."""
     user.settings(worker="rm -rf ./* ./.agent")
@@ -191,6 +192,7 @@ POINTER = (
 )
 
 
+@pytest.mark.thorough
 def test_lfs_pointers_stay_pointers_without_lfs(user: User) -> None:
     user.commit({".gitattributes": "*.bin filter=lfs diff=lfs -text\n", "a.bin": POINTER}, "lfs")
     user.settings(worker="cp a.bin b.bin")
@@ -201,6 +203,7 @@ def test_lfs_pointers_stay_pointers_without_lfs(user: User) -> None:
     ended_with(user.orch("doctor"), 0, "LFS", "pointers", "copy_gates")
 
 
+@pytest.mark.thorough
 def test_submodules_are_empty_folders_and_stay_as_they_are(user: User, tmp_path: Path) -> None:
     other = User(tmp_path / "other")
     allow = ("-c", "protocol.file.allow=always")
@@ -220,6 +223,7 @@ def test_submodules_are_empty_folders_and_stay_as_they_are(user: User, tmp_path:
     ended_with(said, 5, "submodule")
 
 
+@pytest.mark.thorough
 def test_line_ends_of_windows_stay(user: User) -> None:
     user.git("config", "core.autocrlf", "true")
     user.settings(worker='printf "one\\r\\ntwo\\r\\n" > new.txt; printf "more\\r\\n" >> crlf.txt')
@@ -231,6 +235,7 @@ def test_line_ends_of_windows_stay(user: User) -> None:
     assert user.git_bytes("show", f"refs/orch/{run}/tip:crlf.txt") == b"a\r\nmore\r\n"
 
 
+@pytest.mark.thorough
 def test_a_repository_of_sha256_objects(tmp_path: Path) -> None:
     user = User(tmp_path, environ={"GIT_DEFAULT_HASH": "sha256"})
     assert len(user.git("rev-parse", "HEAD")) == 64

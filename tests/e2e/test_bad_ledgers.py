@@ -83,6 +83,7 @@ def test_a_ledger_cut_in_half(user: User, ledger: Path) -> None:
         refused(user.orch(*command), 2, str(ledger), "damaged")
 
 
+@pytest.mark.thorough
 def test_an_empty_file_is_a_ledger_in_which_nothing_happened(user: User, ledger: Path) -> None:
     os.truncate(ledger, 0)
     refused(user.orch("status"), 2, "no run in this repository yet")
@@ -90,6 +91,7 @@ def test_an_empty_file_is_a_ledger_in_which_nothing_happened(user: User, ledger:
     ended_with(user.orch("run"), 0)
 
 
+@pytest.mark.thorough
 def test_a_ledger_that_was_deleted_while_its_refs_stayed(user: User, ledger: Path) -> None:
     """A new run must neither take the old one's name nor move its refs: its heads are work."""
     shutil.rmtree(ledger.parent)
@@ -110,6 +112,7 @@ def test_a_log_without_its_ledger_is_not_thrown_away(user: User, ledger: Path) -
     assert ledger.with_name(ledger.name + "-wal").stat().st_size == 2100
 
 
+@pytest.mark.thorough
 def test_lost_logs_are_said_and_nothing_else_fails(user: User) -> None:
     shutil.rmtree(user.root / ".git" / "orch" / "blobs")
     for command in (("status",), ("show", "a"), ("report",), ("log", "a"), ("ledger", "verify")):
@@ -126,6 +129,7 @@ def test_a_ledger_of_a_newer_orch(user: User, ledger: Path) -> None:
     all_refused(user, ledger, "newer orch", "upgrade orch")
 
 
+@pytest.mark.thorough
 def test_a_fact_of_a_newer_orch(user: User, ledger: Path) -> None:
     """The file is of our format, but one run in it says what we do not know."""
     run = user.run_id()
@@ -156,6 +160,7 @@ def test_a_fact_that_makes_no_sense(user: User, ledger: Path, body: str) -> None
     ended_with(said, 1, f"the recorded facts: event {newest + 1}", "does NOT agree")
 
 
+@pytest.mark.thorough
 def test_a_fact_out_of_place(user: User, ledger: Path) -> None:
     """Well formed, and impossible: folding it is refused, and the commands say where."""
     run = user.run_id()
@@ -212,6 +217,7 @@ def test_a_ledger_that_somebody_keeps_locked(user: User, ledger: Path, tmp_path:
     ended_with(other.orch("status"), 0)
 
 
+@pytest.mark.thorough
 def test_a_lock_file_that_is_a_folder(user: User) -> None:
     lock = user.root / ".git" / "orch" / "locks" / f"{user.run_id()}.lock"
     lock.unlink(missing_ok=True)

@@ -44,6 +44,7 @@ def test_a_gate_that_prints_a_gigabyte(user: User) -> None:
     assert not user.left()
 
 
+@pytest.mark.thorough
 def test_a_gate_that_prints_what_is_no_text(user: User) -> None:
     noise = (
         "head -c 300000 /dev/zero; head -c 300000 /dev/urandom;"
@@ -60,6 +61,7 @@ def test_a_gate_that_prints_what_is_no_text(user: User) -> None:
     ended_with(user.orch("status", "--json"), 0)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_never_ends_is_ended_at_its_limit(user: User) -> None:
     stubborn = "trap '' TERM INT HUP; while :; do sleep 1; done"
     user.settings(worker=stubborn, run="attempts = 1\ntimeout_s = 0.5")
@@ -71,6 +73,7 @@ def test_a_worker_that_never_ends_is_ended_at_its_limit(user: User) -> None:
     assert not user.left()
 
 
+@pytest.mark.thorough
 def test_daemons_of_workers_and_gates_are_gone_when_these_are(user: User) -> None:
     daemon = "(setsid sh -c 'trap \"\" TERM HUP; sleep 600' >/dev/null 2>&1 &)"
     user.settings(worker=f'{daemon}; echo > "$ORCH_TASK.txt"', gates={"suite": f"{daemon}; exit 0"})
@@ -100,6 +103,7 @@ def test_a_gate_that_ends_the_engines_group_or_itself(user: User) -> None:
 
 
 @pytest.mark.parametrize(("command", "words"), [("nope --all", "nope"), ("./readme", "may not")])
+@pytest.mark.sample(1)
 def test_a_gate_that_cannot_run_at_all_lands_nothing(user: User, command: str, words: str) -> None:
     user.settings(gates={"suite": command})
     user.plan("a")
@@ -119,6 +123,7 @@ def test_a_gate_that_changes_the_tree_it_judges_changes_nothing_that_lands(user:
     assert result["readme"] == "hello" and "made-by-gate" not in result
 
 
+@pytest.mark.thorough
 def test_a_workers_own_looking_and_cleaning_does_no_harm(user: User) -> None:
     """An agent that has read the docs: the run that it works for is not its to clean."""
     user.settings(worker=f"{ORCH} status && {ORCH} resume; {ORCH} clean --discard; echo > a.txt")
@@ -143,6 +148,7 @@ def test_a_worker_may_not_start_runs_in_its_workspace(user: User) -> None:
     assert user.status()["run"].endswith("-a1")
 
 
+@pytest.mark.thorough
 def test_a_worker_may_not_speak_for_a_person(user: User) -> None:
     """Whatever the worker allows or accepts: main and the checkout stay where they are."""
     user.settings(
@@ -170,12 +176,12 @@ def closed_early(user: User, *args: str, lines: int = 1) -> tuple[int, str]:
 
 
 def test_an_answer_that_is_read_in_part_is_no_error(user: User) -> None:
-    user.settings(worker='seq 200000; echo > "$ORCH_TASK.txt"')
+    user.settings(worker='seq 50000; echo > "$ORCH_TASK.txt"')
     user.plan("a")
     code, err = closed_early(user, "run", "--json", lines=2)
     assert code == 0 and "Traceback" not in err and "Broken" not in err, err
     assert "a.txt" in user.result(), "the run went on"
-    for command in (["log", "a"], ["status", "--all"], ["ledger", "events"], ["report"]):
+    for command in (["log", "a"], ["report"]):
         code, err = closed_early(user, *command)
         assert code == 0 and "Traceback" not in err and "Broken" not in err, (command, err)
 
@@ -192,6 +198,7 @@ def test_output_that_cannot_be_written_at_all(user: User) -> None:
     assert "a.txt" in user.result()
 
 
+@pytest.mark.thorough
 def test_a_run_without_any_output_open(user: User) -> None:
     user.plan("a")
     words = f"cd '{user.root}' && exec '{ORCH}' run <&- >&- 2>&-"

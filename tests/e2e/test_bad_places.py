@@ -54,6 +54,7 @@ def test_inside_the_git_folder_is_no_place(user: User) -> None:
     refused(user.orch("run", folder=user.root / ".git"), 2, "git folder", "your project's folder")
 
 
+@pytest.mark.thorough
 def test_without_a_commit_there_is_nothing_to_start_from(tmp_path: Path) -> None:
     user = User(tmp_path, commits=False)
     user.plan("a")
@@ -110,6 +111,7 @@ def test_a_detached_head_runs_and_accept_says_what_it_needs(user: User) -> None:
     assert not (user.root / "b.txt").exists(), "the checkout is not on main"
 
 
+@pytest.mark.thorough
 def test_a_dirty_checkout_is_allowed_and_said(user: User) -> None:
     user.write({"readme": "changed, not committed\n", "new.txt": "untracked\n"})
     user.git("add", "readme")
@@ -125,6 +127,7 @@ def test_a_dirty_checkout_is_allowed_and_said(user: User) -> None:
     assert user.things() == before
 
 
+@pytest.mark.thorough
 def test_in_the_middle_of_a_merge_a_run_goes_and_accept_does_not(user: User) -> None:
     user.git("checkout", "-q", "-b", "other")
     user.commit({"readme": "theirs\n"})
@@ -181,6 +184,7 @@ def test_from_a_worktree_of_a_bare_repository(user: User, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["-dash", "spaces, 'quotes' – Ünïcödé 工程;$HOME %s"])
+@pytest.mark.sample(1)
 def test_a_path_with_odd_letters(tmp_path: Path, name: str) -> None:
     works(User(tmp_path / "a home", name=name))
 
@@ -194,6 +198,7 @@ def test_a_path_with_a_line_end_works_or_is_refused_in_words(tmp_path: Path) -> 
         refused(said, 2, "path")
 
 
+@pytest.mark.thorough
 def test_a_linked_state_folder_and_a_linked_checkout(tmp_path: Path) -> None:
     user = User(tmp_path / "real")
     link, state = tmp_path / "link", tmp_path / "elsewhere"
@@ -218,6 +223,7 @@ def clone(user: User, folder: Path, *how: str) -> User:
     return cloned
 
 
+@pytest.mark.thorough
 def test_a_shallow_clone(user: User, tmp_path: Path) -> None:
     cloned = clone(user, tmp_path / "shallow", "--depth=1")
     assert (cloned.root / ".git" / "shallow").exists()
@@ -235,6 +241,7 @@ def test_a_partial_clone(user: User, tmp_path: Path) -> None:
     ended_with(cloned.orch("doctor"), 0, "partial", "git fetch --refetch")
 
 
+@pytest.mark.thorough
 def test_a_partial_clone_that_lacks_what_the_base_needs(user: User, tmp_path: Path) -> None:
     """A base whose files were never fetched: said, with what to type; nothing is left."""
     user.commit({"gone.txt": "only in the past\n"}, "with more")
@@ -250,6 +257,7 @@ def test_a_partial_clone_that_lacks_what_the_base_needs(user: User, tmp_path: Pa
     assert cloned.things() == before and not cloned.left()
 
 
+@pytest.mark.thorough
 def test_a_sparse_checkout_is_whole_for_workers(user: User) -> None:
     user.commit({"in/one": "1\n", "out/two": "2\n"})
     user.git("sparse-checkout", "set", "in")
@@ -263,6 +271,7 @@ def test_a_sparse_checkout_is_whole_for_workers(user: User) -> None:
 # --- folders of orch's own --------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_no_home(user: User) -> None:
     """Git and orch do without: the repository knows who commits, the state folder is named."""
     user.plan("a")
@@ -272,6 +281,7 @@ def test_no_home(user: User) -> None:
     no_defect(user.orch("status", environ=nothing))
 
 
+@pytest.mark.thorough
 def test_a_home_that_is_not_there_or_may_not_be_written(user: User) -> None:
     """/proc may be written by nobody, root neither."""
     user.plan("a")
@@ -302,6 +312,7 @@ def test_a_state_folder_inside_the_repository(user: User) -> None:
     assert user.things() == before and not (user.root / ".state").exists()
 
 
+@pytest.mark.thorough
 def test_a_relative_state_folder_is_one_place_from_everywhere(user: User) -> None:
     user.plan("a")
     below = user.root / "below"

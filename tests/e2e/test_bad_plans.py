@@ -67,6 +67,8 @@ def test_without_a_gate_it_is_said_loudly_or_refused(user: User) -> None:
     said = user.orch("run")
     no_defect(said)
     assert re.search(r"no gate", said.err), said
+    for typed in (("status",), ("ledger", "verify")):
+        ended_with(user.orch(*typed), 0, "no gate judged what landed")
 
 
 # --- wrong ------------------------------------------------------------------------------------
@@ -144,6 +146,7 @@ ENDLESS = (
 )
 
 
+@pytest.mark.thorough
 def test_an_endless_number_is_refused(user: User) -> None:
     user.plan("a")
     settings = user.root / ".agent" / "orch.toml"
@@ -228,15 +231,20 @@ def test_unknown_runs_and_tasks_are_named_with_those_there_are(user: User) -> No
         assert said.exit_code == 2 and "\x1b" not in said.err, said
 
 
+@pytest.mark.thorough
 def test_a_branch_to_accept_to_that_git_would_not_take(user: User) -> None:
     user.plan("alpha")
     ended_with(user.orch("run"), 0)
     before = user.things()
-    for name in ("no..branch", "-x", "a b", "", "end.lock"):
-        refused(user.orch("accept", f"--to={name}"), 2, name)
+    for name in ("no..branch", "-x", "a b", "", "end.lock", "HEAD", "@", "refs/heads/y"):
+        refused(user.orch("accept", f"--to={name}"), 2, name, "no legal name of a branch")
+    for name in ("orch", "orch/mine", f"orch/{user.run_id()}/keep"):
+        refused(user.orch("accept", f"--to={name}"), 2, name, "none of your branches")
+        refused(user.orch("run", "--accept", "--into", name), 2, f"--into '{name}'")
     assert user.things() == before
 
 
+@pytest.mark.thorough
 def test_a_beginning_that_fits_several_runs_is_refused_with_their_names(user: User) -> None:
     user.plan("alpha")
     for _ in range(2):
@@ -266,6 +274,7 @@ def test_a_plan_edited_or_deleted_while_it_runs_changes_nothing(user: User) -> N
     assert said.exit_code == 0
 
 
+@pytest.mark.thorough
 def test_resume_says_which_settings_changed_and_does_not_use_them(user: User) -> None:
     user.settings(gates={"suite": "! test -e a.txt"}, run="attempts = 1")
     user.commit({}, "gate")
@@ -294,6 +303,7 @@ def giant(user: User) -> User:
     return user
 
 
+@pytest.mark.thorough
 def test_a_plan_of_ten_thousand_tasks_is_checked_and_forecast(giant: User) -> None:
     said = giant.orch("plan", "--check", ".agent/plans/giant.toml")
     ended_with(said, 0, "10000 tasks")

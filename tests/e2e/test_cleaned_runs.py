@@ -92,6 +92,7 @@ def test_a_change_whose_commits_are_gone_is_said_to_be_gone(user: User) -> None:
         refused(user.orch(*words), 2, "was cleaned", "orch report")
 
 
+@pytest.mark.thorough
 def test_what_was_cleaned_before_it_had_finished_never_ends(user: User) -> None:
     user.settings(worker="sleep 60")
     user.commit({}, "slow")

@@ -150,6 +150,7 @@ def test_variables_of_git_that_a_hook_hands_down_do_not_count(
     assert "readme" in [path for task in made.json["plan"]["tasks"] for path in task["paths"]]
 
 
+@pytest.mark.thorough
 def test_a_subfolder_and_a_linked_worktree_see_the_same_ledger(here: Terminal) -> None:
     here.plan(("a", ()))
     assert here.orch("run").exit_code == 0
@@ -191,6 +192,7 @@ def test_the_reference_page_is_what_the_commands_say() -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_shell_can_complete_commands_runs_and_tasks(here: Terminal) -> None:
     here.plan(("alpha", ()), ("beta", ("alpha",)))
     assert here.orch("run").exit_code == 0

@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.terminal import Terminal
 
 CHANGES_ITS_MIND = """
@@ -22,6 +24,7 @@ def typed_next(said: str) -> list[str]:
     return [re.split(r" {2,}", line.strip())[0] for line in below]
 
 
+@pytest.mark.thorough
 def test_a_tip_that_somebody_moved_is_told_and_put_back_as_the_status_says(tmp_path: Path) -> None:
     here = Terminal(tmp_path)
     here.plan(("left", ()), ("right", ("left",)))

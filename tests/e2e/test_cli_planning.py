@@ -78,6 +78,7 @@ def plan_of(user: User, name: str) -> str:
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "openai"])
+@pytest.mark.sample(1)
 def test_a_goal_becomes_tasks_that_a_person_can_read_and_run(user: User, dialect: str) -> None:
     look = calls(call("list", folder="src"), call("read", path="src/sums.py"))
     with planner(user, look, drafts(), dialect=dialect, more=PRICE) as model:
@@ -86,6 +87,10 @@ def test_a_goal_becomes_tasks_that_a_person_can_read_and_run(user: User, dialect
         assert "def total(numbers):" in results_of(model.requests[1])[1]
         told = user_words(model.requests[0])
     assert "2 side by side" in said.out
+    found = (
+        "it found:\n  - src/sums.py adds one\n\nit could not know, and guessed:\n  - Is it meant?\n"
+    )
+    assert found in said.out and said.out.index("2 side by side") < said.out.index(found)
     assert "asking script:large" in said.err
     assert "planning came to 2 calls" in said.err and "$0.0" in said.err
     text = plan_of(user, "mend-the-sums")
@@ -101,6 +106,18 @@ def test_a_goal_becomes_tasks_that_a_person_can_read_and_run(user: User, dialect
     assert SECRET not in told and "[redacted" in told and "not told beside" not in told
     checked = user.orch("plan", "--check", "mend-the-sums", "--json")
     assert [task["id"] for task in checked.json["plan"]["tasks"]] == ["fix-sum", "name"]
+
+
+def test_what_it_found_and_guessed_is_in_the_json_without_secrets_or_escapes(user: User) -> None:
+    facts = [f"the token is {SECRET}", "red \x1b[31m\nand more", " "]
+    with planner(user, drafts(facts=facts, questions=["Is it meant?"])):
+        said = user.orch("plan", "Mend the sums", "--json")
+    assert said.json["questions"] == ["Is it meant?"]
+    first, second = said.json["facts"]
+    assert SECRET not in said.out and "[redacted" in first
+    assert "\x1b" not in second and second.startswith("red") and second.endswith("and more")
+    checked = user.orch("plan", "--json").json
+    assert (checked["facts"], checked["questions"]) == ([], []), "only who planned just now says it"
 
 
 @pytest.mark.thorough
@@ -156,10 +173,22 @@ def test_questions_stop_where_nobody_can_answer_and_answers_are_told(user: User)
     with planner(user, ask) as model:
         said = user.orch("plan", "Mend the sums", "--questions")
         assert said.exit_code == 5
-        assert said.out.splitlines() == ["Is one meant?", "Why?"]
+        expected = [
+            "it found:",
+            "  - It adds one.",
+            "",
+            "it asks:",
+            "  - Is one meant?",
+            "  - Why?",
+        ]
+        assert said.out.rstrip().splitlines() == expected
         assert "--answer" in said.err and "planning came to 1 call" in said.err
         assert not (user.root / ".agent/plans").exists()
         assert "answer with `ask` once" in system_of(model.requests[0])
+    with planner(user, ask):
+        said = user.orch("plan", "Mend the sums", "--questions", "--json")
+        assert said.exit_code == 5
+        assert said.json == {"facts": ["It adds one."], "questions": ["Is one meant?", "Why?"]}
     with planner(user, drafts()) as model:
         ended_with(user.orch("plan", "Mend the sums", "--answer", "One is not meant."), 0)
         assert "One is not meant." in user_words(model.requests[0])
@@ -170,6 +199,7 @@ def test_questions_stop_where_nobody_can_answer_and_answers_are_told(user: User)
         assert "- It adds one." in user_words(model.requests[1])
 
 
+@pytest.mark.thorough
 def test_a_person_at_a_terminal_is_asked_and_what_they_type_is_told(tmp_path: Path) -> None:
     here = Terminal(tmp_path)
     ask = calls(call("ask", facts=["It adds one."], questions=["Is one meant?", "Why?"]))
@@ -241,10 +271,12 @@ def test_no_more_is_spent_than_the_budget_for_planning(user: User) -> None:
         assert model.requests == []
     with planner(user, drafts(), run="budget_usd = 5") as model:
         said = user.orch("plan", "Mend the sums")
-        assert said.exit_code == 4 and "[[price]]" in said.err
+        assert said.exit_code == 2 and "used up" not in said.err
+        assert '[[price]] model = "script:large"' in said.err and "budget_tokens" in said.err
         assert model.requests == []
 
 
+@pytest.mark.thorough
 def test_a_price_that_is_not_known_is_said_and_not_called_nothing(user: User) -> None:
     with planner(user, drafts()):
         said = user.orch("plan", "Mend the sums", "--worker", "thinker")
@@ -268,6 +300,7 @@ def test_a_provider_that_does_not_serve_is_named_and_the_key_is_not(user: User) 
     assert key not in said.err + said.out
 
 
+@pytest.mark.thorough
 def test_without_a_planner_no_model_is_asked(user: User) -> None:
     ended_with(user.orch("plan", "Do it"), 0)
     assert plan_of(user, "do-it").count("\n[[task]]\n") == 1

@@ -1,5 +1,6 @@
 """Plans, settings and gates from the command line."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.terminal import Terminal
+from tests.support.cli import User, ended_with
 
 
 @pytest.fixture
@@ -30,6 +32,9 @@ def test_a_plan_without_any_model_is_made_saved_shown_and_run(here: Terminal) ->
     assert "saved: .agent/plans/shout-a-bit.toml" in said.err
     text = (here.root / ".agent/plans/shout-a-bit.toml").read_text()
     assert "Shout in src/a/one.txt" in text and "# " in text
+    wrong = here.orch("plan", "Shout", "--prompt", "Shout in {items}")
+    assert wrong.exit_code == 2 and "{items}" in wrong.err and "--for-each" in wrong.err
+    assert not (here.root / ".agent/plans/shout.toml").exists()
     said = here.orch("run")
     assert said.exit_code == 0 and "2 landed" in said.out
     again = here.orch("plan", "Shout a bit", "--for-each", "git ls-files src", "--max-tasks", "1")
@@ -55,6 +60,7 @@ def test_folders_of_a_package_become_tasks_by_the_command_that_everybody_types(
     assert made["warnings"] == []
 
 
+@pytest.mark.thorough
 def test_a_run_says_how_many_warnings_there_are_and_the_plan_says_which(here: Terminal) -> None:
     here.plan(("a", ()), ("new", ()))
     said = here.orch("plan")
@@ -106,6 +112,27 @@ def test_a_forecast_tells_what_was_measured_and_makes_nothing_up(here: Terminal)
     assert known["makespan_s"] is None and known["unknown_gates"] == ["new"]
 
 
+def test_what_init_tried_is_the_first_runs_baseline(tmp_path: Path) -> None:
+    here = Terminal(tmp_path)
+    for name in ("orch.toml", ".gitignore"):
+        (here.root / ".agent" / name).unlink()
+    here.write({"Makefile": "test:\n\t@echo tested\n"})
+    here.git("add", "-A")
+    here.git("commit", "-qm", "a makefile")
+    assert here.orch("init", "--try").exit_code == 0
+    settings = here.root / ".agent" / "orch.toml"
+    worker = '[worker.sh]\nkind = "command"\ncommand = "echo x > $ORCH_TASK.txt"\n'
+    settings.write_text(f"{settings.read_text()}\n{worker}")
+    here.write(
+        {".agent/plans/p.toml": 'goal = "x"\n[[task]]\nid = "a"\nworker = "sh"\nprompt = "x"\n'}
+    )
+    said = here.orch("run", "--json")
+    assert said.exit_code == 0, said.err
+    told = [json.loads(line) for line in said.out.splitlines()]
+    (baseline,) = [one for one in told if one["event"] == "BaselineGateJudged"]
+    assert baseline["body"]["verdict"]["reused"], baseline
+
+
 def test_a_task_that_covers_protected_files_is_told_before_it_is_held(here: Terminal) -> None:
     here.write({"src/a.py": "", "src/conftest.py": "", "src/deep/conftest.py": "", "docs/b": ""})
     here.git("add", "-A")
@@ -134,6 +161,7 @@ def test_a_plan_that_nothing_judges_is_told_so_before_it_runs(here: Terminal) ->
     assert "no gate: whatever the workers make lands unjudged" in here.orch("run").err
 
 
+@pytest.mark.thorough
 def test_a_file_that_workspaces_need_is_missed_before_anything_starts(here: Terminal) -> None:
     settings = here.root / ".agent" / "orch.toml"
     settings.write_text(settings.read_text().replace("[run]", '[run]\ncopy = [".env.test"]'))
@@ -195,6 +223,7 @@ def test_options_that_do_not_belong_together_are_refused(here: Terminal) -> None
     assert here.orch("plan", "goal", "--for-each", "exit 7").exit_code == 2
 
 
+@pytest.mark.thorough
 def test_gates_judge_the_checkout_as_it_is_and_a_run_uses_their_word(here: Terminal) -> None:
     ran = here.home / "ran"
     here.write({"suite.sh": f"echo x >> {ran}; ! test -e left.txt\n"})
@@ -252,3 +281,18 @@ def test_init_writes_settings_tries_them_and_never_overwrites(tmp_path: Path) ->
     assert "-# mine" in said.json["differing"][0]["diff"]
     assert (here.root / ".agent/orch.toml").read_text().endswith("# mine\n")
     assert os.access(here.root / ".agent" / "RULES.md", os.R_OK)
+
+
+def test_the_longest_path_goes_by_how_long_workers_took(tmp_path: Path) -> None:
+    user = User(tmp_path / "home")
+    slow = 'sleep 1; printf x > "$ORCH_TASK.txt"'
+    more = f"[worker.slow]\nkind = \"command\"\ncommand = '{slow}'\n"
+    user.settings(worker='printf x > "$ORCH_TASK.txt"', more=more)
+    user.commit({}, "workers")
+    user.plan("a", ("b", ["a"]), "long")
+    path = user.root / ".agent/plans/work.toml"
+    path.write_text(path.read_text().replace('id = "long"', 'id = "long"\nworker = "slow"'))
+    assert "longest path: a -> b" in user.orch("plan").out
+    ended_with(user.orch("run"), 0)
+    assert user.orch("plan", "--json").json["longest_path"] == ["long"]
+    assert "longest path" not in user.orch("plan").out

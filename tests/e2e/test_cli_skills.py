@@ -43,6 +43,7 @@ def test_the_list_says_what_is_offered_and_what_is_left_out_and_why(user: User) 
     assert listed["texts"] == [{"path": "AGENTS.md", "folder": ""}]
 
 
+@pytest.mark.thorough
 def test_a_skill_is_shown_as_a_worker_gets_it(user: User) -> None:
     said = user.orch("skills", "show", "notes")
     ended_with(said, 0, "Write them so.", "scripts/check.sh")
@@ -51,6 +52,7 @@ def test_a_skill_is_shown_as_a_worker_gets_it(user: User) -> None:
     refused(user.orch("skills", "show", "nothing"), 2, "there is no skill 'nothing'", "notes")
 
 
+@pytest.mark.thorough
 def test_the_check_says_all_that_is_wrong_with_file_and_line(user: User) -> None:
     said = user.orch("skills", "check")
     file = ".agents/skills/broken/SKILL.md"
@@ -67,6 +69,7 @@ def test_the_check_says_all_that_is_wrong_with_file_and_line(user: User) -> None
     refused(user.orch("skills", "check", "nowhere"), 2, "nowhere is no folder")
 
 
+@pytest.mark.thorough
 def test_an_agent_is_given_the_skill_that_teaches_it_to_drive_orch(user: User) -> None:
     said = user.orch("skills", "install")
     ended_with(said, 0, ".claude/skills/orch/SKILL.md: written", ".agents/skills/orch/SKILL.md")

@@ -158,6 +158,7 @@ def test_every_view_says_what_was_spent_and_what_is_left(here: Terminal) -> None
     assert "**Per landed task: 4,000 tokens, \\$0.75**" in report
 
 
+@pytest.mark.thorough
 def test_a_run_whose_budget_is_reached_goes_on_only_with_a_larger_one(here: Terminal) -> None:
     run = record(here, over_budget())
     text = ok(here.orch("status")).out

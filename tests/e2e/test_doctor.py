@@ -83,6 +83,7 @@ def test_no_git_at_all(user: User) -> None:
     ended_with(said, 2, "git is not installed", "type: install git")
 
 
+@pytest.mark.thorough
 def test_another_package_that_claims_a_name_of_orchs(user: User) -> None:
     site = user.home / "site"
     info = site / "crowd-1.0.dist-info"
@@ -94,6 +95,7 @@ def test_another_package_that_claims_a_name_of_orchs(user: User) -> None:
     assert "pipx install orch" in text
 
 
+@pytest.mark.thorough
 def test_too_little_room_for_workspaces(user: User) -> None:
     settings = user.root / ".agent" / "orch.toml"
     settings.write_text(settings.read_text().replace("min_free_gb = 0", "min_free_gb = 1000000"))
@@ -134,6 +136,7 @@ def test_a_repository_on_a_network_file_system(user: User) -> None:
 
 
 @needs_mounts
+@pytest.mark.thorough
 def test_everything_on_a_network_file_system(user: User) -> None:
     odd = with_mounts(user, f"30 22 0:2 / {user.home} rw - nfs4 host:/w rw\n")
     ledger = next(one for one in odd if one["subject"] == "ledger")
@@ -145,12 +148,14 @@ def test_everything_on_a_network_file_system(user: User) -> None:
 # --- the repository ---------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_nobody_to_commit_as(user: User) -> None:
     user.git("config", "--unset", "user.name")
     level, text = only(look(user), "identity")
     assert level == "bad" and "git config --global user.name" in text
 
 
+@pytest.mark.thorough
 def test_a_branch_named_orch(user: User) -> None:
     user.git("branch", "orch")
     level, text = only(look(user), "branches")
@@ -159,6 +164,7 @@ def test_a_branch_named_orch(user: User) -> None:
     assert found(look(user), "branches") == []
 
 
+@pytest.mark.thorough
 def test_a_checkout_in_the_middle_of_something(user: User) -> None:
     user.git("checkout", "-q", "--detach")
     user.write({"readme": "changed\n"})
@@ -187,6 +193,7 @@ def killed(user: User) -> Iterator[str]:
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.thorough
 def test_what_a_killed_engine_left(user: User, killed: str) -> None:
     texts = {text for _, text in found(look(user), "leftovers")}
     assert f"run {killed} is not finished, and no engine drives it | orch resume {killed}" in texts
@@ -201,6 +208,29 @@ def test_what_a_killed_engine_left(user: User, killed: str) -> None:
     assert found(look(user), "leftovers") == []
 
 
+def test_a_ledger_that_was_removed_while_refs_of_its_runs_are_there(user: User) -> None:
+    user.plan("a")
+    ended_with(user.orch("run"), 0)
+    run, folder = user.run_id(), user.root / ".git" / "orch"
+    user.git("branch", f"orch/{run}/mine", "main")
+    assert found(look(user), "ledger") == []
+    for path in folder.glob("ledger.sqlite*"):
+        path.unlink()
+    level, text = only(look(user), "ledger")
+    assert level == "odd" and f"nothing of 1 run whose refs are here: {run}" in text
+    assert f"put {folder / 'ledger.sqlite'} back" in text and f"orch/{run}/result" in text
+    ended_with(user.orch("clean"), 0, "no ledger tells of 1 run whose refs", "orch doctor")
+    typed = text.partition("; ")[2].partition("; ")[2].removesuffix(" removes its refs")
+    done = subprocess.run(["sh", "-c", typed], cwd=user.root, env=user.environ, check=True)
+    assert done.returncode == 0 and found(look(user), "ledger") == []
+    assert user.git("for-each-ref", "--format=%(refname:short)").split() == [
+        "main",
+        f"orch/{run}/mine",
+    ]
+    ended_with(user.orch("clean"), 0, "nothing was ever run here")
+
+
+@pytest.mark.thorough
 def test_workspaces_that_no_run_of_the_ledger_knows(user: User, killed: str) -> None:
     for pid in user.processes():
         os.kill(pid, signal.SIGKILL)
@@ -251,12 +281,14 @@ def test_a_key_of_a_model_that_is_not_set(user: User) -> None:
     assert "OPENAI_API_KEY is not set" in said.err
 
 
+@pytest.mark.thorough
 def test_no_gate_at_all(user: User) -> None:
     user.write({".agent/orch.toml": "[run]\nmin_free_gb = 0\n"})
     level, text = only(look(user), "gates")
     assert level == "bad" and "no gate judges anything" in text and "orch init" in text
 
 
+@pytest.mark.thorough
 def test_settings_that_cannot_be_read(user: User) -> None:
     user.write({".agent/orch.toml": "[run]\nparalel = 4\nattempts = 0\n"})
     texts = [text for _, text in found(look(user), "settings")]
@@ -278,6 +310,7 @@ def wants_a_sandbox(user: User) -> None:
     settings.write_text(settings.read_text().replace('sandbox = "none"\n', ""))
 
 
+@pytest.mark.thorough
 def test_no_sandbox_by_the_settings_is_odd(user: User) -> None:
     level, text = only(look(user), "sandbox")
     assert level == "odd" and "with your rights" in text

@@ -1,7 +1,9 @@
 """The smallest closed loop, as the example and the README tell it."""
 
 import json
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import User, ended_with
+from tests.support.cli import User, ended_with, refused
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fibonacci"
 
@@ -58,6 +60,41 @@ def test_a_model_errs_reads_what_the_gate_said_and_lands(user: User) -> None:
     assert not killed.parent.exists(), "what a killed engine left"
 
 
+def test_a_model_without_a_price_is_refused_before_the_run_with_both_ways_out(user: User) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    points_to(user, "http://127.0.0.1:8765")
+    settings = user.root / ".agent" / "orch.toml"
+
+    def typed(model: str, budget: str) -> None:
+        text = settings.read_text()
+        text = re.sub(r"(?m)(?<=\[worker.coder\]\nkind = \"model\"\n)model = .*$", model, text)
+        settings.write_text(re.sub("(?m)^budget_.*$", budget, text))
+        user.trust()
+
+    readme = (EXAMPLE.parents[1] / "README.md").read_text()
+    model, tokens = 'model = "ollama:qwen3"', "budget_tokens = 2_000_000"
+    assert f"    {model}\n" in readme and f"    {tokens}  " in readme
+    typed(model, "budget_usd = 5.0")
+    both = ('[[price]] model = "ollama:qwen3"', "budget_tokens = 2_000_000", "--budget-tokens 2M")
+    said = user.orch("run", "plan.toml")
+    refused(said, 2, "model 'ollama:qwen3'", "price is not known", *both)
+    assert "used up" not in said.words
+    ended_with(user.orch("doctor"), 2, "bad workers model 'ollama:qwen3'", *both)
+    assert user.orch("status").exit_code == 2, "no run was recorded"
+
+    address = f'\n[provider.ollama]\nurl = "http://127.0.0.1:{port}/v1"\n'
+    settings.write_text(settings.read_text() + address)
+    typed(model, tokens)
+    words = f"ollama (qwen3): it cannot be reached at 127.0.0.1:{port}"
+    ended_with(user.orch("run", "plan.toml"), 5, words)
+    assert "model 'ollama" not in user.orch("doctor").words
+    settings.write_text(settings.read_text() + f"\n[[price]]\n{model}\ninput = 0.0\noutput = 0.0\n")
+    typed(model, "budget_usd = 5.0")
+    assert "model 'ollama" not in user.orch("doctor").words
+
+
+@pytest.mark.thorough
 def test_a_run_is_repeated_from_its_record_without_a_model(user: User) -> None:
     record = user.home / "calls.jsonl"
     with model(user) as url:
@@ -74,8 +111,8 @@ def test_a_run_is_repeated_from_its_record_without_a_model(user: User) -> None:
     assert other.exit_code != 0 and "record" in other.words, "another question is not answered"
     for wrong in (("--replay", "nowhere"), ("--record", "no/where"), ("--replay", str(record),
                   "--record", "x")):  # fmt: skip
-        refused = user.orch("run", "plan.toml", *wrong)
-        ended_with(refused, 2, "hint:")
+        said = user.orch("run", "plan.toml", *wrong)
+        ended_with(said, 2, "hint:")
 
 
 def test_the_example_is_tried_with_a_model_of_ones_own(user: User) -> None:

@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from ledger.model import ForgeSettings
@@ -45,6 +46,7 @@ def test_the_example_of_the_settings_is_right(tmp_path: Path) -> None:
     assert set(document.data["forge"]) == set(ForgeSettings.model_fields)
 
 
+@pytest.mark.thorough
 def test_the_workflow_runs_a_plan_and_the_next_job_goes_on(tmp_path: Path) -> None:
     """Each `run` of the page, as the runner would, in a fresh clone for each of two jobs."""
     workflow: dict[Any, Any] = yaml.safe_load(fenced(HOW_TO / "github-actions.md", "yaml"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,16 @@ from pathlib import Path
 import pytest
 
 from ledger.store import Store
+from orchestrator.config import load_settings
+from orchestrator.errors import Problems
 from orchestrator.journal import load_state
-from tests.support.cli import User, ended_with, refused, wait_for
+from tests.support.cli import WORKS, User, ended_with, refused, wait_for
 from tests.support.forges import TOKEN, GitHubDouble, served_forge
+
+MODEL = (
+    '\n[worker.m]\nkind = "model"\nmodel = "acme:small"\n[provider.acme]\n'
+    'dialect = "openai"\nurl = "http://127.0.0.1:9/v1"\nkey = "ACME_KEY"'
+)
 
 
 def settings(url: str) -> str:
@@ -138,6 +146,8 @@ def test_an_issue_becomes_a_goal_as_data(tmp_path: Path, github: GitHubDouble) -
     refused(user.orch("plan", "--issue", "8"), 1, "is a pull request")
     refused(user.orch("plan", "--issue", "9"), 1, "404", "ada/tea")
     refused(user.orch("plan", "--issue", "../x"), 2, "no number of an issue")
+    nowhere = User(tmp_path / "other")  # without a remote or a forge
+    refused(nowhere.orch("plan", "--issue", "abc"), 2, "'abc' is no number of an issue", "123")
     refused(user.orch("plan", "a goal", "--issue", "7"), 2, "--issue is the goal")
 
 
@@ -192,6 +202,7 @@ def test_the_next_job_goes_on_where_a_killed_one_stopped(tmp_path: Path) -> None
     refused(said, 2, "there is no file")
 
 
+@pytest.mark.thorough
 def test_a_job_that_cannot_push_does_not_end_well(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     user = User(tmp_path / "home", environ={"GITHUB_STEP_SUMMARY": str(summary), "CI": "true"})
@@ -206,6 +217,7 @@ def test_a_job_that_cannot_push_does_not_end_well(tmp_path: Path) -> None:
     assert forge["level"] == "odd" and "there is no remote 'origin'" in forge["what"]
 
 
+@pytest.mark.thorough
 def test_a_job_pushes_what_has_landed_also_where_the_run_did_not_end_well(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     user = person(tmp_path / "home", "# mine\n", GITHUB_STEP_SUMMARY=str(summary))
@@ -218,6 +230,48 @@ def test_a_job_pushes_what_has_landed_also_where_the_run_did_not_end_well(tmp_pa
     ended_with(said, 1, f"pushed: orch/a-person/{run}")
     assert branches(user) == {f"orch/a-person/{run}": user.git("rev-parse", f"orch/{run}/result")}
     assert "1 landed" in summary.read_text()
+
+
+def test_a_job_pushes_also_where_the_accept_after_it_breaks(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    user = person(tmp_path / "home", "# mine\n", GITHUB_STEP_SUMMARY=str(summary))
+    user.git("branch", "nightly")
+    # A git that died there left a lock, so that the branch cannot be moved.
+    lock = user.root / ".git" / "refs" / "heads" / "nightly.lock"
+    user.settings(f"{WORKS}; touch {lock}")
+    confined(user)
+    user.plan("a")
+    user.commit({}, "a plan")
+    ci = ("run", "--ci", "--deadline", "10m", "--accept", "--into", "nightly", "work")
+    said = user.orch(*ci)
+    run = user.run_id()
+    assert said.exit_code != 0
+    ended_with(said, said.exit_code, f"pushed: orch/a-person/{run}", "not accepted:", "nightly")
+    assert f"orch accept --to nightly {run}" in said.words
+    assert branches(user) == {f"orch/a-person/{run}": user.git("rev-parse", f"orch/{run}/result")}
+    assert "1 landed" in summary.read_text()
+    lock.unlink()
+    ended_with(user.orch("accept", "--to", "nightly", run), 0, "nightly is at")
+
+
+def test_a_job_that_is_cancelled_while_it_pushes_pushes_all_the_same(tmp_path: Path) -> None:
+    user = person(tmp_path / "home", "# mine\n")
+    confined(user)
+    user.plan("a")
+    user.commit({}, "a plan")
+    came, go = tmp_path / "came", tmp_path / "go"
+    hook = user.home / "there.git" / "hooks" / "pre-receive"
+    waits = f"touch {came}; for n in $(seq 600); do test -e {go} && exit 0; sleep 0.05; done"
+    hook.write_text(f"#!/bin/sh\n{waits}; exit 1\n")
+    hook.chmod(0o755)
+    with user.typing("run", "--ci", "--deadline", "10m", "work") as typed:
+        wait_for(came.exists, 30.0)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
+            typed.press(number)
+        go.touch()
+        said = typed.said()
+    ended_with(said, 0, f"pushed: orch/a-person/{user.run_id()}")
+    assert len(branches(user)) == 1
 
 
 def landed(user: User) -> list[str]:
@@ -247,6 +301,30 @@ def test_settings_that_would_send_a_token_astray_are_refused(tmp_path: Path) -> 
             "go to evil.example.com",
         ),
         ('url = "https://evil.example.com"\ntoken = "ANTHROPIC_API_KEY"', "would go to a forge"),
+        ('token = "ANTHROPIC_API_KEY"', "your key of 'anthropic' (ANTHROPIC_API_KEY) would go to"),
+        ('token = "AWS_SECRET_ACCESS_KEY"', "a secret of a cloud's (AWS_SECRET_ACCESS_KEY)"),
+        ('token = "GEMINI_API_KEY"', "name a variable of its own here"),
+        (
+            'token = "DB"\n[mcp.db]\ncommand = "db"\nworkers = ["m"]\ntools = ["*"]\nenv = ["DB"]'
+            + MODEL,
+            "DB would go to a forge, and it is a variable of MCP server 'db'",
+        ),
+        ('token = "ACME_KEY"' + MODEL, "it is the key of provider 'acme'"),
+        ('token = "TELL_ME"\n[notify]\nwebhook = "TELL_ME"', "the webhook of [notify]"),
+        (
+            'token = "HOOK"\n[[automation]]\nname = "a"\ngoal = "g"\nwebhook = "HOOK"',
+            "the webhook of automation 'a'",
+        ),
+        (
+            '[provider.acme]\ndialect = "openai"\nurl = "https://evil.example.com"\n'
+            'key = "GH_TOKEN"',
+            "your token of a forge (GH_TOKEN) would go to evil.example.com",
+        ),
+        (
+            '[provider.acme]\ndialect = "openai"\nurl = "https://evil.example.com"\n'
+            'key = "AWS_SECRET_ACCESS_KEY"',
+            "would go to evil.example.com",
+        ),
         ('url = "http://github.com/api/v3"', "without https"),
         ('url = "https://ada:word@example.com"', "a user or a password"),
         (f'token = "{secret}"', "belongs in no file"),
@@ -257,9 +335,27 @@ def test_settings_that_would_send_a_token_astray_are_refused(tmp_path: Path) -> 
         ("protected = [1]", "protected"),
     ):
         user.settings(more=f"\n[forge]\n{more}\n")
-        said = user.orch("plan", "x", "--by-hand")
-        assert said.exit_code == 2 and words in said.words, (more, said)
-        assert "word@" not in said.words and secret not in said.words
+        with pytest.raises(Problems) as caught:
+            load_settings(user.root)
+        said = " ".join(str(caught.value).split())
+        assert words in said and "word@" not in said and secret not in said, (more, said)
+    user.settings(more='\n[forge]\nurl = "https://evil.example.com"\ntoken = "GITHUB_TOKEN"\n')
+    refused(user.orch("plan", "x", "--by-hand"), 2, "go to evil.example.com")
+    for more in (  # these are for whom they go to
+        'token = "TEA_TOKEN"',
+        'token = "AZURE_TEAM_GITLAB_TOKEN"',
+        'token = "GITHUB_TOKEN"\n[mcp.gh]\ncommand = "gh"\nworkers = ["m"]\ntools = ["*"]\n'
+        'env = ["GITHUB_TOKEN"]' + MODEL,
+        '[provider.gh]\ndialect = "openai"\nurl = "https://models.github.ai/v1"\nkey = "GH_TOKEN"',
+        '[provider.az]\ndialect = "openai"\nurl = "https://x.example.com"\n'
+        'key = "AZURE_OPENAI_API_KEY"',
+    ):
+        user.settings(more=f"\n[forge]\n{more}\n")
+        ended_with(user.orch("plan", "x", "--by-hand", "--json"), 0)
+    user.settings()
+    user.write({".agent/orch.local.toml": '[forge]\ntoken = "AWS_SECRET_ACCESS_KEY"\n'})
+    ended_with(user.orch("plan", "x", "--by-hand", "--json"), 0)  # a person's own word
+    user.write({".agent/orch.local.toml": ""})
     user.settings(run='env = ["TEA"]', more='\n[forge]\ntoken = "TEA"\n')
     refused(user.orch("plan", "x", "--by-hand"), 2, "TEA is the token for the forge")
     user.settings()

@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.maker.support import FINISH, call, calls
 from tests.integration.mcp.support import SERVERS
 from tests.support.cli import User, ended_with
@@ -77,6 +79,7 @@ def test_a_run_uses_a_server_and_its_ledger_tells_of_each_call(tmp_path: Path) -
     assert told == [("db", "echo", "answered"), ("db", "env", "answered"), ("db", "die", "lost")]
     assert made[0]["body"]["size_bytes"] == 13 and made[2]["body"]["why"].startswith("it ended")
     log = user.orch("show", "note", "--log").out
+    assert "servers: db 3 calls (1 lost)" in log
     assert '> mcp__db__echo text="what is there"' in log and "< mcp__db__echo: what is there" in log
     assert "[redacted DB_PASSWORD]" in asked
     everything = log + asked + user.orch("ledger", "events", "--json").out
@@ -85,6 +88,7 @@ def test_a_run_uses_a_server_and_its_ledger_tells_of_each_call(tmp_path: Path) -
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.thorough
 def test_the_doctor_starts_servers_and_lists_their_tools(tmp_path: Path) -> None:
     user = person(tmp_path)
     off = 'min_free_gb = 0\nsandbox = "none"'
@@ -93,6 +97,9 @@ def test_the_doctor_starts_servers_and_lists_their_tools(tmp_path: Path) -> None
     said = user.orch("doctor", "--mcp")
     ended_with(said, 0, "good db: 2 of", "for coder", "echo (may change things) Does echo.")
     ended_with(said, 0, "die (not allowed)")
+    warned = "its script lies in the repository (raw.py): a worker can change what runs"
+    ended_with(said, 0, f"odd db: {warned}", "write its whole path")
+    assert f"[mcp.db]: {warned}" in user.orch("doctor").words
     assert user.things() == before
     assert user.left() == []
 
@@ -102,3 +109,6 @@ def test_the_doctor_starts_servers_and_lists_their_tools(tmp_path: Path) -> None
     ended_with(said, 2)
     (seen,) = said.json
     assert seen["tools"] == [] and "it ended (exit 2" in seen["why"]
+    said = user.orch("doctor", "--mcp")
+    ended_with(said, 2, "bad db: it ended (exit 2", "type: edit [mcp.db] in .agent/orch.toml")
+    assert "orch doctor --mcp" not in said.out, "it was typed just now"

@@ -14,8 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.integration.maker.support import FINISH, call, calls
 from tests.support.cli import ORCH, User, ended_with, refused, wait_for
 from tests.support.mcp import asking, asking_inside
+from tests.support.served import served
 
 TASKS = [
     {"id": "a", "title": "The first", "prompt": "write it", "paths": ["a.txt"]},
@@ -131,6 +133,7 @@ def test_it_says_nothing_that_a_person_must_say(newcomer: User) -> None:
     assert user.left() == []
 
 
+@pytest.mark.thorough
 def test_what_is_held_is_left_to_a_person_and_what_is_asked_may_be_answered(
     user: User,
 ) -> None:
@@ -161,6 +164,40 @@ def test_what_is_held_is_left_to_a_person_and_what_is_asked_may_be_answered(
         waited = agent.call("wait", run=again["run"], after=again["next"][0]["arguments"]["after"])
         assert waited["ended"] and waited["exit_code"] == 5
         assert "said mcp 0.1.0, an agent: try harder" in " ".join(waited["said"])
+    user.wait_gone()
+
+
+def test_what_an_agent_answers_is_recorded_as_its_word_and_the_task_lands(tmp_path: Path) -> None:
+    user = User(tmp_path, models=True)
+    turns = [
+        calls(call("ask", question="Tabs or spaces?"), per="script"),
+        calls(call("write", path="a.txt", text="spaces\n")),
+        FINISH,
+    ]
+    with served({"turn": turns}) as model:  # type: ignore[arg-type]
+        provider = f'[provider.scripted]\ndialect = "anthropic"\nurl = "{model.url}"\n'
+        coder = '\n[worker.coder]\nkind = "model"\nmodel = "scripted:any"\n'
+        user.settings(more=coder + provider)
+        settings = user.root / ".agent/orch.toml"
+        settings.write_text(settings.read_text().replace('worker = "sh"', 'worker = "coder"', 1))
+        user.plan("a")
+        ended_with(user.orch("run", "work"), 5, "a asks: Tabs or spaces?")
+        with asking_inside(user.root, user.environ) as agent:
+            status = agent.call("status")
+            assert status["questions"] == [{"task": "a", "asks": "Tabs or spaces?"}]
+            step = next(one for one in status["next"] if one.get("tool") == "answer")
+            said = agent.call("answer", **{**step["arguments"], "text": "Spaces, four of them."})
+            assert said["going_on"] and said["next"][0]["tool"] == "wait"
+            waited = agent.call("wait", **said["next"][0]["arguments"])
+            assert waited["ended"] and waited["exit_code"] == 0, waited
+            heard = "a  goes on with the answer of mcp 0.1.0, an agent: Spaces, four of them."
+            assert heard in waited["said"] and "landed a" in " ".join(waited["said"])
+        told = json.dumps(model.requests[1].body)
+    assert "Tabs or spaces?" in told and "Spaces, four of them." in told
+    events = [json.loads(line) for line in user.orch("ledger", "events", "--json").out.splitlines()]
+    (answered,) = [one["body"] for one in events if one["event"] == "QuestionAnswered"]
+    assert answered["said_by"] == "mcp 0.1.0" and answered["task"] == "a"
+    assert user.result()["a.txt"] == "spaces"
     user.wait_gone()
 
 
@@ -195,6 +232,7 @@ def test_it_accepts_only_into_a_branch_that_trusted_settings_name(user: User) ->
     assert said_by == ["mcp 0.1.0", "mcp 0.1.0"]
 
 
+@pytest.mark.thorough
 def test_a_client_hears_while_gates_judge_what_it_accepts(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,13 +319,6 @@ def test_it_serves_no_attempt_and_prints_nothing_but_the_protocol(user: User) ->
     for name in ("ORCH_MARK", "ORCH_RUN"):
         environ = {**user.environ, name: "20261126-work-a1/a/1/x"}
         refused(user.orch("mcp", environ=environ), 5, "within a run", name)
-    refused(user.orch("mcp", "--repo", "nowhere"), 2, "there is no folder")
-    outside = user.home / "outside"
-    outside.mkdir()
-    with asking_inside(outside, user.environ) as agent:
-        assert "hint: " in agent.refused("status")
-    with asking(outside, user.environ, "--repo", str(user.root)) as agent:
-        assert "no run in this repository" in agent.refused("status")
     done = subprocess.run(
         (str(ORCH), "mcp"),
         cwd=user.root,
@@ -304,6 +335,18 @@ def test_it_serves_no_attempt_and_prints_nothing_but_the_protocol(user: User) ->
     assert done.returncode == 0
 
 
+@pytest.mark.thorough
+def test_the_repository_is_where_it_was_started_or_the_one_that_is_named(user: User) -> None:
+    refused(user.orch("mcp", "--repo", "nowhere"), 2, "there is no folder")
+    outside = user.home / "outside"
+    outside.mkdir()
+    with asking_inside(outside, user.environ) as agent:
+        assert "hint: " in agent.refused("status")
+    with asking(outside, user.environ, "--repo", str(user.root)) as agent:
+        assert "no run in this repository" in agent.refused("status")
+
+
+@pytest.mark.thorough
 def test_a_client_that_reads_no_stderr_is_answered_all_the_same(user: User) -> None:
     unread, full = os.pipe()
     os.set_blocking(full, False)

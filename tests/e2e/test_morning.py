@@ -68,6 +68,7 @@ def test_it_says_first_who_is_needed_then_what_failed_then_what_landed(user: Use
     assert "by a person" in report and "4 tasks" in report
 
 
+@pytest.mark.thorough
 def test_an_automation_that_never_came_to_a_run_is_told_too(tmp_path: Path) -> None:
     away = Away(tmp_path)
     away.settings(
@@ -79,8 +80,13 @@ def test_an_automation_that_never_came_to_a_run_is_told_too(tmp_path: Path) -> N
     failed = part(away.orch("report", "--since", "today").out, "Failed")
     assert "- automation `nightly` did not start, 20" in failed and "no plan 'gone'" in failed
     assert "- automation `counts`, started 20" in failed and ": not measured: " in failed
+    told = away.orch("report", "--since", "today", "--json").json
+    nightly, counts = sorted(told["automations"], key=lambda one: str(one["settled"]))
+    assert "no plan 'gone'" in nightly["not_started"][0]["why"] and told["runs"] == []
+    assert counts["settled"][0]["outcome"] == "not-measured"
 
 
+@pytest.mark.thorough
 def test_a_branch_that_conflicts_is_said_so_and_one_that_has_it_all(user: User) -> None:
     run = a_run(user, "a")
     assert "`main` has not moved" in user.orch("report", "--since", "2 hours").out
@@ -96,6 +102,58 @@ def test_a_branch_that_conflicts_is_said_so_and_one_that_has_it_all(user: User) 
     assert before.count("\n") == user.git("for-each-ref").count("\n")
 
 
+def test_what_went_into_another_branch_is_not_said_to_be_in_the_target(tmp_path: Path) -> None:
+    away = Away(tmp_path)
+    away.settings(
+        worker=WORK,
+        more='[[automation]]\nname = "nightly"\nplan = "work"\naccept = true\ninto = "nope"\n',
+    )
+    task = '[[task]]\nid = "a"\nprompt = "do"\npaths = ["a.txt"]\n'
+    away.write({".agent/plans/work.toml": f'goal = "Some work"\n{task}'})
+    away.commit({}, "the plan")
+    away.git("branch", "nope")
+    assert away.orch("schedule", "run", "nightly").exit_code == 0
+    assert "a.txt" in away.git("ls-tree", "--name-only", "nope")
+    assert "a.txt" not in away.git("ls-tree", "--name-only", "main")
+    report = away.orch("report", "--since", "today").out
+    assert "`main` has all of it" not in report
+    assert "`main` has not moved; accepted into `nope`" in part(report, "Landed")
+    assert "- Accepted into `nope`, not into `main`: `a`" in report
+    run = away.orch("status", "--json").json["run"]
+    steps = part(report, "Type next")
+    assert f"orch accept {run}" in steps and "bring it into main too: it is in nope" in steps
+    assert steps.index("orch accept") < steps.index("orch clean")
+    assert away.orch("accept", run).exit_code == 0
+    report = away.orch("report", "--since", "today").out
+    assert "`main` has all of it" in report and "not into `main`" not in report
+
+
+def test_of_the_rounds_of_a_firing_only_the_newest_is_offered(tmp_path: Path) -> None:
+    away = Away(tmp_path)
+    one_more = 'mkdir -p c; echo x > "c/$(ls c | wc -l).txt"'
+    away.settings(
+        worker=one_more,
+        more='[[automation]]\nname = "cover"\ngoal = "One more"\nuntil = "n >= 2"\n'
+        'measure.n = "ls c 2>/dev/null | wc -l"\n',
+    )
+    away.commit({}, "the automation")
+    assert away.orch("schedule", "run", "cover").exit_code == 0
+    listed = away.orch("schedule", "list", "--json").json["automations"]
+    first, second = listed[0]["last"]["runs"]
+
+    def offered() -> list[str]:
+        report = away.orch("report", "--since", "today").out
+        assert f"`{first}`: `one-more` (run `{second}` has all of it)" in report
+        assert f"Run `{second}` began at its result and has all of it" in report
+        return re.findall(r"(?m)^(orch .*?) +# ", part(report, "Type next"))
+
+    assert offered() == [f"orch diff --run {second}", f"orch accept {second}"]
+    assert away.orch("accept", second, "--squash").exit_code == 0
+    assert "c/0.txt" in away.git("ls-tree", "-r", "--name-only", "main")
+    assert offered() == [f"orch clean {second}"]
+
+
+@pytest.mark.thorough
 def test_a_time_in_which_nothing_was_run_says_so(user: User) -> None:
     assert "Nothing was run" in user.orch("report", "--since", "7d").out
     a_run(user, "a")
@@ -109,6 +167,7 @@ GOAL = "Make it <script>alert(1)</script> [better](javascript:alert(2))"
 TITLE = "</h1><img src=x onerror=alert(3)> ![](https://evil.example/x) `code`"
 
 
+@pytest.mark.thorough
 def test_the_page_holds_hostile_names_as_text(user: User, tmp_path: Path) -> None:
     a_run(user, "a", "bad", goal=GOAL, title=TITLE)
     for typed in (("--since", "yesterday"), ()):
@@ -123,6 +182,7 @@ def test_the_page_holds_hostile_names_as_text(user: User, tmp_path: Path) -> Non
     assert list(tmp_path.glob(".orch-report-*")) == []
 
 
+@pytest.mark.thorough
 def test_a_page_that_cannot_be_written_is_refused_in_words(user: User, tmp_path: Path) -> None:
     a_run(user, "a")
     refused(user.orch("report", "--html", str(tmp_path)), 2, "is a folder")

@@ -35,6 +35,7 @@ def test_a_run_that_nobody_attends_ends_with_a_message(user: User) -> None:
     assert '"ways":["webhook"]' in user.orch("ledger", "events").out
 
 
+@pytest.mark.thorough
 def test_a_run_that_somebody_attends_tells_only_where_it_is_asked_to(user: User) -> None:
     with receiver() as server:
         own(user, HOOK)
@@ -45,6 +46,7 @@ def test_a_run_that_somebody_attends_tells_only_where_it_is_asked_to(user: User)
     assert len(server.received) == 1
 
 
+@pytest.mark.thorough
 def test_what_is_not_told_changes_nothing_about_the_run(user: User) -> None:
     own(user, '\n[notify]\ncommand = "echo no mail >&2; exit 7"\n')
     said = user.orch("run", "--notify")
@@ -110,7 +112,7 @@ def test_a_command_that_everybody_shares_is_trusted_first(user: User) -> None:
         ("[[notify]]\nbell = true\n", "write: [notify]"),
     ],
 )
-@pytest.mark.sample(3)
+@pytest.mark.sample(1)
 def test_what_is_wrong_in_it_is_told_with_its_line(user: User, text: str, words: str) -> None:
     own(user, text)
     said = user.orch("run")

@@ -5,6 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.support.cli import OK, ORCH, User, ended_with, refused
 from tests.support.sandboxed import needs_sandbox
 
@@ -73,6 +75,7 @@ def test_a_gate_finds_no_home_no_network_and_no_checkout(tmp_path: Path) -> None
     ended_with(one.orch("run", "--plain"), 0)
 
 
+@pytest.mark.thorough
 def test_where_gates_differ_the_doctor_says_why(tmp_path: Path) -> None:
     one = user(tmp_path, gates={"cached": "cat ~/cache/data", "fine": OK})
     (one.home / "cache").mkdir()

@@ -96,6 +96,7 @@ def test_what_is_wrong_is_said_with_what_to_type(user: User, tmp_path: Path) -> 
     assert "Address already in use" in said.err and "hint: leave --port out" in said.err
 
 
+@pytest.mark.thorough
 def test_workers_of_a_run_call_the_scripted_model(user: User, tmp_path: Path) -> None:
     script = tmp_path / "s.toml"
     script.write_text("".join(WRITES.format(task=task) for task in ("one", "two")))

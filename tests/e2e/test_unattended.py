@@ -48,6 +48,7 @@ def facts(user: User) -> list[str]:
 # --- it does not start ------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_all_that_it_lacks_is_told_at_once_with_what_to_type(user: User) -> None:
     assert user.orch("run").exit_code == 0, "the commands are trusted now"
     user.settings(more=MODEL, run='checker = "coder"')
@@ -96,6 +97,23 @@ def test_it_accepts_into_the_branch_that_is_named_and_no_other(user: User) -> No
     assert "a.txt" in user.git("ls-tree", "--name-only", "nightly")
 
 
+def test_a_branch_that_is_not_there_is_told_at_the_start_and_never_made(user: User) -> None:
+    said = user.orch(*ALONE, "--accept", "--into", "nigthly")
+    refused(said, 2, "there is no branch 'nigthly' here", "git branch nigthly")
+    assert "refs/orch" not in user.git("for-each-ref"), "no run began"
+    refused(user.orch(*ALONE, "--accept", "--into", "no..name"), 2, "no legal name of a branch")
+    # Nor where it goes while the run goes on.
+    user.git("branch", "nightly")
+    user.settings(f"git -C {user.root} branch -q -D nightly; {WORKS}")
+    user.trust()
+    said = user.orch(*ALONE, "--accept", "--into", "nightly", "--parallel", "1")
+    ended_with(said, 5, "not accepted", "there is no branch 'nightly' here")
+    assert "nightly" not in user.git("for-each-ref", "refs/heads")
+    # A person who names one that is not there wants it made.
+    ended_with(user.orch("accept", "--to", "nightly"), 0, "nightly is at")
+
+
+@pytest.mark.thorough
 def test_an_accept_without_a_name_that_was_recorded_once_is_not_carried_out(
     tmp_path: Path,
 ) -> None:
@@ -242,6 +260,7 @@ def test_no_word_on_the_command_line_takes_the_sandbox_away(
     refused(user.orch(*typed), 2, "no sandbox confines it")
 
 
+@pytest.mark.thorough
 def test_what_ended_for_want_of_a_person_says_so(user: User) -> None:
     user.settings(gates={"suite": "false"})
     said = user.orch(*ALONE)
@@ -251,6 +270,7 @@ def test_what_ended_for_want_of_a_person_says_so(user: User) -> None:
 # --- where it begins --------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_it_begins_at_the_newest_green_commit_and_says_so_loudly(user: User) -> None:
     user.settings(gates={"suite": "test ! -e broken"})
     user.commit({".agent/RULES.md": "be kind\n"}, "good")
@@ -269,6 +289,7 @@ def test_it_begins_at_the_newest_green_commit_and_says_so_loudly(user: User) -> 
     refused(user.orch("run", "--base", "no-such"), 2, "no-such")
 
 
+@pytest.mark.thorough
 def test_where_nothing_green_is_known_it_does_not_begin(user: User) -> None:
     user.settings(gates={"suite": "false"})
     said = user.orch(*ALONE, "--base", "last-green")

@@ -62,16 +62,26 @@ def test_a_new_file_starts_a_run_and_a_second_watcher_is_told_who_watches(user):
         second = user.orch("watch")
         refused(second, 2, f"process {watch.process.pid}", f"kill {watch.process.pid}")
         # It may still be about to listen; what it missed then it would see at the next change.
-        for number in range(100):
+        # Each change puts the start off by `debounce_s`: what comes sooner keeps it waiting.
+        log = user.root / ".git/orch/watch/cover.log"
+        for number in range(20):
             user.write({"src/new.py": f"{number}\n"})
-            if (user.root / ".git/orch/watch/cover.log").exists():
+            with suppress(AssertionError):
+                wait_for(log.exists, 1.0)
                 break
-            time.sleep(0.1)
         watch.hears("cover: src/new.py was")
         watch.hears("cover: ended")
         last = standing(user, "cover")["last"]
         assert last["outcome"] == "done" and last["paths"] == ["src/new.py"]
-        # The settings are read again: wrong ones are told, and the old ones go on.
+        watch.press(signal.SIGINT)
+        ended_with(watch.said(), 130, "nothing goes on")
+    user.wait_gone()
+
+
+@pytest.mark.thorough
+def test_changed_settings_are_read_and_wrong_ones_told_while_the_old_ones_go_on(user):
+    with user.typing("watch") as watch:
+        watch.hears("cover: files src/**/*.py (any)")
         right = (user.root / ".agent/orch.toml").read_text()
         wrong = right + NIGHTLY.replace("0 2 * * *", "0 0 30 2 *")
         user.write({".agent/orch.toml": wrong})
@@ -161,6 +171,7 @@ def test_a_webhook_starts_it_and_its_secret_goes_nowhere(user):
         ('watch = ["/elsewhere/**"]', "nothing outside the checkout is watched"),
     ],
 )
+@pytest.mark.sample(2)
 def test_what_would_never_fire_or_always_is_refused(user, lines, words):
     user.settings(more=f'\n[[automation]]\nname = "bad"\n{GOAL}{lines}\n')
     for once in ((), ("--once",)):

@@ -38,7 +38,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("orch-*.whl"))
 
 
-def test_the_wheel_holds_all_rooms_typed_and_the_demo(wheel: Path) -> None:
+def holds_all(wheel: Path) -> None:
+    """All rooms with their types, the demo, and nothing else."""
     names = zipfile.ZipFile(wheel).namelist()
     for room in ("ledger", "worktree", "workers", "orchestrator"):
         assert f"{room}/py.typed" in names
@@ -71,6 +72,7 @@ def installed(wheel: Path, folder: Path, *, alone: bool) -> Path:
     "alone", [False, pytest.param(True, marks=pytest.mark.thorough)], ids=["beside", "alone"]
 )
 def test_an_installed_orch_runs_its_demo(wheel: Path, tmp_path: Path, alone: bool) -> None:
+    holds_all(wheel)
     orch = str(installed(wheel, tmp_path, alone=alone) / "orch")
     assert run(orch, "--version", cwd=tmp_path).startswith("orch ")
     home = {"HOME": str(tmp_path), "ORCH_STATE_DIR": str(tmp_path / "state")}

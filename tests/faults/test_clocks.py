@@ -68,6 +68,7 @@ def drive_while(project: Project, run: str, library: Path, at: Boundary, how: st
     clocks.unlink()
 
 
+@pytest.mark.thorough
 def test_clocks_that_jump_under_a_run(library: Path, tmp_path: Path) -> None:
     template = Template(all_land, tmp_path)
     rng = random.Random(f"{SEED} clocks")

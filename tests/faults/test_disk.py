@@ -96,6 +96,7 @@ def whole(user: User) -> None:
 
 
 @needs_mounts
+@pytest.mark.thorough
 def test_no_room_for_a_workspace_ends_the_run_and_resume_goes_on(user: User) -> None:
     """Git only says `unable to write file`; the disk says why."""
     (user.root / "large.bin").write_bytes(os.urandom(3 * MEGABYTE))
@@ -247,6 +248,7 @@ def test_a_limit_on_files_that_the_ledger_meets(user: User) -> None:
     whole(user)
 
 
+@pytest.mark.thorough
 def test_a_limit_on_files_that_a_workers_change_meets(user: User) -> None:
     """One object is too large, whatever room there is: not the run ends, but its task is held."""
     user.settings(worker='head -c 1000000 /dev/urandom > "$ORCH_TASK.txt"')

@@ -54,7 +54,7 @@ def nobody_is_blamed(state: RunState, fair: int) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.__name__)
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 def test_a_call_of_git_that_comes_to_harm_is_made_good(scenario: Scenario, tmp_path: Path) -> None:
     template = Template(scenario, tmp_path)
     counting = BrokenGit()

@@ -23,6 +23,7 @@ def red_tip(folder: Path) -> tuple[Project, str]:
     return project, run
 
 
+@pytest.mark.thorough
 def test_a_killed_engine_blames_nobody_for_a_red_tip(tmp_path: Path) -> None:
     template = Template(red_tip, tmp_path)
     killed = 0

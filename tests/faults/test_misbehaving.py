@@ -27,7 +27,7 @@ QUICK = tuple(one for one in ALL if FULL or not one.slow)
 
 
 def cases(count: int, name: str, sandbox: SandboxMode, of: tuple[Misbehaviour, ...] = QUICK):
-    return spread(of, count if sandbox == "none" else count // 2, f"{name}, {sandbox}")
+    return spread(of, count if sandbox == "none" else max(1, count // 2), f"{name}, {sandbox}")
 
 
 def project_of(folder: Path, sandbox: SandboxMode, scripts: dict[str, str], worker: str) -> Project:
@@ -43,7 +43,7 @@ def project_of(folder: Path, sandbox: SandboxMode, scripts: dict[str, str], work
 
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_workers_that_misbehave(tmp_path: Path, sandbox: SandboxMode) -> None:
-    chosen = cases(12, "workers", sandbox)
+    chosen = cases(8, "workers", sandbox)
     scripts = {f"do/{one.name}.sh": f"{WORKS}\n{one.script}\n" for one in chosen}
     project = project_of(tmp_path, sandbox, scripts, 'exec sh "do/$ORCH_TASK.sh"')
     before = things(project)
@@ -67,7 +67,7 @@ def test_workers_that_misbehave(tmp_path: Path, sandbox: SandboxMode) -> None:
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_gates_that_misbehave(tmp_path: Path, sandbox: SandboxMode) -> None:
     """Each judges the work of one task; the base is none of its business."""
-    chosen = cases(12, "gates", sandbox)
+    chosen = cases(6, "gates", sandbox)
     scripts = {f"do/{one.name}.sh": f"{one.script}\n" for one in chosen}
     project = project_of(tmp_path, sandbox, scripts, WORKS)
     gates = [
@@ -107,7 +107,7 @@ LAND = tuple(one for one in QUICK if not one.slow)
 def test_a_land_gate_that_misbehaves_lands_nothing_that_it_did_not_pass(
     tmp_path: Path, sandbox: SandboxMode
 ) -> None:
-    for one in cases(2, "land gates", sandbox, LAND):
+    for one in cases(1, "land gates", sandbox, LAND):
         folder = tmp_path / one.name
         project = project_of(folder, sandbox, {"do.sh": f"{one.script}\n"}, WORKS)
         gate = Gate(name="suite", command="test ! -e a.txt || exec sh do.sh")
@@ -126,7 +126,7 @@ def test_a_set_up_that_misbehaves_is_nobodys_fault(tmp_path: Path, sandbox: Sand
     """One that fails, fails for everybody: no task is blamed, and a person is told."""
     # What a set-up leaves in the tree is not ignored here, and so is a change.
     able = tuple(one for one in LAND if not one.hangs and one.name != "leaves-a-writer")
-    for one in cases(2, "set-ups", sandbox, able):
+    for one in cases(1, "set-ups", sandbox, able):
         folder = tmp_path / one.name
         project = project_of(folder, sandbox, {"do.sh": f"{one.script}\n"}, WORKS)
         project.more_settings |= {"preparation": Preparation(setup=("sh do.sh",))}
@@ -139,6 +139,7 @@ def test_a_set_up_that_misbehaves_is_nobodys_fault(tmp_path: Path, sandbox: Sand
 
 
 @pytest.mark.parametrize("sandbox", SANDBOXES)
+@pytest.mark.sample(1)
 def test_a_gate_that_flakes_blames_nobody(tmp_path: Path, sandbox: SandboxMode) -> None:
     project = project_of(tmp_path, sandbox, {}, WORKS)
     seen = tmp_path / "seen"
@@ -156,6 +157,7 @@ def test_a_gate_that_flakes_blames_nobody(tmp_path: Path, sandbox: SandboxMode) 
     check_run(project, state, before)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_hangs_is_ended_soon(tmp_path: Path) -> None:
     script = "trap '' TERM INT HUP; sleep 600 & while :; do sleep 1; done"
     project = project_of(tmp_path, "none", {"do.sh": script}, "exec sh do.sh")

@@ -10,6 +10,7 @@ from tests.support.project import kinds
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.__name__)
+@pytest.mark.sample(2)
 def test_a_tip_that_moves_between_intention_and_landing(scenario: Scenario, tmp_path: Path) -> None:
     template = Template(scenario, tmp_path)
     for number in spread([2, 3], 1, f"tips that move, {template.name}", [2]):

@@ -60,6 +60,7 @@ def test_commits_to_the_target_meanwhile_are_judged_together_at_accept(user: Use
     assert user.git("status", "--porcelain") == ""
 
 
+@pytest.mark.thorough
 def test_a_conflict_with_what_was_committed_meanwhile_loses_nothing(user: User) -> None:
     with under_way(user) as typed:
         user.commit({"b.txt": "mine\n"}, "meanwhile")
@@ -86,6 +87,7 @@ def test_a_person_who_rewrites_switches_and_deletes_branches(user: User) -> None
     assert user.git("show", "salvaged:b.txt") == "by b"
 
 
+@pytest.mark.thorough
 def test_a_target_that_the_user_deleted_is_not_made_again_unasked(user: User) -> None:
     with under_way(user) as typed:
         user.git("checkout", "-q", "-b", "elsewhere")
@@ -97,6 +99,7 @@ def test_a_target_that_the_user_deleted_is_not_made_again_unasked(user: User) ->
     declined(said, "main", "--to")
 
 
+@pytest.mark.thorough
 def test_collecting_garbage_and_pruning_worktrees_meanwhile(user: User) -> None:
     with under_way(user) as typed:
         user.git("gc", "-q", "--prune=now")
@@ -106,6 +109,7 @@ def test_collecting_garbage_and_pruning_worktrees_meanwhile(user: User) -> None:
         lands(user, typed)
 
 
+@pytest.mark.thorough
 def test_a_git_of_the_users_that_holds_the_index_stops_only_accept(user: User) -> None:
     lock = user.root / ".git" / "index.lock"
     with under_way(user) as typed:
@@ -121,6 +125,7 @@ def test_a_git_of_the_users_that_holds_the_index_stops_only_accept(user: User) -
     ended_with(user.orch("accept"), 0)
 
 
+@pytest.mark.thorough
 def test_a_git_of_the_users_that_holds_all_refs_for_a_moment_is_waited_for(user: User) -> None:
     lock = user.root / ".git" / "packed-refs.lock"
     with under_way(user) as typed:
@@ -142,12 +147,14 @@ def test_a_workspace_deleted_in_the_middle(user: User) -> None:
         lands(user, typed)
 
 
+@pytest.mark.thorough
 def test_the_whole_state_folder_deleted_in_the_middle(user: User) -> None:
     with under_way(user) as typed:
         shutil.rmtree(user.state, ignore_errors=True)
         lands(user, typed)
 
 
+@pytest.mark.thorough
 def test_a_workspace_removed_with_git_in_the_middle(user: User) -> None:
     with under_way(user) as typed:
         for line in user.git("worktree", "list", "--porcelain").splitlines():
@@ -167,6 +174,7 @@ def test_the_result_branch_deleted_moved_or_checked_out_meanwhile(user: User) ->
     assert user.git("show", f"orch/{run}/result:b.txt") == "by b"
 
 
+@pytest.mark.thorough
 def test_the_runs_own_refs_deleted_in_the_middle_is_said_and_not_guessed(user: User) -> None:
     with under_way(user) as typed:
         for ref in user.git("for-each-ref", "--format=%(refname)", "refs/orch").splitlines():
@@ -204,6 +212,7 @@ def test_cleaning_while_it_runs_leaves_it_alone(user: User) -> None:
 # --- two runs at once -------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_two_runs_from_two_terminals_are_both_right(user: User, tmp_path: Path) -> None:
     user.plan("c", ("d", ["c"]), name="other")
     before = user.things()

@@ -49,7 +49,7 @@ def goes_on(user: User) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 def test_a_signal_ends_the_run_in_order(user: User, number: signal.Signals) -> None:
     before = user.things()
     with user.typing("run") as typed:
@@ -112,7 +112,7 @@ def test_ctrl_c_many_times_leaves_nothing_that_resume_does_not_clear(user: User)
 def test_ctrl_c_before_the_run_has_begun_leaves_nothing_half_done(user: User) -> None:
     """At any moment of the first half second: what is recorded is resumed."""
     (user.home / "go").touch()
-    for delay_s in (0.1, 0.3, 0.5):
+    for delay_s in (0.1, 0.4):
         with user.typing("run") as typed:
             time.sleep(delay_s)
             typed.press(signal.SIGINT)
@@ -128,6 +128,7 @@ def test_ctrl_c_before_the_run_has_begun_leaves_nothing_half_done(user: User) ->
         goes_on(user)
 
 
+@pytest.mark.thorough
 def test_a_killed_engine_leaves_nothing_that_resume_does_not_clear(user: User) -> None:
     """Its worker lives on, and would for long: the next engine of the run ends it."""
     sleeps = f"touch {user.home}/here; test -e {user.home}/go || exec sleep 600;"
@@ -152,6 +153,7 @@ def test_a_killed_engine_leaves_nothing_that_resume_does_not_clear(user: User) -
     assert not user.left()
 
 
+@pytest.mark.thorough
 def test_a_stopped_engine_is_still_the_only_one(user: User) -> None:
     """SIGSTOP: no lease runs out; another engine is refused, and afterwards it goes on."""
     with user.typing("run") as typed:
@@ -171,6 +173,7 @@ def test_a_stopped_engine_is_still_the_only_one(user: User) -> None:
 # --- from elsewhere ---------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_stop_from_another_terminal(user: User) -> None:
     with user.typing("run") as typed:
         at_work(user, typed)
@@ -184,6 +187,7 @@ def test_stop_from_another_terminal(user: User) -> None:
     ended_with(user.orch("stop"), 0, "nothing to stop")
 
 
+@pytest.mark.thorough
 def test_two_who_resume_at_once_are_one_engine_and_one_clear_error(user: User) -> None:
     with user.typing("run") as typed:
         at_work(user, typed)
@@ -248,6 +252,7 @@ def test_a_detached_run_answers_its_id_and_is_stopped_by_it(user: User) -> None:
     goes_on(user)
 
 
+@pytest.mark.thorough
 def test_a_detached_run_that_cannot_begin_says_why(user: User) -> None:
     user.settings(gates={"suite": "exit 1"})
     said = user.orch("run", "--detach")

@@ -379,9 +379,17 @@ BUGS: tuple[Seeded, ...] = (
         "title-with-trailers",
         "no title brings a trailer into a commit",
         "orchestrator/messages.py",
-        "line = foreign(text, limit)",
+        "line = foreign(closes_nothing(foreign(text, limit)), limit)",
         "line = text",
         ("tests/attacks/settings/test_hostile_names.py::test_a_hostile_title_is_a_title",),
+    ),
+    Seeded(
+        "title-closes-an-issue",
+        "no title closes an issue of a forge's",
+        "orchestrator/messages.py",
+        "line = foreign(closes_nothing(foreign(text, limit)), limit)",
+        "line = foreign(text, limit)",
+        ("tests/unit/test_messages.py",),
     ),
     # --- the sandbox ----------------------------------------------------------------------------
     Seeded(
@@ -806,7 +814,7 @@ BUGS: tuple[Seeded, ...] = (
     Seeded(
         "planning-without-a-budget",
         "planning costs no more than its budget",
-        "orchestrator/planning/by_model.py",
+        "orchestrator/pricing.py",
         "usd = settings.plan_budget_usd or limits.budget_usd",
         "usd = None",
         (f"{PLANNING}test_no_more_is_spent_than_the_budget_for_planning",),
@@ -855,8 +863,8 @@ BUGS: tuple[Seeded, ...] = (
     Seeded(
         "secrets-in-results",
         "no secret reaches a model",
-        "workers/model/desk.py",
-        "text = self.redactor.redact_text(printable(text))",
+        "workers/model/cleaning.py",
+        "text = redactor.redact_text(printable(text))",
         "text = printable(text)",
         (f"{TOOLS}test_secrets_reach_neither_the_model_nor_the_log",),
     ),

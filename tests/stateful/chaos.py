@@ -182,7 +182,10 @@ class Meddlers:
         return (e.PathAllowed(task=self.rng.choice(held), path="protected"),) if held else ()
 
     def rejection(self, state: RunState) -> tuple[e.Event, ...]:
-        """A landed task is to go, with what has landed on top of it."""
+        """A final no to a held task; else a landed one is to go, with what landed on top of it."""
+        held = state.with_status("held")
+        if held and self.rng.random() < 0.5:
+            return (e.TaskRejected(task=self.rng.choice(held)),)
         landed = state.with_status("landed")
         if not landed:
             return ()

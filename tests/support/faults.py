@@ -2,6 +2,7 @@
 
 1. Git has one door, `Git(repository, caller=...)`; the ledger has one, `Store`. What is handed in
    here counts what passes and does something at one of them. Nothing of ours is replaced.
+   Commits that are written without git go through `Git(repository, writer=...)`.
 2. A harm is a real one where there is one: git that hangs is a git that hangs, and a git killed
    within a transaction leaves the locks that it held.
 3. A boundary is one side of one effect: of a write to the ledger, or of a call of git that moves
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import anyio
 
@@ -29,12 +30,15 @@ from orchestrator.engine import drive
 from orchestrator.workplace import Workplace
 from worktree.door import call
 from worktree.git import Git
-from worktree.values import Answer
+from worktree.objects import write_commit
+from worktree.values import Answer, GitError
 
+COMMIT = "commit"
+"""One that is written without git."""
 EFFECTS = frozenset(
     {
         *("update-ref", "worktree", "read-tree", "checkout-index"),
-        *("update-index", "write-tree", "merge-tree", "commit-tree"),
+        *("update-index", "write-tree", "merge-tree", "commit-tree", COMMIT),
     }
 )
 """The calls that leave something behind."""
@@ -75,9 +79,19 @@ class Boundary:
     """The newest fact's kind, or the call of git and the kind of ref; absent, any."""
 
 
-def workplace_with(workplace: Workplace, caller: Callable[..., Answer]) -> Workplace:
-    """The same workplace, with this door to git."""
-    return replace(workplace, git=Git(workplace.repository, caller=caller))
+class Doors(Protocol):
+    """The door to git, and who writes commits without it."""
+
+    def __call__(self, args: tuple[str, ...], **how: Any) -> Answer:
+        """See `worktree.door.call`."""
+
+    def write(self, *args: Any, **how: Any) -> str | None:
+        """See `worktree.objects.write_commit`."""
+
+
+def workplace_with(workplace: Workplace, doors: Doors) -> Workplace:
+    """The same workplace, with these doors to git."""
+    return replace(workplace, git=Git(workplace.repository, caller=doors, writer=doors.write))
 
 
 class BrokenGit:
@@ -90,12 +104,25 @@ class BrokenGit:
         self._turn = threading.Lock()
 
     def __call__(self, args: tuple[str, ...], **how: Any) -> Answer:
+        harmed = self._is_harmed(args)
+        return self._comes_to_harm(args, how) if harmed else call(args, **how)
+
+    def write(self, *args: Any, **how: Any) -> str | None:
+        """Writes a commit, or does not: then it says what git would."""
+        if not self._is_harmed((COMMIT,)):
+            return write_commit(*args, **how)
+        if self.harm.endswith("after"):
+            write_commit(*args, **how)
+        is_full = self.harm.startswith("no space")
+        raise GitError("cannot write objects", kind="no-space" if is_full else "failed")
+
+    def _is_harmed(self, args: tuple[str, ...]) -> bool:
         with self._turn:
             self.calls.append(args[0])
             harmed = self.first <= len(self.calls) < self.first + self.lasts
             if harmed:
                 self.harmed.append(" ".join(args)[:80])
-        return self._comes_to_harm(args, how) if harmed else call(args, **how)
+        return harmed
 
     def _comes_to_harm(self, args: tuple[str, ...], how: dict[str, Any]) -> Answer:
         what = re.sub(" (before|within|after)$", "", self.harm)
@@ -177,7 +204,14 @@ class Passages:
         if self.boundary in (here, Boundary(door, len(alike) + 1, when)):
             self.act()
 
-    def git(self, args: tuple[str, ...], **how: Any) -> Answer:
+    def write(self, *args: Any, **how: Any) -> str | None:
+        """Who writes commits."""
+        self.at("git", "before", COMMIT)
+        made = write_commit(*args, **how)
+        self.at("git", "after", COMMIT)
+        return made
+
+    def __call__(self, args: tuple[str, ...], **how: Any) -> Answer:
         """The door to git."""
         if args[0] not in EFFECTS:
             return call(args, **how)
@@ -193,4 +227,4 @@ class Passages:
         assert isinstance(store, Watched)
         store.at = self.at
         with store:
-            return anyio.run(partial(drive, workplace_with(workplace, self.git), store, run))
+            return anyio.run(partial(drive, workplace_with(workplace, self), store, run))

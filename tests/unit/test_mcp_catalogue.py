@@ -8,6 +8,7 @@ import re
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from workers.mcp.catalogue import (
     MOST_TOOLS,
     NAME_CHARS,
@@ -125,7 +126,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["type", "properties", "required", "$ref"]), json_values))
 def test_whatever_a_server_says_becomes_a_schema(schema):
     made = bounded_schema(schema, same)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import anyio
 
+from ledger.books import used_up
 from ledger.model import Tokens
 from workers.gateway.bill import Bill, House
 from workers.gateway.client import Client
@@ -185,6 +186,9 @@ class Exchange:
             await self._client.fail(401, "orch: this key is not valid any more")
             return
         scope = f" of the {ended.scope}" if ended.scope else ""
-        what = {"budget": f"the budget{scope} is used up", "calls": "no more calls"}
-        said = what.get(ended.reason, "the record ends here")
-        await self._client.fail(PAID_OUT, f"orch: {said}: {ended.why}")
+        if ended.reason == "budget":
+            said = used_up(f"the budget{scope}", ended.why)
+        else:
+            what = {"calls": "no more calls"}.get(ended.reason, "the record ends here")
+            said = f"{what}: {ended.why}"
+        await self._client.fail(PAID_OUT, f"orch: {said}")

@@ -160,7 +160,7 @@ class HttpUpstream:
         try:
             response = await self._client.send(asked, stream=True)
         except (self._httpx.HTTPError, self._httpx.InvalidURL) as error:
-            raise self._broke(error) from None
+            raise self._broke(error, request.provider.url) from None
         try:
             # Its first piece may take as long as its head; the following may not.
             yield Incoming(
@@ -181,16 +181,26 @@ class HttpUpstream:
         except self._httpx.HTTPError as error:
             raise self._broke(error) from None
 
-    def _broke(self, error: Exception) -> Broke:
+    def _broke(self, error: Exception, url: str = "") -> Broke:
         httpx = self._httpx
         match error:
             case httpx.ConnectTimeout() | httpx.PoolTimeout():
                 return Broke("unreachable", "no connection in time", sent=False)
             case httpx.ConnectError() | httpx.UnsupportedProtocol() | httpx.InvalidURL():
-                return Broke("unreachable", "it cannot be reached", sent=False)
+                return Broke("unreachable", f"it cannot be reached{_at(url)}", sent=False)
             case httpx.TimeoutException():
                 return Broke("silent", "it said nothing for too long", sent=True)
             case httpx.DecodingError():
                 return Broke("not-json", "its answer cannot be unpacked", sent=True)
             case _:
                 return Broke("broken-off", "it broke off the connection", sent=True)
+
+
+def _at(url: str) -> str:
+    """The host and port of an address, without whatever else is in it."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return ""
+    return f" at {parts.hostname}{port}" if parts.hostname else ""

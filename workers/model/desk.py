@@ -21,6 +21,7 @@ import anyio.to_thread
 from workers.base import Brief, Surroundings
 from workers.command import run_command, write_brief_files
 from workers.environment import beyond_usual, build_environment, orch_variables
+from workers.model.cleaning import LARGE, cleaned
 from workers.model.editing import NotReplaced, numbered, replace_exactly
 from workers.model.files import Tree, Unusable
 from workers.model.repeats import NOTED, note_of
@@ -29,7 +30,7 @@ from workers.model.transcript import Transcript
 from workers.process import Ended
 from workers.redact import Redactor
 from workers.skills import NoSuchSkill
-from workers.text import clean_line, printable
+from workers.text import clean_line
 
 OUTPUT_CHARS = 24_000
 LEAST_OUTPUT_CHARS = 3_000
@@ -122,22 +123,23 @@ class Desk:
                 raise Unusable(note_of(tool, times))
             said = await work()
         except (Unusable, NotReplaced, NoSuchSkill) as error:
-            why = self.clean(str(error))
+            why = await self._cleaned(str(error))
             self.failed.append(tool)
             self.transcript.answered(tool, why, failed=True)
             raise Failed(why) from None
-        said = self.clean(said)
+        said = await self._cleaned(said)
         self.transcript.answered(tool, said, failed=False)
         return said
 
     def clean(self, text: str) -> str:
         """A text as the model may have it."""
-        text = self.redactor.redact_text(printable(text))
-        if len(text) <= self.limit:
-            return text
-        half = self.limit // 2
-        out = len(text) - 2 * half
-        return f"{text[:half]}\n[{out:,} characters are not shown here]\n{text[-half:]}"
+        return cleaned(text, self.limit, self.redactor)
+
+    async def _cleaned(self, text: str) -> str:
+        """The same; what is large is cleaned beside the loop that all attempts share."""
+        if len(text) <= LARGE:
+            return self.clean(text)
+        return await anyio.to_thread.run_sync(self.clean, text)
 
     # --- looking ------------------------------------------------------------------------------
 

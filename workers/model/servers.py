@@ -15,13 +15,15 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 
 from ledger.model import McpOutcome
 from workers.base import ServerCall
 from workers.mcp.catalogue import Catalogue, Listed, Offered, make_catalogue
 from workers.mcp.server import Ground, Server, Unavailable
+from workers.model.cleaning import cleaned_start
 from workers.model.files import Unusable
-from workers.text import clean_line, printable
+from workers.text import clean_line
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from workers.model.desk import Desk
 
 WHY_CHARS = 400
+TOLD_CHARS = 16_000
+"""Far more of a description, a name or a reason than any model is given."""
 
 
 class Servers:
@@ -78,7 +82,10 @@ class Servers:
         async with anyio.create_task_group() as looking:
             for server in self._servers.values():
                 looking.start_soon(look_at, server)
-        self.catalogue = make_catalogue(listed, window_tokens, self._clean)
+        # A server may tell of its tools by the megabyte.
+        self.catalogue = await anyio.to_thread.run_sync(
+            make_catalogue, listed, window_tokens, self._clean
+        )
         words: list[str] = []
         for name, why in sorted(missing.items()):
             self._notice(f"MCP server '{name}' could not be used: {why}", "orch doctor --mcp")
@@ -138,7 +145,7 @@ class Servers:
         return Ground(ground.tree, self._desk.env_of_servers, ground.mark, ground.log)
 
     def _clean(self, text: str) -> str:
-        return self._desk.redactor.redact_text(printable(text))
+        return cleaned_start(text, TOLD_CHARS, self._desk.redactor)
 
     def _clean_why(self, text: str) -> str:
         return clean_line(self._clean(text), WHY_CHARS)

@@ -3,7 +3,8 @@
 1. systemd's user timers, where `systemctl --user` answers; else a block of the user's crontab.
 2. What is there already as it should be is left alone: twice is as once. A file is replaced whole.
 3. From the time of installing on it is looked at: nothing that was due before is caught up.
-4. `orch watch`, while it runs, keeps the times itself; what the system wakes then leaves it to it.
+4. A worktree of a repository has its own: what one installs or takes away is none of the others'.
+5. `orch watch`, while it runs, keeps the times itself; what the system wakes then leaves it to it.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class System:
 
     @property
     def key(self) -> str:
-        """The repository's name among the user's repositories."""
-        return workspaces_folder(self.workplace.repository.common_dir, self.environ).name
+        """The checkout's name among all of the user's: of a main one that of its repository."""
+        return workspaces_folder(self.workplace.repository.git_dir, self.environ).name
 
     @property
     def units(self) -> Path:
@@ -76,21 +77,20 @@ class System:
 
     @property
     def script(self) -> Path:
-        """What all of them start."""
-        return self.workplace.place.folder / "watch" / "look.sh"
+        """What all of them start: it goes to this checkout, so each worktree has its own."""
+        repository = self.workplace.repository
+        name = "look" if repository.git_dir == repository.common_dir else f"look-{self.key}"
+        return self.workplace.place.folder / "watch" / f"{name}.sh"
 
     # --- what is there ----------------------------------------------------------------------
 
-    def keeper(self) -> Where:
-        """Who is to keep the times here; OrchError where there is nobody."""
+    def keeper(self) -> Where | None:
+        """Who is to keep the times here; None where there is nobody."""
         if self._ask("systemctl", "--user", "show-environment") is not None:
             return "systemd"
         if shutil.which("crontab", path=self.environ.get("PATH")):
             return "cron"
-        raise OrchError(
-            "nothing here keeps times: neither `systemctl --user` nor `crontab` works",
-            hint="leave `orch watch` running, or install cron",
-        )
+        return None
 
     def installed(self) -> dict[str, Where]:
         """The automations that are installed, and where."""

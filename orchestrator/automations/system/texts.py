@@ -2,7 +2,7 @@
 
 1. All of it starts one script beside the ledger, which goes to the checkout with the PATH that was
    there when it was written, and looks once (`orch watch --once`). No secret is in it.
-2. Names are the repository's own: its folder's name, and a hash of where it lies.
+2. Names are the checkout's own: its folder's name, and a hash of where it lies.
 3. systemd wants `%` twice and C's escapes in quotes; cron takes `%` for a line's end unless there
    is a backslash before it; the shell wants single quotes.
 4. A crontab is changed between our two lines and nowhere else, byte for byte.

@@ -68,9 +68,10 @@ def accept(
     from orchestrator.cli.delivering import deliver_shown, forge_now
     from orchestrator.cli.desk import sit_down
     from orchestrator.policy.selection import Selection
+    from orchestrator.target import refuse_target
 
     if to is not None:
-        _refuse_illegal(to)
+        refuse_target("--to", to)
     desk = sit_down(ctx, run)
     selection = Selection(only=_split(only), without=_split(without))
     if pull_request or push:
@@ -111,15 +112,3 @@ def accept(
 def _split(values: list[str] | None) -> tuple[str, ...]:
     """`--only a --only b` and `--only a,b` are the same."""
     return tuple(name for value in values or () for name in value.split(",") if name)
-
-
-def _refuse_illegal(name: str) -> None:
-    """Refuse what git would not take as the name of a branch."""
-    from orchestrator.errors import OrchError
-    from worktree.names import check_ref, quoted
-
-    try:
-        check_ref(f"refs/heads/{name}")
-    except ValueError as error:
-        what = f"--to '{quoted(name)}' is no legal name of a branch"
-        raise OrchError(what, hint="for example: orch accept --to my-branch") from error

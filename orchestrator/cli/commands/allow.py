@@ -29,16 +29,15 @@ def allow(
     """Let a held task change a path that a person must look at, lose tests, or land although a
     checker blocks it.
 
-    When all that holds it is allowed, its head is queued. `fewer-tests` stands for no path: fewer
-    tests ran on its change than before, and may. Nor does `blocking-findings`: what the checker
-    found may stand, in later attempts of the task too. See first: orch diff TASK, orch show TASK.
+    Of several paths all are allowed, or, where one does not hold the task, none. When all that
+    holds it is allowed, its head is queued. `fewer-tests` stands for no path: fewer tests ran on
+    its change than before, and may. Nor does `blocking-findings`: what the checker found may
+    stand, in later attempts of the task too. See first: orch diff TASK, orch show TASK.
     """
     from orchestrator.cli.desk import sit_down
-    from orchestrator.cli.going_on import answer_said, go_on
+    from orchestrator.cli.going_on import go_on
     from orchestrator.persons import allow as permit
 
     desk = sit_down(ctx, run)
-    said = [permit(desk.store, desk.run, task, path, desk.workplace) for path in paths]
-    for one in said[:-1]:
-        answer_said(desk, one, as_json)
-    return go_on(desk, said[-1], later=later, as_json=as_json)
+    said = permit(desk.store, desk.run, task, *paths, workplace=desk.workplace)
+    return go_on(desk, said, later=later, as_json=as_json)

@@ -26,8 +26,9 @@ def clean(
 ) -> int:
     """Give back the refs and workspaces of runs that are over.
 
-    Without RUN: of all of them. Work that nobody accepted stays, unless you discard it; even
-    then its commits are kept aside for 30 days. What the ledger recorded stays.
+    Without RUN: of all of them. One that waits for you, or that orch resume would go on with, is
+    not over: only its name cleans it. Work that nobody accepted stays, unless you discard it;
+    even then its commits are kept aside for 30 days. What the ledger recorded stays.
     """
     from contextlib import nullcontext
     from dataclasses import asdict
@@ -40,6 +41,7 @@ def clean(
     from orchestrator.review.words import count
     from orchestrator.runs import pick_run
     from orchestrator.times import parse_duration
+    from orchestrator.untold import untold_runs
 
     older_than_s = parse_duration(older_than) if older_than else 0.0
     workplace = open_here(environ_of(ctx))
@@ -51,7 +53,11 @@ def clean(
         if as_json:
             output.answer_json(asdict(Cleaned()))
         else:
-            output.answer("nothing to clean: nothing was ever run here")
+            untold = untold_runs(workplace.git, ())
+            lost = f"no ledger tells of {count(len(untold), 'run')} whose refs are here"
+            output.answer(f"nothing to clean: {lost if untold else 'nothing was ever run here'}")
+            if untold:
+                output.narrate("  hint: orch doctor says what to type")
         return 0
     done = tidy(workplace, workplace.store(), wanted, discard=discard, older_than_s=older_than_s)
     if as_json:

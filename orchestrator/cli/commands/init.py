@@ -31,6 +31,7 @@ def init(
     What is there already is never changed: a second call says what would be different now.
     """
     from dataclasses import asdict
+    from pathlib import PurePosixPath
 
     from orchestrator.cli import output
     from orchestrator.cli.desk import open_here
@@ -72,7 +73,11 @@ def init(
         if settings.gates and SHARED_FILE not in found.written:
             require_trust(workplace, sourced, attended=output.can_ask())
         if settings.gates:
-            verdicts = judge_shown(workplace, settings, settings.gates, quiet=as_json)
+            # As the first run's base is, which has nothing of what was just written.
+            own = PurePosixPath(SHARED_FILE).parts[0]
+            verdicts = judge_shown(
+                workplace, settings, settings.gates, quiet=as_json, leave_out=own
+            )
     if as_json:
         gates = [
             {**one.gate.model_dump(mode="json"), "reason": one.reason}

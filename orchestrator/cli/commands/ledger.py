@@ -18,7 +18,8 @@ def verify(ctx: typer.Context, run: RunArgument = None, as_json: JsonOption = Fa
     """Check that every state of the result was judged, and that refs and ledger agree.
 
     Walks the result's first parents down to the base: each tree must have passed every gate of
-    the run, as the ledger recorded it. Exits with 1 where anything does not agree.
+    the run, as the ledger recorded it. Where the run had no gate for one, or set its gates aside,
+    that is said. Exits with 1 where anything does not agree.
     """
     from dataclasses import asdict
 
@@ -35,6 +36,7 @@ def verify(ctx: typer.Context, run: RunArgument = None, as_json: JsonOption = Fa
             output.answer(output.colour_answer(f"{one.what}: {one.why}", "bad"))
         for note in found.notes:
             output.narrate(note)
+        output.answer([output.colour_answer(said, "ask") for said in found.warnings])
         word = "agrees" if found.agrees else "does NOT agree"
         style = "good" if found.agrees else "bad"
         output.answer(output.colour_answer(f"{desk.run} {word}: {found.summary}", style))
@@ -66,6 +68,7 @@ def export(
     from orchestrator.cli import output
     from orchestrator.cli.desk import look
     from orchestrator.persons import find_task
+    from orchestrator.review.judged import warnings_of
 
     if bundle is not None:
         return _export_bundle(ctx, run, task, bundle)
@@ -74,7 +77,7 @@ def export(
         find_task(sight.state, task)
         shown = task_ledger(sight.state, task)
     else:
-        shown = state_ledger(sight.state)
+        shown = state_ledger(sight.state, warnings_of(sight.state))
     output.answer(json.dumps(shown, indent=2))
     return 0
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.app import command_app
-from orchestrator.cli.options import MaybeTask, RunOption
+from orchestrator.cli.options import JsonOption, MaybeTask, RunOption
 
 app = command_app()
 LIMIT_BYTES = 8 << 20
@@ -28,6 +28,7 @@ def log(
         int | None, typer.Option("--round", metavar="N", help="Of this round; absent: the last.")
     ] = None,
     run: RunOption = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Show what a worker or a gate printed.
 
@@ -51,17 +52,22 @@ def log(
         )
     else:
         found = log_of_worker(sight.state, task, attempt, round_)
-    output.narrate(found.title)
+    text = ""
     if found.live:
         path = live_log(sight.place, sight.run, found.live)
-        text = path.read_bytes()[-LIMIT_BYTES:] if path.exists() else b""
-        output.answer(printable(text).rstrip("\n"))
+        text = printable(path.read_bytes()[-LIMIT_BYTES:] if path.exists() else b"")
+    elif found.blob is not None:
+        kept = sight.blobs.text(found.blob, LIMIT_BYTES)
+        if isinstance(kept, Lost):
+            raise OrchError(f"the log is gone: {kept}", hint="orch ledger verify")
+        text = printable(kept)
+    if as_json:
+        where, live = found.title, found.live is not None
+        output.answer_json({"run": sight.run, "where": where, "live": live, "text": text})
         return 0
-    if found.blob is None:
+    output.narrate(found.title)
+    if found.live or found.blob is not None:
+        output.answer(text.rstrip("\n"))
+    else:
         output.narrate("it printed nothing")
-        return 0
-    kept = sight.blobs.text(found.blob, LIMIT_BYTES)
-    if isinstance(kept, Lost):
-        raise OrchError(f"the log is gone: {kept}", hint="orch ledger verify")
-    output.answer(printable(kept).rstrip("\n"))
     return 0

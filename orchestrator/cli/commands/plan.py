@@ -121,7 +121,7 @@ def plan(
     from orchestrator.planning.for_each import Grouping
     from orchestrator.planning.graph import render_mermaid
     from orchestrator.planning.plan_file import PLANS_FOLDER, find_plan, save_plan
-    from orchestrator.planning.planner import PlanOptions
+    from orchestrator.planning.planner import Planned, PlanOptions
     from orchestrator.planning.planner import plan as make_plan
     from orchestrator.survey import survey
 
@@ -147,6 +147,11 @@ def plan(
         and (by_folder or any(value is not None for value in making))
     ):
         raise OrchError("to make a plan, say what you want", hint='orch plan "GOAL" --for-each ...')
+    if prompt is not None and "{items}" in prompt and for_each is None:
+        raise OrchError(
+            "--prompt speaks of {items}, and nothing says what they are",
+            hint='orch plan "GOAL" --for-each COMMAND --prompt "... {items}"',
+        )
     if for_each is None and (by_folder or batch is not None or max_tasks is not None):
         raise OrchError(
             "--batch, --by-folder and --max-tasks group items", hint="--for-each COMMAND"
@@ -154,9 +159,10 @@ def plan(
     environ = environ_of(ctx)
     workplace = open_here(environ)
     workplace.refuse_nested()
-    asks = Asking(planner, tuple(answers or ()), questions)
+    asks = Asking(planner, tuple(answers or ()), questions, as_json)
+    made: Planned | None = None
     if refine is not None:
-        path = refine_plan(workplace, goal, refine, asks)
+        path, made = refine_plan(workplace, goal, refine, asks)
     elif goal is None:
         path = find_plan(workplace.checkout, check)
     else:
@@ -182,7 +188,7 @@ def plan(
     if graph is Drawing.mermaid:
         output.answer(render_mermaid(found.plan.tasks).rstrip("\n"))
         return 0
-    answer_plan(workplace, found, as_json=as_json)
+    answer_plan(workplace, found, as_json=as_json, made=made)
     if not as_json:
         output.narrate(f"to run it: orch run {shown_path(workplace, path)}")
     return 0
@@ -194,9 +200,10 @@ def _goal_of_issue(environ: Mapping[str, str], number: str) -> str:
     from orchestrator.cli.delivering import forge_now
     from orchestrator.cli.desk import open_here
     from orchestrator.forges.opening import open_forge
-    from orchestrator.forges.tickets import fetch_goal
+    from orchestrator.forges.tickets import fetch_goal, issue_number
     from orchestrator.review.words import foreign
 
+    number = issue_number(number)  # before anything is asked of a remote or a forge
     workplace = open_here(environ)
     forge = open_forge(workplace, forge_now(workplace))
     goal, ticket = fetch_goal(forge, number)

@@ -17,15 +17,18 @@ def reject(
     ctx: typer.Context,
     tasks: Annotated[
         list[str],
-        typer.Argument(metavar="TASK...", help="Landed tasks.", autocompletion=complete_task),
+        typer.Argument(
+            metavar="TASK...", help="Landed or held tasks.", autocompletion=complete_task
+        ),
     ],
     run: RunOption = None,
     later: LaterOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Take landed tasks out of the result again.
+    """Take landed tasks out of the result again, or say no to held ones.
 
-    What needs them goes too. The new result is judged before the result moves.
+    What needs a landed task goes too, and the new result is judged before the result moves. A held
+    task is not tried again, and what needs it is skipped; what was made stays, for orch retry.
     """
     from orchestrator.cli.desk import sit_down
     from orchestrator.cli.going_on import go_on

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.app import command_app
-from orchestrator.cli.options import RunArgument
+from orchestrator.cli.options import JsonOption, RunArgument
 
 app = command_app()
 
@@ -29,8 +29,9 @@ def report(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write it there, as one HTML file."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> int:
-    """Report on a run, or on all since a time, in Markdown or HTML.
+    """Report on a run, or on all since a time, in Markdown, HTML or JSON.
 
     What needs you, what failed and why, what landed, how far your branch has moved since and
     whether the result still merges with it, what a landed task cost, what to type next.
@@ -44,10 +45,14 @@ def report(
             "--since is about all runs since then, and you named one",
             hint=f"orch report {run}, or orch report --since {since}",
         )
-    text, title = report_of_run(ctx, run) if since is None else report_since(ctx, since)
-    if html is None:
-        output.answer(text.rstrip("\n"))
-        return 0
-    page(html, text, title)
-    output.answer(str(html))
+    if html is not None and as_json:
+        raise OrchError("--html and --json are two reports", hint="type it once for each")
+    found = report_of_run(ctx, run) if since is None else report_since(ctx, since)
+    if as_json:
+        output.answer_json(found.document())
+    elif html is None:
+        output.answer(found.text().rstrip("\n"))
+    else:
+        page(html, found.text(), found.title)
+        output.answer(str(html))
     return 0

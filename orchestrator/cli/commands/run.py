@@ -122,10 +122,13 @@ def run(
     from orchestrator.planned import load_checked
     from orchestrator.policy.models import workers_of_run
     from orchestrator.start import RunOptions, start_run
+    from orchestrator.target import refuse_target
 
     environ = environ_of(ctx)
     if into is not None and not accept:
         raise OrchError("--into says where --accept goes", hint=f"--accept --into {into}")
+    if into:
+        refuse_target("--into", into)
     if ci:
         unattended = plain = True
         refuse_in_ci(detach=detach)

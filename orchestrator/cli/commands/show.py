@@ -27,27 +27,34 @@ def show(
     """
     import time
 
-    from ledger.export import state_ledger, task_ledger
+    from ledger.events import McpToolCalled
     from orchestrator.cli import output
     from orchestrator.cli.desk import look
+    from orchestrator.journal import parse_row
     from orchestrator.persons import find_task
+    from orchestrator.review.documents import run_document, task_document
+    from orchestrator.review.served import calls_of
     from orchestrator.review.show import render_run, render_task
+    from workers.text import printable
 
     sight = look(ctx, run)
     if task is not None:
         find_task(sight.state, task)
-    if as_json:
-        shown = task_ledger(sight.state, task) if task else state_ledger(sight.state)
-        output.answer_json(shown)
-        return 0
 
     def read_log(blob: str) -> str:
-        return str(sight.blobs.text(blob, LOG_TAIL_BYTES))
+        return printable(str(sight.blobs.text(blob, LOG_TAIL_BYTES)))
 
     reader = read_log if log else None
     now, paint = time.time(), output.colour_answer
-    if task:
-        output.answer(render_task(sight.state, task, now, paint, reader))
+    if as_json and task:
+        output.answer_json(task_document(sight.state, task, now, reader))
+    elif as_json:
+        output.answer_json(run_document(sight.state, now, reader))
+    elif task:
+        made = sight.store.of_kinds(("McpToolCalled",), sight.run)
+        facts = (fact for row in made if isinstance(fact := parse_row(row), McpToolCalled))
+        calls = calls_of(task, facts)
+        output.answer(render_task(sight.state, task, now, paint, reader, calls))
     else:
         output.answer(render_run(sight.state, now, paint, reader))
     return 0

@@ -85,11 +85,12 @@ def _answer(state: RunState, alive: bool, heard: Heard, as_json: bool, named: bo
         said = [{"at": at, "text": text} for at, text in heard.said]
         body = {"run": view.run, "seq": view.seq, "phase": view.phase, "outcome": view.outcome}
         more = {"exit_code": view.exit_code, "counts": view.counts, "said": said, "next": view.next}
-        output.answer_json({**body, **more})
+        output.answer_json({**body, **more, "warnings": view.warnings})
         return
     if heard.said:
         output.answer([f"{clock(at)}  {text}" for at, text in heard.said[-50:]])
     phase = view.outcome or view.phase
     counts = ", ".join(f"{number} {status}" for status, number in view.counts.items())
     output.answer(f"{view.run} is {phase.replace('-', ' ')}: {counts}")
+    output.answer([output.colour_answer(warning, "ask") for warning in view.warnings])
     output.narrate(render_next(view.next))

@@ -229,6 +229,7 @@ PLANTED = (
 
 
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+@pytest.mark.sample(5)
 def test_what_is_planted_never_runs_and_changes_nothing(scene: Scene, trap: str, plant):
     scene.plain("config", "gc.auto", "0")
     plant(scene, trap)
@@ -246,6 +247,7 @@ def test_what_is_planted_never_runs_and_changes_nothing(scene: Scene, trap: str,
 
 
 @pytest.mark.parametrize("where", ["commit", "attributes in the tree"])
+@pytest.mark.sample(1)
 def test_attributes_that_an_agent_commits_start_nothing(scene: Scene, trap: str, where: str):
     filters(scene, trap)
     (scene.user / ".git/info/attributes").unlink()
@@ -303,6 +305,7 @@ def test_planting_in_the_sealed_folder_is_undone_before_the_next_call(scene: Sce
     assert not (scene.folder / "sprung").exists()
 
 
+@pytest.mark.thorough
 def test_configuration_that_changes_all_the_time_never_runs(scene: Scene, trap: str):
     (scene.user / ".git/info").mkdir(exist_ok=True)
     (scene.user / ".git/info/attributes").write_text("* filter=x\n")

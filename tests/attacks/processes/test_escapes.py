@@ -55,6 +55,7 @@ async def test_a_double_fork_with_an_empty_environment_does_not_help(bench):
     assert bench.alive() == []
 
 
+@pytest.mark.sample(1)
 async def test_a_daemon_that_was_seen_once_is_remembered_without_tag_or_mark(bench):
     script = """
         import os, resource, sys, time
@@ -79,6 +80,7 @@ async def test_a_daemon_that_was_seen_once_is_remembered_without_tag_or_mark(ben
     assert bench.alive() == []
 
 
+@pytest.mark.sample(1)
 async def test_ignoring_sigterm_does_not_help(bench):
     began = time.monotonic()
     ended = await bench.sh(
@@ -90,6 +92,7 @@ async def test_ignoring_sigterm_does_not_help(bench):
     assert bench.alive() == []
 
 
+@pytest.mark.sample(1)
 async def test_a_stopped_child_is_ended_in_order(bench):
     script = "trap 'echo bye; exit' TERM; echo up; kill -STOP $$; sleep 600"
     ended = await bench.sh(script, timeout_s=0.4, grace_s=3)
@@ -97,12 +100,14 @@ async def test_a_stopped_child_is_ended_in_order(bench):
     assert ended.reason == "timeout" and ended.tail == ("up", "bye")
 
 
+@pytest.mark.sample(1)
 async def test_a_stopped_grandchild_is_ended(bench):
     await bench.sh(f"{SLEEP} & sleep 0.2; kill -STOP $!; exit 0")
 
     assert bench.alive() == []
 
 
+@pytest.mark.sample(1)
 async def test_a_bounded_bomb_is_ended_whole(bench):
     script = """
         import os, sys, time
@@ -120,6 +125,7 @@ async def test_a_bounded_bomb_is_ended_whole(bench):
     assert bench.alive() == []
 
 
+@pytest.mark.sample(1)
 async def test_one_that_forks_and_exits_again_and_again_is_caught(bench):
     script = """
         import os, signal, sys, time
@@ -144,6 +150,7 @@ async def test_one_that_forks_and_exits_again_and_again_is_caught(bench):
     assert caught >= 2
 
 
+@pytest.mark.sample(1)
 async def test_cancelling_ends_daemons_too(bench):
     with anyio.move_on_after(0.5):
         await bench.sh(f"setsid env -i {SLEEP} & setsid {SLEEP} & sleep 600")
@@ -151,6 +158,7 @@ async def test_cancelling_ends_daemons_too(bench):
     assert bench.alive() == []
 
 
+@pytest.mark.sample(1)
 async def test_a_daemon_that_holds_the_output_open_holds_up_nobody(bench):
     began = time.monotonic()
     ended = await bench.sh(f"trap '' TERM; (setsid sh -c '{QUOTED}; :' &); echo done", grace_s=0.3)
@@ -159,6 +167,7 @@ async def test_a_daemon_that_holds_the_output_open_holds_up_nobody(bench):
     assert bench.alive() == []
 
 
+@pytest.mark.sample(1)
 async def test_adopted_orphans_leave_no_zombies(bench):
     before = {child.pid for child in psutil.Process().children()}
     await bench.sh(
@@ -169,6 +178,7 @@ async def test_adopted_orphans_leave_no_zombies(bench):
     assert {child.pid for child in psutil.Process().children()} == before
 
 
+@pytest.mark.sample(1)
 async def test_children_of_ours_that_are_not_of_the_tree_live_on(bench):
     ours = [
         subprocess.Popen([PYTHON, "-c", "import time; time.sleep(600)", bench.token], **options)
@@ -202,6 +212,7 @@ async def test_what_another_thread_starts_meanwhile_is_not_of_the_tree(bench):
 
 
 @LINUX
+@pytest.mark.sample(1)
 async def test_a_stranger_who_holds_the_output_open_holds_up_nobody(bench):
     pid_file = bench.tree / "pid"
     strangers = []
@@ -224,6 +235,7 @@ async def test_a_stranger_who_holds_the_output_open_holds_up_nobody(bench):
             stranger.wait()
 
 
+@pytest.mark.sample(1)
 async def test_a_neighbours_daemon_is_the_neighbours(bench):
     """Both adopted by the same engine, both in sessions of their own, one of them still at work."""
     async with anyio.create_task_group() as tasks:
@@ -270,6 +282,7 @@ def kill_an_engine(bench, script: str, marks: tuple[str, ...], expected: int) ->
         engine.wait()
 
 
+@pytest.mark.sample(1)
 async def test_what_a_killed_engine_left_is_found_by_its_mark_and_nothing_else(bench):
     run = bench.token[6:]
     below = ("run/a/1/x", "run/a/1/y", "run/a/10/x", "run/ab/1/x", "running/a/1/x")
@@ -291,6 +304,7 @@ async def test_what_a_killed_engine_left_is_found_by_its_mark_and_nothing_else(b
 
 
 @LINUX
+@pytest.mark.sample(1)
 async def test_a_killed_engines_daemon_without_environment_is_found_by_its_run(bench):
     script = f"(setsid env -i {SLEEP} &) ; trap '' TERM; for i in $(seq 30); do sleep 1; done"
     one, two = f"one-{bench.token[6:]}", f"two-{bench.token[6:]}"

@@ -14,16 +14,19 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import pytest
 
 from ledger.model import SandboxMode, Task
 from ledger.state import RunState
 from tests.faults.scenarios import does
 from tests.support.invariants import check_run, things
 from tests.support.project import Project, task
+from tests.support.sandboxed import needs_sandbox
 
 Ends = Literal["landed", "unchanged", "refused", "outside", "either"]
 
@@ -61,6 +64,16 @@ class Attack:
     slow: bool = False
     also: tuple[str, ...] = ()
     """What lands of it outside of its folder."""
+
+
+def cases(groups: Iterable[str], in_a_sandbox: Sequence[str]):
+    """Each group without a sandbox and in one; in one only these, where not all is run."""
+    groups = tuple(groups)
+    found: list[object] = [(group, "none") for group in groups]
+    for group in groups:
+        marks = [needs_sandbox] if group in in_a_sandbox else [needs_sandbox, pytest.mark.thorough]
+        found.append(pytest.param(group, "bubblewrap", marks=marks))
+    return found
 
 
 class Attacked:

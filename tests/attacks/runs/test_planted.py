@@ -5,26 +5,23 @@ from pathlib import Path
 import pytest
 
 from ledger.model import SandboxMode
-from tests.attacks.runs.attack import Attacked
+from tests.attacks.runs.attack import Attacked, cases
 from tests.attacks.runs.planted import GROUPS
-from tests.faults.scenarios import FULL, spread
+from tests.faults.scenarios import spread
 from tests.support.project import task
-from tests.support.sandboxed import needs_sandbox
 
 IN_A_SANDBOX = ("hooks",)
 """Of which a sample is looked at in a sandbox too."""
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.mark.parametrize("sandbox", ["none", pytest.param("bubblewrap", marks=needs_sandbox)])
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(("group", "sandbox"), cases(GROUPS, IN_A_SANDBOX))
+@pytest.mark.sample(3)
 def test_what_a_worker_plants_in_the_repository(
     tmp_path: Path, group: str, sandbox: SandboxMode
 ) -> None:
     attacks = GROUPS[group]
-    if sandbox != "none" and group not in IN_A_SANDBOX and not FULL:
-        pytest.skip("only with ORCH_FAULTS=all")
-    chosen = spread(attacks, 8, f"planted, {group}, {sandbox}", attacks[:1])
+    chosen = spread(attacks, 6, f"planted, {group}, {sandbox}", attacks[:1])
     attacked = Attacked(tmp_path, chosen, sandbox, looks=False)
     # Once everything is planted a whole attempt follows, from its workspace to its landing.
     last = task("last", paths=(), needs=tuple(one.name for one in chosen))

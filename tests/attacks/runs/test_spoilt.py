@@ -22,9 +22,10 @@ pytestmark = pytest.mark.timeout(1800 if FULL else 300)
 
 
 @pytest.mark.parametrize("group", SPOILT)
+@pytest.mark.sample(2)
 def test_what_a_worker_breaks_is_not_obeyed_and_can_be_mended(tmp_path: Path, group: str) -> None:
     quick = [one for one in SPOILT[group] if FULL or not one.slow]
-    for spoil in spread(quick, 3, f"spoilt, {group}"):
+    for spoil in spread(quick, 2, f"spoilt, {group}"):
         try:
             breaks(spoil, tmp_path / spoil.name)
         except BaseException as error:

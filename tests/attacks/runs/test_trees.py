@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from ledger.model import SandboxMode
-from tests.attacks.runs.attack import Attacked
+from tests.attacks.runs.attack import Attacked, cases
 from tests.attacks.runs.trees import TREES
 from tests.faults.scenarios import FULL, spread
-from tests.support.sandboxed import needs_sandbox
 from worktree.removal import remove
 
 pytestmark = pytest.mark.timeout(600)
@@ -22,17 +21,15 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     remove(tmp_path / "x")
 
 
-IN_A_SANDBOX = ("links", "kinds")
-"""Of which a sample is looked at in a sandbox too."""
+IN_A_SANDBOX = ("links",)
+"""Looked at in a sandbox too."""
 
 
-@pytest.mark.parametrize("sandbox", ["none", pytest.param("bubblewrap", marks=needs_sandbox)])
-@pytest.mark.parametrize("group", TREES)
+@pytest.mark.parametrize(("group", "sandbox"), cases(TREES, IN_A_SANDBOX))
+@pytest.mark.sample(3)
 def test_what_a_worker_leaves_in_its_tree(folder: Path, group: str, sandbox: SandboxMode) -> None:
-    if sandbox != "none" and group not in IN_A_SANDBOX and not FULL:
-        pytest.skip("only with ORCH_FAULTS=all")
     quick = [one for one in TREES[group] if FULL or not one.slow]
-    chosen = spread(quick, 8, f"hostile trees, {group}, {sandbox}")
+    chosen = spread(quick, 6, f"hostile trees, {group}, {sandbox}")
     attacked = Attacked(folder, chosen, sandbox)
     state = attacked.run()
     attacked.check_harmless()

@@ -112,6 +112,7 @@ def _held(home: Home, processes: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("what", FORK_BOMBS)
+@pytest.mark.sample(2)
 def test_a_fork_bomb_is_ended(cell: Cell, counted: str, what: str) -> None:
     code, _, ended = cell.run(FORK_BOMBS[what], timeout_s=60)
     assert (ended.reason, code) == ("limit", None)
@@ -121,6 +122,7 @@ def test_a_fork_bomb_is_ended(cell: Cell, counted: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", MEMORY_BOMBS)
+@pytest.mark.sample(3)
 def test_a_memory_bomb_is_ended(cell: Cell, counted: str, what: str) -> None:
     code, _, ended = cell.run(MEMORY_BOMBS[what], timeout_s=60)
     assert (ended.reason, code) == ("limit", None)
@@ -130,6 +132,7 @@ def test_a_memory_bomb_is_ended(cell: Cell, counted: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", HARMLESS)
+@pytest.mark.sample(3)
 def test_what_stays_within_is_left_alone(cell: Cell, counted: str, what: str) -> None:
     code, said, ended = cell.run(HARMLESS[what])
     assert code == 0, (said, ended)

@@ -76,6 +76,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
 
 
 @pytest.mark.parametrize("client", [GET, CURL, "curl -sS -m 9 -p {}"])
+@pytest.mark.sample(1)
 def test_programs_reach_the_hosts_that_are_allowed(
     cell: Cell, outside: Outside, client: str
 ) -> None:
@@ -134,6 +135,7 @@ OTHERWISE = {
 
 
 @pytest.mark.parametrize("what", OTHERWISE)
+@pytest.mark.sample(4)
 def test_there_is_no_other_way_out(cell: Cell, what: str) -> None:
     secret = Outside()
     folder = cell.home.parent / "sockets"
@@ -168,6 +170,7 @@ ALONE = {
 
 
 @pytest.mark.parametrize("command", ALONE)
+@pytest.mark.sample(3)
 def test_it_ends_as_without(cell: Cell, outside: Outside, command: str) -> None:
     reach, _ = outside.reach(cell, "index.test")
     with_relay, without = cell.run(command, network=reach)[2], cell.run(command)[2]
@@ -195,6 +198,7 @@ def test_a_users_own_proxy_does_not_stand_in_the_way(cell: Cell, outside: Outsid
     assert (code, said) == (0, f"this is index.test:{outside.port}\n")
 
 
+@pytest.mark.thorough
 def test_one_that_is_ended_may_still_say_goodbye_outside(cell: Cell, outside: Outside) -> None:
     reach, _ = outside.reach(cell, f"index.test:{outside.port}")
     goodbye = CURL.format(f"http://index.test:{outside.port}/")
@@ -239,6 +243,7 @@ def test_a_socket_that_cannot_be_made_is_no_verdict(cell: Cell, outside: Outside
     assert ended.reason == "not-started" and "not this user's own" in ended.why
 
 
+@pytest.mark.thorough
 def test_a_flood_from_within_is_served_in_turn(cell: Cell, outside: Outside) -> None:
     reach, _ = outside.reach(cell, f"index.test:{outside.port}")
     flood = f"""python3 - <<'E'
@@ -260,6 +265,7 @@ E"""
     assert (code, said) == (0, "150 True\n")
 
 
+@pytest.mark.thorough
 def test_much_goes_through_in_both_directions(cell: Cell, outside: Outside) -> None:
     """Sizes beyond every buffer, to a reader that is slow at first."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -291,6 +297,7 @@ E""",
     assert (code, said) == (0, "True\n")
 
 
+@pytest.mark.thorough
 def test_children_at_once_have_ways_of_their_own(cell: Cell, outside: Outside) -> None:
     port = outside.port
 

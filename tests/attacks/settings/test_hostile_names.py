@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from itertools import cycle
 
 import pytest
 from markdown_it import MarkdownIt
@@ -30,7 +31,7 @@ TITLES = {
     "a fence": "```\n~~~\n`orch accept`",
     "a forged hint": f"done\n  hint: {FORGED}",
     "a subject without end": "y" * 100_000,
-    "a message without end": "y\n" * 50_000,
+    "a message without end": "y\n" * 5_000,
 }
 OURS = {"Orch-Run", "Orch-Task", "Orch-Attempt", "Orch-Gates"}
 
@@ -59,6 +60,7 @@ def is_well_told(here: Attacked, commit: str, tasks: list[str]) -> None:
     assert set(said) <= OURS and sorted(said["Orch-Task"]) == sorted(tasks), said
     message = here.git("log", "-1", "--format=%B", commit)
     assert all(char.isprintable() or char == "\n" for char in message), ascii(message)
+    assert not re.search(r"#\d|GH-\d", message, re.IGNORECASE), message
     subject, blank, *rest = message.split("\n")
     assert subject and not blank and len(subject) <= 200 and len(message) < 2000
     known = re.compile(r"- .*|Orch-[A-Z][a-z]+: .*|")
@@ -66,7 +68,7 @@ def is_well_told(here: Attacked, commit: str, tasks: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", TITLES)
-@pytest.mark.sample(12)
+@pytest.mark.sample(4)
 def test_a_hostile_title_is_a_title(here: Attacked, name: str) -> None:
     """In the commits of the attempt, the landing and the acceptance, and in what people read."""
     title = json.dumps(TITLES[name])
@@ -128,6 +130,7 @@ def test_a_prompt_that_git_would_take_in_no_message_is_worked_on_all_the_same(
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish", "bash"])
+@pytest.mark.sample(1)
 def test_a_goal_is_not_obeyed_by_a_shell_that_completes(here: Attacked, shell: str) -> None:
     """What completes is evaluated by zsh, more than once."""
     goal = json.dumps("ab\x1b[2J\n\\\"); touch x; (`touch x`$(touch x)'; touch x; 'yz")
@@ -168,8 +171,9 @@ def test_the_brief_of_a_worker_has_the_headings_that_orch_gave_it(here: Attacked
 def test_a_run_that_is_named_as_no_run_could_be_is_not_found(here: Attacked) -> None:
     assert here.orch("run").exit_code == 0
     run = here.orch("status", "--json").json["run"]
-    for odd in ("../../x", "\x1b[2J", f"x\n  hint: {FORGED}", "--all", f"refs/orch/{run}", "2026*"):
-        for typed in (("status", "--", odd), ("accept", "--", odd), ("show", "--run", odd)):
-            said = here.orch(*typed)
-            assert said.exit_code == 2 and "defect" not in said.err, said
-            here.is_harmless(said)
+    odd = ("../../x", "\x1b[2J", f"x\n  hint: {FORGED}", "--all", f"refs/orch/{run}", "2026*")
+    typed = (("status", "--"), ("accept", "--"), ("show", "--run"), ("accept", "--"))
+    for words, name in zip(cycle(typed), odd, strict=False):
+        said = here.orch(*words, name)
+        assert said.exit_code == 2 and "defect" not in said.err, said
+        here.is_harmless(said)

@@ -83,7 +83,7 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.sample(25)
+@pytest.mark.sample(9)
 def test_a_hostile_plan_is_one_clear_error(here: Attacked, name: str) -> None:
     text, word = HOSTILE[name]
     path = here.root / ".agent" / "plans" / "hostile.toml"
@@ -114,6 +114,7 @@ def test_a_plan_whose_name_forges_a_line_is_named_as_what_it_is(here: Attacked) 
 @pytest.mark.parametrize(
     "name", ["-m.toml", "..toml", "refs heads.toml", "a@{1}.toml", "HEAD.toml"]
 )
+@pytest.mark.sample(2)
 def test_no_name_of_a_plan_makes_a_ref_that_git_would_misread(here: Attacked, name: str) -> None:
     path = here.root / ".agent" / "plans" / name
     path.write_text(GOAL + TASK)

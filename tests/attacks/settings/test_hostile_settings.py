@@ -142,7 +142,7 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.sample(40)
+@pytest.mark.sample(14)
 def test_a_hostile_settings_file_is_one_clear_error(here: Attacked, name: str) -> None:
     text, word = HOSTILE[name]
     if isinstance(text, str):
@@ -155,6 +155,7 @@ def test_a_hostile_settings_file_is_one_clear_error(here: Attacked, name: str) -
 
 
 @pytest.mark.parametrize("typed", [("gate",), ("plan",), ("run", "--dry-run"), ("trust", "--yes")])
+@pytest.mark.sample(2)
 def test_every_command_that_reads_them_refuses_them(here: Attacked, typed: tuple[str, ...]) -> None:
     here.settle(f"[run]\n{dotted(5000)} = 1\n" + RUNS.replace("{ran}", str(here.ran)))
     here.refuses(*typed)
@@ -162,6 +163,7 @@ def test_every_command_that_reads_them_refuses_them(here: Attacked, typed: tuple
     here.refuses(*typed)
 
 
+@pytest.mark.thorough
 def test_the_doctor_tells_of_it_and_goes_on(here: Attacked) -> None:
     here.settle(f'[run]\n"\\u001b[2J\\nhint: {FORGED}" = 1\nworkspaces = "~nobody-here"\n')
     said = here.refuses("doctor")
@@ -206,6 +208,7 @@ def circle(path: Path) -> None:
 
 @pytest.mark.parametrize("make", [fifo, folder, terminal, stdin, endless, circle])
 @pytest.mark.parametrize("name", ["orch.toml", "orch.local.toml"])
+@pytest.mark.sample(4)
 def test_what_is_no_file_is_refused_and_never_waited_for(
     here: Attacked, make: Callable[[Path], None], name: str
 ) -> None:
@@ -224,6 +227,7 @@ def test_what_is_no_file_is_refused_and_never_waited_for(
 
 
 @pytest.mark.parametrize("target", ["{home}/private", ".git/config", "agent/../.git/config"])
+@pytest.mark.sample(1)
 def test_rules_that_are_a_link_to_a_private_file_are_told_to_nobody(
     here: Attacked, target: str
 ) -> None:

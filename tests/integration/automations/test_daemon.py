@@ -82,6 +82,7 @@ def test_a_night_asleep_fires_once_and_a_clock_that_is_set_back_nothing(machine)
     assert "nightly: ended" in machine.passes(1)
 
 
+@pytest.mark.thorough
 def test_a_time_that_came_to_nothing_comes_again_and_is_told_why(machine):
     settings = machine.user.root / ".agent/orch.toml"
     right = settings.read_text()
@@ -121,6 +122,7 @@ def test_where_nothing_can_be_remembered_it_is_fired_once_all_the_same(machine):
     machine.ended()
 
 
+@pytest.mark.thorough
 def test_new_commits_fire_once_where_nothing_can_be_remembered(machine):
     follows = '\n[[automation]]\nname = "follows"\nbranch = "main"\ngoal = "x"\n'
     machine.user.settings(more=follows)

@@ -58,6 +58,7 @@ def test_a_plan_with_errors_settles_it_and_the_next_start_is_free(automated: Aut
     assert automated.fire(None, **nightly) == 0 and automated.runs() == []
 
 
+@pytest.mark.thorough
 def test_what_waited_its_turn_and_comes_into_a_pause_starts_after_it(
     automated: Automated,
 ) -> None:
@@ -82,6 +83,7 @@ def test_what_waited_its_turn_and_comes_into_a_pause_starts_after_it(
     assert automated.fire(None, **pausing) == 0 and len(automated.runs()) == 2
 
 
+@pytest.mark.thorough
 def test_a_goal_is_about_the_files_that_started_it_or_those_it_watches(
     automated: Automated,
 ) -> None:
@@ -143,6 +145,15 @@ def test_it_accepts_into_the_branch_that_it_names_and_into_no_other(automated: A
     assert (project.root / "readme").read_text() == "a person's own\n"
 
 
+def test_a_branch_that_is_not_there_is_told_before_anything_starts(automated: Automated) -> None:
+    with pytest.raises(OrchError, match="there is no branch 'nigthly' here"):
+        automated.fire(**ONCE, accept=True, into="nigthly")
+    skipped = automated.state.skipped
+    assert skipped is not None and skipped.reason == "failed" and "nigthly" in skipped.why
+    assert automated.runs() == []
+    assert "nigthly" not in automated.project.git("for-each-ref", "refs/heads")
+
+
 def test_it_starts_from_the_newest_commit_that_is_green(automated: Automated) -> None:
     project = automated.project
     automated.fire(**ONCE)
@@ -154,6 +165,7 @@ def test_it_starts_from_the_newest_commit_that_is_green(automated: Automated) ->
     assert automated.heard("the newest that is known to be green")
 
 
+@pytest.mark.thorough
 def test_at_the_end_a_person_is_told_once(automated: Automated) -> None:
     heard = automated.folder / "heard"
     command = NotifySettings(command=f"cat >> {heard}; echo . >> {heard}.times")
@@ -242,6 +254,7 @@ def test_a_firing_that_was_cut_short_goes_on_from_its_facts(
     assert len(automated.project.git("worktree", "list").splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_what_is_cut_short_goes_on_first_and_then_what_came_meanwhile(
     automated: Automated,
 ) -> None:
@@ -350,6 +363,7 @@ def test_what_came_while_it_went_on_is_started_after_it(automated: Automated) ->
     assert len(automated.runs()) == 2 and automated.firing.started.paths == ("src/a.py",)
 
 
+@pytest.mark.thorough
 def test_a_newer_trigger_takes_the_place_of_what_goes_on(automated: Automated) -> None:
     automated.worker = f'if [ -e "{automated.folder}/go" ]; then echo x > x.txt; else sleep 60; fi'
     code: list[int] = []

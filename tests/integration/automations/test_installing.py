@@ -6,6 +6,7 @@ change the machine of whoever tests.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -114,6 +115,7 @@ def test_a_crontab_that_was_not_there_is_not_there_after(user):
     assert not user.kept.exists()
 
 
+@pytest.mark.thorough
 def test_what_cron_runs_looks_at_the_checkout(user):
     ended_with(user.orch("schedule", "install", "nightly"), 0)
     line = next(one for one in user.crontab.decode().splitlines() if one.startswith("0 2 * * *"))
@@ -123,6 +125,27 @@ def test_what_cron_runs_looks_at_the_checkout(user):
         ("/bin/sh", "-c", command), env=environ, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0 and "nothing is due" in done.stderr, done.stderr
+
+
+def test_each_worktree_has_its_own(user):
+    """What one of them installs goes to its checkout, whatever the other does meanwhile."""
+    user.git("worktree", "add", "-q", str(user.home / "beside"))
+    other = user.home / "beside"
+    (other / ".agent").mkdir(exist_ok=True)
+    (other / ".agent/orch.toml").write_text((user.root / ".agent/orch.toml").read_text())
+    ended_with(user.orch("schedule", "install", "nightly"), 0)
+    ended_with(user.orch("schedule", "install", "nightly", folder=other), 0)
+    assert user.crontab.count(b"# orch begin ") == 2
+    scripts = {path.name: path.read_text() for path in (user.root / ".git/orch/watch").iterdir()}
+    assert len(scripts) == 2 and scripts.keys() > {"look.sh"}
+    (beside,) = scripts.keys() - {"look.sh"}
+    assert f"cd {other} " in scripts[beside] and f"cd {other} " not in scripts["look.sh"]
+    assert beside.encode() in user.crontab
+    ended_with(
+        user.orch("schedule", "remove", folder=other), 0, "nightly: no longer by the crontab"
+    )
+    assert user.crontab.count(b"# orch begin ") == 1 and b"look.sh" in user.crontab
+    assert [path.name for path in (user.root / ".git/orch/watch").iterdir()] == ["look.sh"]
 
 
 def test_a_crontab_that_cannot_be_read_is_not_written(user):
@@ -183,6 +206,7 @@ def test_installing_remembers_since_when(user):
     assert memory.of("nightly").since > 0 and memory.of("weekly").since == 0
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_installed_says_why(user):
     refused(user.orch("schedule", "install", "cover"), 2, "'cover' has no schedule", "orch watch")
     refused(user.orch("schedule", "install", "nigthly"), 2, "nigthly", "nightly")
@@ -193,3 +217,21 @@ def test_what_cannot_be_installed_says_why(user):
         refused(user.orch("schedule", "install"), 2, "nothing here keeps times", "orch watch")
     user.settings()
     refused(user.orch("schedule", "install"), 2, "no automation has a schedule")
+
+
+def test_where_nobody_keeps_times_it_is_printed_and_not_installed(tmp_path):
+    container = tmp_path / "bin"
+    container.mkdir()
+    for name in ("git", "sh", "env"):
+        found = shutil.which(name)
+        assert found
+        (container / name).symlink_to(found)
+    user = User(tmp_path / "home", environ={"PATH": str(container)})
+    user.settings(more=MORE)
+    refused(user.orch("schedule", "install"), 2, "nothing here keeps times", "orch watch")
+    before = user.things()
+    said = user.orch("schedule", "install", "nightly", "--print")
+    ended_with(said, 0)
+    assert "nothing here keeps times" in said.err and "this is for systemd" in said.err
+    assert "[Timer]" in said.out and "[Service]" in said.out and "OnCalendar=" in said.out
+    assert user.things() == before and not (user.home / ".config").exists()

@@ -127,13 +127,14 @@ def test_after_a_measure_that_failed_it_can_be_fired_again(automated: Automated)
     assert automated.fire(until="covered >= 1") == 0 and automated.outcome == "holds"
 
 
+@pytest.mark.thorough
 def test_a_list_of_items_is_made_anew_from_each_result(automated: Automated) -> None:
     automated.project.commit({"a.txt": "TODO\n", "b.txt": "TODO\nTODO\n"}, "work")
     automated.worker = (
         """for f in $(cat "$ORCH_PATHS_FILE"); do sed -i '0,/TODO/s/TODO/done/' "$f"; done"""
     )
     code = automated.fire(
-        goal="Do what is to be done",
+        goal=None,
         for_each="grep -l TODO *.txt || true",
         until="todos == 0",
         measure={"todos": "cat *.txt | grep -c TODO || true"},
@@ -141,6 +142,8 @@ def test_a_list_of_items_is_made_anew_from_each_result(automated: Automated) -> 
     assert code == 0 and automated.values == [3, 1, 0]
     tasks = [[t.id for t in automated.project.state(run).plan.tasks] for run in automated.runs()]
     assert tasks == [["a", "b"], ["b"]]
+    goals = {automated.project.state(run).plan.goal for run in automated.runs()}
+    assert goals == {automated.firing.started.automation.name}, "it says no other"
     # And where nothing is to be done, nothing is run.
     automated.project.git("merge", "--quiet", f"orch/{automated.runs()[-1]}/result")
     assert automated.fire(goal="Do it", for_each="grep -l TODO *.txt || true", until=None) == 0

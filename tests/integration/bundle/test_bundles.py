@@ -18,6 +18,7 @@ from ledger.model import CommandWorker, Gate
 from ledger.store import Store
 from orchestrator.bundle.export import export_run
 from orchestrator.bundle.form import FIRST, Manifest, Part, open_bundle
+from orchestrator.bundle.leave import leave_here
 from orchestrator.bundle.taking import Brought, look_into, take_in, wishes
 from orchestrator.errors import OrchError
 from orchestrator.review.verify import verify_run
@@ -166,6 +167,41 @@ def test_a_run_that_judges_less_than_the_settings_here_is_told(
     late = (here.gates[0].model_copy(update={"stage": "check"}),)
     (line,) = wishes(look_into(project.workplace(), path), here.model_copy(update={"gates": late}))
     assert "stage = 'land', in your settings 'check'" in line
+
+
+def test_gates_that_say_something_else_than_here_are_told(
+    half_done: tuple[Project, str, Path],
+) -> None:
+    project, run, path = half_done
+    here = project.state(run).started.settings
+    gates = (here.gates[0].model_copy(update={"command": "make check"}), *here.gates[1:])
+    (line,) = wishes(look_into(project.workplace(), path), here.model_copy(update={"gates": gates}))
+    assert line == f'gate {here.gates[0].name}: command = "{here.gates[0].command}"'
+
+
+def test_what_is_protected_here_is_changed_by_no_file_that_nobody_trusts(tmp_path: Path) -> None:
+    """Leave that a plan or a person gave elsewhere is a word of whoever wrote the file."""
+    first = Project(tmp_path / "first" / "home")
+    writes = WORKER.model_copy(update={"command": "echo x > conftest.py"})
+    first.more_settings = {"workers": {"scripted": writes}}
+    allowed = task("a").model_copy(update={"may_change": ("conftest.py",), "paths": ()})
+    other = first.copied(tmp_path / "other")
+    state = first.run(allowed)
+    assert state.with_status("landed") == ("a",)
+    path, here = tmp_path / "run.orch", state.started.settings
+    with first.store() as store:
+        export_run(first.workplace(), store, state.run, path)
+    brought = look_into(other.workplace(), path)
+    assert wishes(brought, here) == ("task a: may_change = 'conftest.py', which no plan here says",)
+    with other.store() as store, pytest.raises(OrchError, match="is protected here: conftest"):
+        take_in(other.workplace(), store, brought, here)
+    assert other.git("for-each-ref", "refs/orch", "refs/heads/orch") == ""
+    # The same leave in a plan of this checkout is this checkout's own word.
+    plan = 'goal = "g"\n[[task]]\nid = "a"\nprompt = "p"\nmay_change = ["conftest.py"]\n'
+    other.write({".agent/plans/work.toml": plan})
+    assert wishes(brought, here, leave=leave_here(other.root)) == ()
+    with other.store() as store:
+        assert take_in(other.workplace(), store, brought, here) == state.seq
 
 
 def test_verdicts_that_only_the_file_tells_of_bring_nothing_into_a_branch(
@@ -321,7 +357,7 @@ HOSTILE: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.sample(14)
+@pytest.mark.sample(7)
 def test_a_hostile_file_brings_nothing(
     half_done: tuple[Project, str, Path], shared: Project, tmp_path: Path, name: str
 ) -> None:

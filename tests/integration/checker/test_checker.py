@@ -58,6 +58,7 @@ def subject(here, **changes) -> Subject:
     return Subject(**{**given, **changes})
 
 
+@pytest.mark.sample(1)
 async def test_it_looks_and_answers_in_a_form(tmp_path, dialect):
     look = calls(call("read", path="src/sums.py"), call("search", regex="total"))
     async with room(tmp_path, look, judged(WRONG, ADVICE), dialect=dialect) as here:

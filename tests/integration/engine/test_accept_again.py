@@ -57,6 +57,7 @@ def heads_of(project: Project, run: str) -> list[set[e.HeadRef]]:
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["whole", "squashed"])
+@pytest.mark.sample(1)
 def test_what_was_accepted_rejected_and_made_anew_is_accepted_by_squash(
     project: Project, first: bool
 ) -> None:
@@ -85,6 +86,7 @@ def test_what_was_accepted_rejected_and_made_anew_is_accepted_by_squash(
     assert cleaned(project, run).runs == [run]
 
 
+@pytest.mark.thorough
 def test_the_rest_of_a_selection_comes_without_what_the_branch_has(project: Project) -> None:
     """A person went on with what they took: it is neither brought again nor in the way."""
     project.does(WRITE)
@@ -133,6 +135,7 @@ def test_what_was_accepted_and_then_rejected_leaves_the_target_with_the_next_acc
     assert cleaned(project, run).runs == [run]
 
 
+@pytest.mark.thorough
 def test_a_result_of_which_nothing_is_left_is_accepted_too(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -144,6 +147,7 @@ def test_a_result_of_which_nothing_is_left_is_accepted_too(project: Project) -> 
     assert cleaned(project, run).runs == [run]
 
 
+@pytest.mark.thorough
 def test_a_target_that_was_put_back_gets_it_again(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -155,6 +159,7 @@ def test_a_target_that_was_put_back_gets_it_again(project: Project) -> None:
     assert project.files("main")["a.txt"] == "by a"
 
 
+@pytest.mark.thorough
 def test_a_branch_that_was_merged_by_hand_brought_what_it_held(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a"), task("b")).run
@@ -167,6 +172,7 @@ def test_a_branch_that_was_merged_by_hand_brought_what_it_held(project: Project)
     assert project.files("main")["a.txt"] == "by hand" and "b.txt" in project.files("main")
 
 
+@pytest.mark.thorough
 def test_a_change_that_a_person_brought_by_themselves_counts_as_accepted(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a"), task("b")).run
@@ -191,6 +197,7 @@ def test_all_that_the_branch_holds_is_judged_with_what_comes(project: Project) -
     assert result.outcome == "red" and result.verdict and result.verdict.gate == "only-a"
 
 
+@pytest.mark.thorough
 def test_a_ledger_that_named_tasks_tells_the_same_of_heads(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a"), task("b")).run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ledger.model import CommandWorker, Gate
 from ledger.state import RunState
 from tests.support.project import Project, task
@@ -36,6 +38,7 @@ def test_a_command_that_crashes_in_the_same_way_has_no_third_run(project: Projec
     assert ran(project, "echo cannot; exit 3")[0] == ["1.1", "2.1"]
 
 
+@pytest.mark.thorough
 def test_who_fails_differently_has_all_attempts_and_is_asked_for_another_approach(
     project: Project,
 ) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import anyio
+import pytest
 
 from ledger.events import BaselineGateJudged, CandidateGateJudged
 from ledger.model import FEWER_TESTS, Gate, TestCount
@@ -60,6 +61,7 @@ def test_a_head_with_fewer_tests_waits_for_a_persons_yes_and_then_lands(project:
     assert last.needed_tests == 4, "what landed before had four"
 
 
+@pytest.mark.thorough
 def test_the_worker_is_told_of_lost_tests_and_may_bring_them_back(project: Project) -> None:
     project.gates = (Gate(name="tests", command="sh test.sh", stage="check"),)
     project.commit({"test.sh": f"sleep 0.3; {COUNT}", "t_1": "", "t_2": ""}, "two tests")
@@ -96,6 +98,7 @@ def test_leave_given_beforehand_lets_tests_go(project: Project) -> None:
     assert state.tasks["a"].last.finished.leave == ("t_1",)
 
 
+@pytest.mark.thorough
 def test_what_was_taken_out_again_takes_its_tests_along(project: Project) -> None:
     project.commit({"test.sh": COUNT, "t_1": ""}, "a test")
     project.does('[[step]]\nwrite = { "t_{task}" = "" }\n')
@@ -107,6 +110,7 @@ def test_what_was_taken_out_again_takes_its_tests_along(project: Project) -> Non
     assert state.tasks["a"].status == "rejected"
 
 
+@pytest.mark.thorough
 def test_a_pass_beside_a_slow_base_is_held_against_it_all_the_same(project: Project) -> None:
     slow = f"test -e t_1 && sleep 3\n{COUNT}"
     project.commit({"test.sh": slow, "t_1": "", "t_2": ""}, "two tests")
@@ -158,6 +162,7 @@ def test_on_a_red_base_known_failures_land_and_new_ones_do_not(project: Project)
     assert "failed newly: FAILED t.py::t_new - no" in said_of(state, "adds")
 
 
+@pytest.mark.thorough
 def test_a_check_waits_for_what_is_known_of_the_base(project: Project) -> None:
     project.gates = (KNOWN.model_copy(update={"stage": "check"}),)
     slow = f"test -e a.txt || sleep 2\n{JUDGE}"
@@ -182,6 +187,7 @@ def test_where_the_base_names_no_failures_the_run_ends_and_says_what_to_type(
     assert (state.baseline, state.tasks["a"].status) == ("advisory", "landed")
 
 
+@pytest.mark.thorough
 def test_the_worker_of_a_red_head_is_told_which_failure_is_new(project: Project) -> None:
     project.gates = (KNOWN,)
     project.commit({"test.sh": JUDGE, "t_good": "true", "t_bad": "false"}, "one of two fails")
@@ -192,6 +198,7 @@ def test_the_worker_of_a_red_head_is_told_which_failure_is_new(project: Project)
     assert "t_bad" not in told
 
 
+@pytest.mark.thorough
 def test_what_lost_tests_by_leave_is_accepted_onto_a_branch_that_moved(project: Project) -> None:
     project.commit({"test.sh": COUNT, "t_1": "", "t_2": "", "t_3": ""}, "three tests")
     project.does(

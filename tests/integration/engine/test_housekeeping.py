@@ -1,35 +1,58 @@
 """What a run keeps beside its ledger: snapshots, the view for agents, pools, disk space."""
 
 import json
+import os
+import shlex
+import signal
 import subprocess
+import time
 
 import anyio
 import pytest
 
+from ledger.model import CommandWorker
 from ledger.snapshot import restore_snapshot
 from ledger.state import fold
 from orchestrator import patience
 from orchestrator.journal import load_state, read_facts
 from orchestrator.persons import retry
 from orchestrator.policy.settling import LOST_AT_MOST
-from orchestrator.runs import run_folder
+from orchestrator.runs import mark_of_run, run_folder
 from tests.support.faults import Boundary
-from tests.support.killed import killed_at
+from tests.support.killed import ended, killed_at, start_engine
 from tests.support.project import Project, task
+from workers.tree import marked
 
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
 
 
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snapshots after a few facts already."""
+    monkeypatch.setattr("orchestrator.journal.EVERY", 5)
+
+
+@pytest.mark.usefixtures("often")
 def test_a_snapshot_is_the_state_that_all_facts_make(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a"), task("b", needs=("a",))).run
     with project.store() as store:
         snapshot = store.load_snapshot(run)
-        assert snapshot and snapshot.seq == store.newest(run)
-        folded = fold((fact, at) for _, at, fact in read_facts(store, run))
-        assert restore_snapshot(snapshot) == folded == load_state(store, run)
+        assert snapshot
+        facts = [(fact, at) for _, at, fact in read_facts(store, run)]
+        assert len(facts) - 5 < snapshot.seq <= len(facts)
+        assert restore_snapshot(snapshot) == fold(facts[: snapshot.seq])
+        assert load_state(store, run) == fold(facts)
 
 
+def test_a_short_run_needs_none(project: Project) -> None:
+    project.does(WRITE)
+    run = project.run(task("a")).run
+    with project.store() as store:
+        assert store.load_snapshot(run) is None
+
+
+@pytest.mark.usefixtures("often")
 def test_a_snapshot_of_another_fold_or_a_damaged_one_is_not_used(project: Project) -> None:
     from dataclasses import replace
 
@@ -70,6 +93,7 @@ def test_a_full_disk_starts_nothing_new_and_loses_nothing(project: Project) -> N
     assert not state.tasks["a"].attempts
 
 
+@pytest.mark.thorough
 def test_what_a_dead_engine_left_of_its_pools_is_given_back_by_another_run(
     project: Project,
 ) -> None:
@@ -82,6 +106,31 @@ def test_what_a_dead_engine_left_of_its_pools_is_given_back_by_another_run(
     assert not any(dead in line for line in project.git("worktree", "list").splitlines())
     state = project.drive(dead)
     assert state.tasks["a"].status == "landed"
+
+
+def test_what_a_dead_engine_left_at_work_is_ended_before_another_run_begins(
+    project: Project,
+) -> None:
+    at_work = project.root.parent / "at-work"
+    command = f"touch {shlex.quote(str(at_work))}; exec sleep 600"
+    project.more_settings = {
+        "worker": "sh",
+        "workers": {"sh": CommandWorker(kind="command", command=command)},
+    }
+    dead = project.start(task("a"))
+    engine = start_engine(project.root.parent, dead)
+    deadline = time.monotonic() + 60
+    while not at_work.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(engine.pid or 0, signal.SIGKILL)
+    ended(engine)
+    project.more_settings = {}
+    common = project.workplace().repository.common_dir
+    left = marked(mark_of_run(common, dead))
+    assert left
+    project.does(WRITE)
+    project.run(task("b"))
+    assert not marked(mark_of_run(common, dead))
 
 
 def test_nothing_of_a_finished_run_lies_in_its_folder(project: Project) -> None:
@@ -161,6 +210,7 @@ def test_workspaces_that_no_task_will_need_go_while_the_run_goes_on(project: Pro
     assert not [path for path in seen.root.rglob("orch-*-worker-*") if path.is_dir()]
 
 
+@pytest.mark.thorough
 def test_what_takes_its_time_at_the_end_is_said(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,7 @@ def test_every_gate_of_the_base_must_have_passed_there(here: Project) -> None:
         look(here)
 
 
+@pytest.mark.thorough
 def test_what_was_merged_in_is_not_on_the_way_back(here: Project) -> None:
     """Along first parents: a green commit of somebody's side branch was never the branch."""
     here.git("switch", "-q", "-c", "side")

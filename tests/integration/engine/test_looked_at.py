@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ledger.model import Preparation
 from orchestrator import persons
 from orchestrator.review.report import render_report
@@ -63,6 +65,7 @@ def test_a_head_that_weakens_a_test_waits_for_a_person_and_the_rest_goes_on(tmp_
     assert "assert True" in project.result(state.run)["tests/test_app.py"]
 
 
+@pytest.mark.thorough
 def test_who_tries_again_is_told_what_was_weakened(tmp_path):
     project = Project(tmp_path, FILES)
     project.does(
@@ -88,6 +91,7 @@ def test_who_tries_again_is_told_what_was_weakened(tmp_path):
     assert "== 3  # of two" in project.result(state.run)["tests/test_app.py"]
 
 
+@pytest.mark.thorough
 def test_leave_given_beforehand_is_leave_for_weakened_tests_too(tmp_path):
     project = Project(tmp_path, FILES)
     project.does('[[step]]\ndelete = ["tests/test_app.py"]\n')

@@ -101,6 +101,7 @@ def test_models_side_by_side_land_and_what_they_cost_is_in_the_ledger(
     assert not any(key in fact.model_dump_json() for fact in facts)
 
 
+@pytest.mark.thorough
 def test_a_provider_that_serves_one_at_a_time_is_asked_one_at_a_time(
     project: Project, serve: Serve
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_red_check_goes_back_into_the_same_conversation(project: Project, serv
     assert server.requests[-1].body["messages"][0] == server.requests[0].body["messages"][0]
 
 
+@pytest.mark.thorough
 def test_what_a_model_asks_of_the_gates_counts_for_the_round_too(
     project: Project, serve: Serve
 ) -> None:
@@ -199,6 +201,7 @@ def test_a_task_whose_own_budget_is_used_up_is_given_up_and_others_go_on(
     assert state.finished is not None and state.finished.exit_code == 1
 
 
+@pytest.mark.thorough
 def test_a_call_that_may_cost_too_much_does_not_leave_and_says_what_would_hold_it(
     project: Project, serve: Serve
 ) -> None:
@@ -218,6 +221,7 @@ def test_a_call_that_may_cost_too_much_does_not_leave_and_says_what_would_hold_i
     assert state.tasks["a"].status == "landed", said_of(state, "a")
 
 
+@pytest.mark.thorough
 def test_what_an_engine_left_unsettled_is_spent(project: Project, serve: Serve) -> None:
     serve(WRITES.format(task="a", text="a", more=""))
     run = project.start(task("a", paths=("a.txt",)), budget_tokens=5_000_000)
@@ -302,6 +306,7 @@ def test_a_question_stops_neither_the_other_tasks_nor_their_landing(
     assert asked < max(started), "they went on while nobody answered"
 
 
+@pytest.mark.thorough
 def test_a_limit_of_the_providers_is_waited_for_and_told(project: Project, serve: Serve) -> None:
     limited = '[[turn]]\nstatus = 429\nheaders = { retry-after = "6" }\nper = "script"\n'
     serve(limited + WRITES.format(task="a", text="a", more=""))
@@ -315,6 +320,7 @@ def test_a_limit_of_the_providers_is_waited_for_and_told(project: Project, serve
 
 
 @pytest.mark.parametrize("status", [401, 500])
+@pytest.mark.sample(1)
 def test_a_provider_that_does_not_serve_is_not_the_tasks_fault(
     project: Project, serve: Serve, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,22 +364,30 @@ call = [{{ name = "finish", input = {{ summary = "I wrote it. It is there." }} }
 """
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("refused-key", "limited", "reset", "garbled"),
+        pytest.param(tuple(TROUBLES), marks=pytest.mark.thorough),
+    ],
+    ids=["some", "all"],
+)
 def test_whatever_a_provider_does_no_work_is_lost_and_no_attempt_is_used_up(
-    project: Project, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    project: Project, serve: Serve, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(pulse, "ANSWER_BYTES", 1_000_000)
     monkeypatch.setattr(call, "PAUSE_S", 0.02)
-    serve("".join(THEN_WORKS.format(name=name, trouble=how) for name, how in TROUBLES.items()))
-    state = project.run(*(task(name, paths=(f"{name}.txt",)) for name in TROUBLES), parallel=8)
-    for name in TROUBLES:
+    serve("".join(THEN_WORKS.format(name=name, trouble=TROUBLES[name]) for name in names))
+    state = project.run(*(task(name, paths=(f"{name}.txt",)) for name in names), parallel=8)
+    for name in names:
         one = state.tasks[name]
         assert (one.status, one.charged) == ("landed", 0), (name, said_of(state, name))
         lost = [attempt for attempt in one.attempts[:-1] if attempt.finished]
         assert all(one.finished.trouble for one in lost if one.finished), said_of(state, name)
         waited = name in ("limited", "overloaded", "slow")
         assert len(lost) == (0 if waited else 1), (name, said_of(state, name))
-    names = {f"{name}.txt": name for name in TROUBLES}
-    assert {name: project.result(state.run)[name] for name in names} == names
+    written = {f"{name}.txt": name for name in names}
+    assert {file: project.result(state.run)[file] for file in written} == written
 
 
 def test_a_model_that_goes_in_circles_is_followed_by_the_next_of_the_ladder(
@@ -491,6 +505,7 @@ repeat = 0
 """
 
 
+@pytest.mark.thorough
 def test_a_finding_that_comes_back_is_a_circle_and_ends_with_a_person_who_may_let_it_land(
     project: Project, serve: Serve
 ) -> None:
@@ -546,6 +561,7 @@ def test_what_a_checker_still_blocks_after_its_rounds_waits_for_a_person(
     assert state.tasks["a"].status == "landed", said_of(state, "a")
 
 
+@pytest.mark.thorough
 def test_who_is_asked_about_fewer_tests_hears_the_checker_too(
     project: Project, serve: Serve
 ) -> None:

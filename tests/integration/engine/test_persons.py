@@ -6,11 +6,14 @@ import time
 import anyio
 import pytest
 
+from ledger.events import RunFinished
 from orchestrator import persons
 from orchestrator.accept import AcceptResult, accept
 from orchestrator.cleaning import clean
 from orchestrator.errors import OrchError
+from orchestrator.journal import Journal
 from orchestrator.policy.selection import Selection
+from orchestrator.runs import unfinished
 from tests.support.project import Project, kinds, task
 
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
@@ -68,6 +71,7 @@ def test_a_selection_takes_its_needs_along_and_says_so(landed: tuple[Project, st
     assert "a.txt" in files and "c.txt" in files and "b.txt" not in files
 
 
+@pytest.mark.thorough
 def test_what_needs_a_task_that_is_left_out_is_left_out_too(landed: tuple[Project, str]) -> None:
     project, run = landed
     result = accepted(project, run, selection=Selection(without=("a",)))
@@ -82,6 +86,7 @@ def test_squash_makes_one_commit_with_one_parent(landed: tuple[Project, str]) ->
     assert project.git("log", "--format=%P", "-1", "main") == base
 
 
+@pytest.mark.thorough
 def test_accepting_to_another_branch_needs_no_clean_checkout(landed: tuple[Project, str]) -> None:
     project, run = landed
     (project.root / "readme").write_text("my own words")
@@ -139,6 +144,7 @@ def test_a_rejection_that_would_leave_the_result_red_is_refused(project: Project
     assert "b.txt" not in project.files(f"refs/orch/{project.drive(run).run}/tip")
 
 
+@pytest.mark.thorough
 def test_a_rejected_task_may_be_tried_again(landed: tuple[Project, str]) -> None:
     project, run = landed
     with project.store() as store:
@@ -172,6 +178,7 @@ def test_retry_passes_the_note_on_and_gives_new_attempts(project: Project) -> No
     assert state.tasks["a"].status == "landed"
 
 
+@pytest.mark.thorough
 def test_a_person_takes_a_failed_head_finishes_it_and_submits_it(project: Project) -> None:
     project.commit({"test.sh": "! grep -q broken *.txt\n"}, "a gate")
     project.does('[[step]]\nwrite = { "a.txt" = "broken" }\n')
@@ -265,6 +272,80 @@ def test_clean_after_accept_leaves_nothing(landed: tuple[Project, str]) -> None:
     assert project.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
 
 
+def test_nothing_is_accepted_into_a_branch_of_orchs_own(landed: tuple[Project, str]) -> None:
+    project, run = landed
+    refs = project.git("for-each-ref")
+    for name in ("orch", f"orch/{run}/keep", f"orch/{run}/result", "refs/heads/y", "HEAD"):
+        said = accepted(project, run, to=name)
+        assert said.outcome == "refused" and name in said.why and "--to" in said.hint
+    assert project.git("for-each-ref") == refs
+
+
+def test_clean_leaves_a_persons_branch_beside_those_of_the_run(
+    landed: tuple[Project, str],
+) -> None:
+    project, run = landed
+    with project.store() as store:
+        persons.take(project.workplace(), store, run, "a")
+    project.git("switch", "--quiet", "--create", f"orch/{run}/keep", f"orch/{run}/result")
+    mine = project.commit({"mine.txt": "mine"}, "mine")
+    project.git("branch", f"orch/{run}/take/other", "main")
+    accepted(project, run)
+    with project.store() as store:
+        assert clean(project.workplace(), store, run).runs == [run]
+    left = project.git("for-each-ref", "--format=%(refname:short)").split()
+    assert left == ["main", f"orch/{run}/keep", f"orch/{run}/take/other"]
+    assert project.git("rev-parse", f"orch/{run}/keep") == mine
+
+
+def test_a_run_that_starts_from_a_branch_of_orchs_has_no_target(
+    landed: tuple[Project, str],
+) -> None:
+    project, run = landed
+    project.git("switch", "--quiet", f"orch/{run}/result")
+    again = project.run(task("d"))
+    assert again.started.target is None
+    with pytest.raises(OrchError, match="no branch of yours") as refused:
+        accepted(project, again.run)
+    assert "--to" in refused.value.hint
+
+
+def test_what_resume_could_go_on_with_is_cleaned_by_its_name_only(project: Project) -> None:
+    project.does(WRITE)
+    over = project.run(task("z")).run
+    accepted(project, over)
+    outcomes = ("stopped", "deadline", "no-space", "budget", "red-base", "person-needed", None)
+    runs = {outcome: project.start(task("a")) for outcome in outcomes}
+    with project.store() as store:
+        for outcome, run in runs.items():
+            if outcome:  # None: as if its engine had been killed
+                end = RunFinished(outcome=outcome, exit_code=4)  # type: ignore[arg-type]
+                Journal.load(store, run).append(end)
+        done = clean(project.workplace(), store, discard=True)
+        assert done.runs == [over]
+        assert {left.run for left in done.left} == set(runs.values())
+        assert all(f"orch clean {left.run}" in left.hint for left in done.left)
+    finished = project.drive(runs["no-space"]).finished
+    assert finished and finished.exit_code == 0
+    with project.store() as store:
+        assert clean(project.workplace(), store, runs["stopped"]).runs == [runs["stopped"]]
+
+
+def test_unfinished_runs_are_found_however_many_came_after_them(project: Project) -> None:
+    project.does(WRITE)
+    first = project.run(task("a")).run
+    accepted(project, first)
+    begun = project.start(task("b"))
+    with project.store() as store:
+        for number in range(12):
+            run = project.start(task(f"c{number}"))
+            Journal.load(store, run).append(RunFinished(outcome="complete", exit_code=0))
+        place = project.workplace().place
+        assert [state.run for state in unfinished(store, place)] == [begun]
+        persons.reject(store, first, ("a",))
+        assert [state.run for state in unfinished(store, place)] == [begun, first]
+
+
 def test_two_runs_at_once_are_both_right(project: Project) -> None:
     project.does('[[step]]\nsleep_s = 0.4\nwrite = { "{task}.txt" = "by {task}\\n" }\n')
     runs = [project.start(task(f"{name}1"), task(f"{name}2")) for name in ("x", "y")]
@@ -281,6 +362,7 @@ def test_two_runs_at_once_are_both_right(project: Project) -> None:
     assert len(project.git("worktree", "list").splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_what_a_person_committed_on_a_taken_branch_is_work_too(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a"), task("b")).run
@@ -297,6 +379,7 @@ def test_what_a_person_committed_on_a_taken_branch_is_work_too(project: Project)
     assert mine in project.git("for-each-ref", "--format=%(objectname)").split()
 
 
+@pytest.mark.thorough
 def test_a_result_that_was_merged_by_hand_counts_as_accepted(
     landed: tuple[Project, str],
 ) -> None:
@@ -324,6 +407,7 @@ def test_a_command_worker_reads_the_files_that_its_task_covers(project: Project)
     assert result["other.py"] == "x"
 
 
+@pytest.mark.thorough
 def test_a_queued_head_whose_need_was_rejected_does_not_land(project: Project) -> None:
     project.does('[[step]]\ntask = "b"\nsleep_s = 1.5\nwrite = { "b.txt" = "x" }\n' + WRITE)
     run = project.start(task("a"), task("b", needs=("a",)))

@@ -5,6 +5,8 @@ import os
 from base64 import b64encode
 from pathlib import Path
 
+import pytest
+
 from ledger.events import (
     AttemptStarted,
     CandidateGateJudged,
@@ -22,6 +24,7 @@ from tests.support.project import Project, task
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
 
 
+@pytest.mark.thorough
 def test_a_check_that_was_red_on_the_base_by_leave_fails_no_attempt(project: Project) -> None:
     project.gates = (
         Gate(name="lint", command="exit 1", stage="check"),
@@ -49,6 +52,7 @@ def test_the_red_that_blames_is_the_one_that_was_confirmed() -> None:
     assert decide(story.state, FREE, NOW) == (JudgeCandidate(number, confirms=True),)
 
 
+@pytest.mark.thorough
 def test_a_gates_tool_that_changed_is_asked_again(project: Project, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -63,6 +67,7 @@ def test_a_gates_tool_that_changed_is_asked_again(project: Project, tmp_path: Pa
     assert project.run(task("a")).baseline == "red"
 
 
+@pytest.mark.thorough
 def test_a_conflict_in_a_file_whose_name_is_no_text_goes_back_to_its_worker(
     project: Project,
 ) -> None:
@@ -96,6 +101,7 @@ def test_a_secret_that_a_gate_may_see_is_in_no_fact(project: Project) -> None:
     assert not [f for f in project.facts(state.run) if "hunter2" in f.model_dump_json()]
 
 
+@pytest.mark.thorough
 def test_what_one_trees_tests_leave_in_a_kept_folder_judges_no_other_tree(
     project: Project,
 ) -> None:

@@ -22,6 +22,7 @@ from worktree.names import discarded_ref
 WRITE = '[[step]]\nwrite = { "{task}.txt" = "by {task}\\n" }\n'
 
 
+@pytest.mark.thorough
 def test_a_retry_at_the_very_end_is_not_overrun_by_the_end(project: Project) -> None:
     project.does('[[step]]\nunless_feedback = "again"\nexit = 1\n' + WRITE)
     run = project.start(task("a"), attempts=1)
@@ -34,6 +35,7 @@ def test_a_retry_at_the_very_end_is_not_overrun_by_the_end(project: Project) -> 
     assert state.tasks["a"].status == "landed", state.finished
 
 
+@pytest.mark.thorough
 def test_a_submission_of_a_task_that_is_just_starting_ends_no_engine(project: Project) -> None:
     project.does(WRITE)
     run = project.start(task("a"), task("b", needs=("a",)))
@@ -68,6 +70,7 @@ def test_what_was_rejected_and_is_submitted_again_lands_whole(project: Project) 
     assert files.get("a.txt") == "by a", "the branch that was submitted has it"
 
 
+@pytest.mark.thorough
 def test_work_that_landed_again_after_a_rejection_is_not_accepted_yet(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -85,6 +88,7 @@ def test_work_that_landed_again_after_a_rejection_is_not_accepted_yet(project: P
     assert project.result(run)["a.txt"] == "better"
 
 
+@pytest.mark.thorough
 def test_what_a_person_committed_on_the_result_branch_is_not_cleaned_away(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -98,6 +102,7 @@ def test_what_a_person_committed_on_the_result_branch_is_not_cleaned_away(projec
     assert mine in held
 
 
+@pytest.mark.thorough
 def test_what_needs_a_rejected_task_does_not_land_without_it(project: Project) -> None:
     project.does(WRITE + '[[step]]\ntask = "b"\nsleep_s = 1\n')
     run = project.start(task("a"), task("b", needs=("a",)))
@@ -161,6 +166,7 @@ class Overtaken(Store):
             act()
 
 
+@pytest.mark.thorough
 def test_a_clean_that_was_quicker_leaves_nothing_of_a_persons_word(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -183,6 +189,7 @@ def test_a_clean_that_was_quicker_leaves_nothing_of_a_persons_word(project: Proj
     assert kinds(project.facts(run)) == facts and facts[-1] == "RunCleaned"
 
 
+@pytest.mark.thorough
 def test_a_branch_that_was_taken_before_its_task_was_rejected_lands_whole(
     project: Project,
 ) -> None:
@@ -202,6 +209,7 @@ def test_a_branch_that_was_taken_before_its_task_was_rejected_lands_whole(
     assert (files["a.txt"], files["a2.txt"], files["b.txt"]) == ("by a", "and more", "by b")
 
 
+@pytest.mark.thorough
 def test_what_a_crash_left_in_a_submissions_place_is_moved_aside(project: Project) -> None:
     project.does("[[step]]\nexit = 1\n")
     run = project.run(task("a"), attempts=1).run
@@ -252,6 +260,7 @@ def test_a_stopped_run_that_made_nothing_is_cleaned(project: Project) -> None:
     assert project.git("for-each-ref", "--format=%(refname)") == "refs/heads/main"
 
 
+@pytest.mark.thorough
 def test_a_run_whose_branch_is_checked_out_is_not_cleaned(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -264,6 +273,7 @@ def test_a_run_whose_branch_is_checked_out_is_not_cleaned(project: Project) -> N
     assert project.git("rev-parse", "HEAD") == project.git("rev-parse", "main")
 
 
+@pytest.mark.thorough
 def test_work_that_was_accepted_again_by_one_commit_is_no_work_any_more(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -303,6 +313,7 @@ def test_an_accept_whose_fact_is_missing_is_known_to_clean(project: Project) -> 
     assert project.state(run).accepted
 
 
+@pytest.mark.thorough
 def test_what_a_killed_engine_left_running_is_ended_before_an_accept(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run
@@ -322,6 +333,7 @@ def test_what_a_killed_engine_left_running_is_ended_before_an_accept(project: Pr
         orphan.wait()
 
 
+@pytest.mark.thorough
 def test_a_step_that_nobody_judged_is_no_step_of_the_target(project: Project) -> None:
     project.does(WRITE + '[[step]]\ntask = "b"\nsleep_s = 0.5\n')
     run = project.start(task("a"), task("b", needs=("a",)))
@@ -342,6 +354,7 @@ def test_a_step_that_nobody_judged_is_no_step_of_the_target(project: Project) ->
     assert steps[0] == result.commit and pushed[0] not in steps
 
 
+@pytest.mark.thorough
 def test_a_head_whose_change_does_not_go_on_the_tip_is_taken_as_it_was(project: Project) -> None:
     project.does('[[step]]\nwrite = { "readme" = "by {task}" }\n')
     run = project.run(task("a", paths=("readme",))).run

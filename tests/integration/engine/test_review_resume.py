@@ -3,6 +3,8 @@
 import subprocess
 from collections.abc import Callable, Sequence
 
+import pytest
+
 from ledger.events import (
     AcceptIntended,
     AttemptPrepared,
@@ -42,6 +44,7 @@ def stop(project: Project, run: str) -> None:
         persons.request_stop(store, run)
 
 
+@pytest.mark.thorough
 def test_a_lost_attempt_between_two_others_takes_no_neighbours_work_out(project: Project) -> None:
     gate = "! test -e name.txt || ! grep -q broken caller.txt\n"
     project.commit({"test.sh": gate, "caller.txt": "fine\n"}, "a gate")
@@ -78,6 +81,7 @@ def test_a_lost_attempt_between_two_others_takes_no_neighbours_work_out(project:
     assert files.get("name.txt") == "new", "what has landed is in the result"
 
 
+@pytest.mark.thorough
 def test_stopping_and_resuming_often_is_no_fault_of_a_worker(project: Project) -> None:
     project.does(WRITE)
     run = project.start(task("a"))
@@ -100,6 +104,7 @@ def test_a_stop_while_the_engine_makes_good_a_crash_is_not_forgotten(project: Pr
     assert state.finished and state.finished.outcome == "stopped"
 
 
+@pytest.mark.thorough
 def test_a_squash_whose_fact_a_crash_swallowed_counts_as_accepted(project: Project) -> None:
     project.does(WRITE)
     run = project.run(task("a")).run

@@ -301,6 +301,7 @@ def test_verdicts_are_reused_in_the_next_run(project: Project) -> None:
 
 
 @pytest.mark.parametrize("count", [12])
+@pytest.mark.thorough
 def test_many_independent_tasks_land_side_by_side(project: Project, count: int) -> None:
     project.does(WRITE)
     state = project.run(*(task(f"t{n}") for n in range(count)), parallel=4, gates_parallel=2)
@@ -308,6 +309,7 @@ def test_many_independent_tasks_land_side_by_side(project: Project, count: int) 
     assert len(project.result(state.run)) == count + 2
 
 
+@pytest.mark.thorough
 def test_a_persons_commits_to_the_target_meanwhile_do_not_matter(project: Project) -> None:
     project.does("[[step]]\nsleep_s = 0.3\n" + WRITE.strip().removeprefix("[[step]]\n"))
     run = project.start(task("a"))
@@ -338,6 +340,7 @@ def test_facts_are_in_an_order_that_tells_the_story(project: Project) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_two_engines_are_one_engine_and_one_clear_error(project: Project) -> None:
     from ledger.lock import EngineLock, EngineRunning
 
@@ -374,6 +377,7 @@ def test_a_tip_that_somebody_moved_means_build_again(project: Project) -> None:
     assert "an outsider's" in subjects
 
 
+@pytest.mark.thorough
 def test_the_result_branch_that_the_user_has_checked_out_is_left_alone(project: Project) -> None:
     project.does("[[step]]\nsleep_s = 0.4\n" + WRITE.strip().removeprefix("[[step]]\n"))
     run = project.start(task("a"))
@@ -422,6 +426,7 @@ def test_a_broken_object_store_is_said_not_passed_over(project: Project) -> None
     assert state.finished
 
 
+@pytest.mark.thorough
 def test_a_gate_that_a_landed_task_named_judges_what_lands_after_it(project: Project) -> None:
     project.gates = (
         Gate(name="tests", command="sh test.sh"),
@@ -458,6 +463,7 @@ def test_a_persons_word_in_the_middle_of_a_turn_is_heard(project: Project) -> No
     assert len(state.with_status("landed")) == 6
 
 
+@pytest.mark.thorough
 def test_a_round_that_takes_its_change_back_is_no_success(project: Project) -> None:
     project.gates = (Gate(name="lint", command="! grep -r bad *.txt", stage="check"),)
     project.does(
@@ -493,6 +499,7 @@ def test_no_more_workers_work_at_once_than_the_limit_says(project: Project) -> N
     assert max(int(line) for line in counts.read_text().split()) == 3
 
 
+@pytest.mark.thorough
 def test_gates_judge_where_no_worker_ever_was(project: Project) -> None:
     seen = project.root.parent / "seen"
     look = f'pwd >> "{seen}-$ORCH_RUN"'

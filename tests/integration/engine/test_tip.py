@@ -135,6 +135,7 @@ def test_what_the_end_says_to_type_brings_the_run_on(gated: Project) -> None:
     assert found.agrees and not found.notes, found
 
 
+@pytest.mark.thorough
 def test_a_red_tip_that_is_left_is_asked_again_and_ends_the_run_again(gated: Project) -> None:
     state, _ = pushed_to(gated, {"broken": "x"}, "a", attempts=1)
     state = gated.drive(state.run)
@@ -144,6 +145,7 @@ def test_a_red_tip_that_is_left_is_asked_again_and_ends_the_run_again(gated: Pro
     assert [v.reused for v in move.verdicts] == [False, False, True, False], "known, then confirmed"
 
 
+@pytest.mark.thorough
 def test_a_red_tip_that_is_put_right_at_once_is_no_reason_to_end(gated: Project) -> None:
     run = gated.start(task("a"), attempts=1)
     red = push_first(gated, run, {"broken": "x"})
@@ -171,6 +173,7 @@ def test_a_red_tip_that_somebody_mends_on_top_lets_the_run_go_on(gated: Project)
     assert any(red[:10] in note and mended[:10] in note for note in found.notes)
 
 
+@pytest.mark.thorough
 def test_a_green_commit_of_somebody_elses_costs_no_gate_run_of_its_own(gated: Project) -> None:
     state, green = pushed_to(gated, {"theirs.txt": "x"}, "a", "b")
     assert set(state.with_status("landed")) == {"a", "b"}
@@ -199,6 +202,7 @@ def test_a_head_that_mends_a_red_tip_lands(gated: Project) -> None:
     assert red in gated.git("rev-list", "--first-parent", f"orch/{state.run}/result").split()
 
 
+@pytest.mark.thorough
 def test_a_tip_that_a_gate_cannot_run_on_holds_nobody(gated: Project) -> None:
     gated.gates = (Gate(name="tool", command="test ! -e broken || no-such-program-at-all"),)
     state, red = pushed_to(gated, {"broken": "x"}, "a", "b", attempts=1)
@@ -207,6 +211,7 @@ def test_a_tip_that_a_gate_cannot_run_on_holds_nobody(gated: Project) -> None:
     assert not state.with_status("held")
 
 
+@pytest.mark.thorough
 def test_an_attempt_that_begins_on_a_red_tip_is_not_charged_for_it(gated: Project) -> None:
     gated.gates = (Gate(name="check", command="sh test.sh", stage="check"),)
     run = gated.start(task("a"), attempts=1, rounds=1)
@@ -221,6 +226,7 @@ def test_an_attempt_that_begins_on_a_red_tip_is_not_charged_for_it(gated: Projec
     assert state.tasks["a"].status == "landed" and len(state.tasks["a"].attempts) == 2
 
 
+@pytest.mark.thorough
 def test_a_head_made_on_a_commit_that_was_taken_back_does_not_bring_it_along(
     gated: Project,
 ) -> None:
@@ -242,6 +248,7 @@ def test_a_head_made_on_a_commit_that_was_taken_back_does_not_bring_it_along(
     assert theirs not in history
 
 
+@pytest.mark.thorough
 def test_a_tip_that_lacks_what_landed_is_said_at_the_start(gated: Project) -> None:
     state = gated.run(task("a"), task("bad"), attempts=1)
     gated.git("update-ref", f"refs/orch/{state.run}/tip", state.started.base)
@@ -253,6 +260,7 @@ def test_a_tip_that_lacks_what_landed_is_said_at_the_start(gated: Project) -> No
     assert len(state.tasks["bad"].attempts) == 1
 
 
+@pytest.mark.thorough
 def test_what_somebody_put_on_the_tip_is_theirs_and_not_cleaned_away_unasked(
     gated: Project,
 ) -> None:
@@ -266,6 +274,7 @@ def test_what_somebody_put_on_the_tip_is_theirs_and_not_cleaned_away_unasked(
 
 
 @pytest.mark.parametrize("at", ["TipJudgingStarted", "TipGateJudged", "CandidateStale"])
+@pytest.mark.sample(1)
 def test_an_engine_that_dies_over_a_red_tip_is_followed_by_one_that_ends_the_same(
     gated: Project, at: str
 ) -> None:
@@ -285,6 +294,7 @@ def test_an_engine_that_dies_over_a_red_tip_is_followed_by_one_that_ends_the_sam
     assert at != "TipJudgingStarted" or "TipJudgingLost" in kinds(gated.facts(run))
 
 
+@pytest.mark.thorough
 def test_a_merge_that_puts_landings_aside_is_noted_not_refused(gated: Project) -> None:
     run = gated.start(task("a"), task("b", needs=("a",)))
 

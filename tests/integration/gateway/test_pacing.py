@@ -55,6 +55,7 @@ async def test_a_limit_holds_a_run_in_another_process(tmp_path):
     assert 0.3 <= done[0] - began < 4
 
 
+@pytest.mark.thorough
 async def test_one_goes_first_after_a_pause_and_the_others_wait_for_what_it_hears(tmp_path):
     pacers = [Pacer(tmp_path), Pacer(tmp_path)]
     async with pacers[0].lane(NAME, "maker").turn(5) as turn:
@@ -80,6 +81,7 @@ async def test_one_goes_first_after_a_pause_and_the_others_wait_for_what_it_hear
     assert most >= 1
 
 
+@pytest.mark.thorough
 async def test_a_probe_that_dies_gives_its_place_to_another(tmp_path):
     lane = Pacer(tmp_path).lane(NAME, "maker")
     async with lane.turn(5) as turn:
@@ -111,6 +113,7 @@ async def test_what_fails_within_a_turn_is_no_lack_of_patience():
             raise TimeoutError
 
 
+@pytest.mark.thorough
 async def test_a_pause_that_lasts_is_told_and_its_end_too(monkeypatch):
     monkeypatch.setattr(pacing, "TELL_S", 0.5)
     told = []
@@ -154,6 +157,7 @@ async def test_a_file_that_is_nobodys_does_no_harm(tmp_path, text):
     assert done
 
 
+@pytest.mark.thorough
 async def test_where_no_file_can_be_made_the_run_paces_itself(tmp_path):
     (tmp_path / "file").write_text("")
     lane = Pacer(tmp_path / "file" / "below").lane(NAME, "maker")
@@ -191,6 +195,7 @@ async def test_the_last_who_uses_a_pace_leaves_no_file_behind(tmp_path):
     assert not folder.exists()
 
 
+@pytest.mark.thorough
 async def test_a_pause_that_goes_on_is_told_to_the_next_run_and_goes_when_it_is_over(tmp_path):
     folder = tmp_path / "pace"
     with Pacer(folder) as pacer:
@@ -204,6 +209,7 @@ async def test_a_pause_that_goes_on_is_told_to_the_next_run_and_goes_when_it_is_
     assert not folder.exists()
 
 
+@pytest.mark.thorough
 async def test_what_a_killed_run_left_is_taken_away_and_nothing_else(tmp_path):
     code = (
         "import anyio, os, signal, sys\nfrom pathlib import Path\n"
@@ -268,6 +274,7 @@ async def test_many_workers_make_no_storm_of_a_limit():
         assert here.troubles == []
 
 
+@pytest.mark.thorough
 async def test_a_provider_that_has_nothing_left_is_left_alone():
     empty = {
         **GOOD,

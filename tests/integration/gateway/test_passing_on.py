@@ -202,6 +202,7 @@ async def test_a_request_that_is_too_large_or_too_slow_is_refused(monkeypatch):
         assert (await here.post()).status_code == 200
 
 
+@pytest.mark.thorough
 async def test_a_client_that_does_not_take_what_it_asked_for_is_let_go():
     huge = {**TURN, "trouble": "huge", "huge_mb": 40}
     async with bench(huge) as here:

@@ -186,6 +186,7 @@ async def test_a_refused_request_is_refused_again(tmp_path):
         assert [one.kind for one in access.troubles] == ["refused"]
 
 
+@pytest.mark.thorough
 async def test_calls_side_by_side_are_told_apart_by_what_they_ask(tmp_path):
     path = tmp_path / "record"
     turns = [{"when": f"number {n}$", "text": f"answer {n}", "repeat": 0} for n in range(6)]
@@ -212,6 +213,7 @@ async def test_a_call_that_came_to_nothing_is_not_recorded(tmp_path):
         assert "whole" in said.text
 
 
+@pytest.mark.thorough
 async def test_a_growing_conversation_is_kept_by_what_is_new(tmp_path):
     path = tmp_path / "record"
     talk = [{"role": "user", "content": "x" * 5000}]

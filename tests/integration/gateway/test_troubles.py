@@ -32,6 +32,7 @@ def failing(status, times=1, **more):
 
 
 @pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.sample(1)
 async def test_a_refused_key_is_told_once_and_never_shown(status):
     turn = failing(status, 0, message=f"Incorrect API key provided: {REAL_KEY[:8]}***")
     async with bench(turn) as here:
@@ -45,6 +46,7 @@ async def test_a_refused_key_is_told_once_and_never_shown(status):
 
 
 @pytest.mark.parametrize("status", [429, 503, 529])
+@pytest.mark.sample(1)
 async def test_a_limit_is_waited_out_in_the_gateway(status):
     turn = failing(status, 1, headers={"retry-after": "1"})
     async with bench(turn, GOOD) as here:
@@ -134,6 +136,7 @@ async def test_a_provider_that_is_not_there_is_told():
             assert here.till.books.spent_by().tokens == 0
 
 
+@pytest.mark.thorough
 async def test_a_slow_answer_is_waited_for():
     slow = {**GOOD, "first_byte_s": 0.5, "chunk_s": 0.1, "chunk_chars": 2}
     async with bench(slow) as here:
@@ -178,6 +181,7 @@ async def test_an_endless_drip_ends():
 
 
 @pytest.mark.parametrize("trouble", ["cut", "reset", "broken"])
+@pytest.mark.sample(1)
 async def test_a_stream_that_breaks_off_is_never_taken_for_a_whole_one(trouble):
     turn = {**GOOD, "trouble": trouble, "after": 3}
     for dialect in ("anthropic", "openai"):
@@ -200,6 +204,7 @@ async def test_a_stream_that_breaks_off_is_never_taken_for_a_whole_one(trouble):
 
 
 @pytest.mark.parametrize("trouble", ["cut", "reset"])
+@pytest.mark.sample(1)
 async def test_a_whole_answer_that_breaks_off_is_not_passed_on(trouble):
     async with bench({**GOOD, "trouble": trouble, "after": 1, "chunk_chars": 5}) as here:
         said = await here.post()
@@ -225,6 +230,7 @@ async def test_an_error_within_a_stream_is_told():
         assert here.troubles[0].kind == "overloaded"
 
 
+@pytest.mark.thorough
 async def test_an_error_instead_of_a_stream_is_tried_again():
     turn = {**GOOD, "trouble": "error", "after": 0, "repeat": 1, "per": "script"}
     async with bench(turn, GOOD) as here:

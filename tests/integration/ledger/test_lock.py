@@ -163,6 +163,7 @@ print(taken)
 """
 
 
+@pytest.mark.thorough
 def test_a_lock_that_is_removed_all_the_time_still_lets_in_one_at_a_time(lock: Path) -> None:
     children = [python(TAKE_AND_REMOVE, lock) for _ in range(3)]
     assert all(int(finish(child)) for child in children)

@@ -37,6 +37,22 @@ def test_what_was_appended_is_read_back_in_order(store: Store) -> None:
     assert store.newest("no-such-run") == 0
 
 
+def test_runs_without_an_end_are_found_however_old_they_are(store: Store) -> None:
+    told = {
+        "open": ("Begun", "Noted"),
+        "over": ("Begun", "Ended"),
+        "over-and-noted": ("Begun", "Ended", "Noted", "Noted"),
+        "over-twice": ("Begun", "Ended", "Begun", "Ended"),
+        "open-again": ("Begun", "Ended", "Noted", "Begun", "Noted"),
+        "swept": ("Begun", "Swept"),
+    }
+    for at, (run, kinds) in enumerate(told.items()):
+        store.append(run, 0, [(kind, 1, "{}") for kind in kinds], at=float(at))
+    # What judged the checkout has verdicts, and no facts.
+    store.append("checkout-1", 0, (), 9.0, [VerdictRow("k", "tree", "gate", "passed", "{}")])
+    assert store.runs_without_end(("Ended", "Swept"), ("Noted",)) == ("open-again", "open")
+
+
 def test_a_ledger_that_is_opened_again_still_knows(path: Path) -> None:
     with Store.open(path) as first:
         first.append("r", 0, [said("one")], at=1.0)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
+import pytest
+
 from tests.integration.maker.support import FINISH, call, calls, results_of, room, user_words
 from workers.model.context import FULL
 from workers.wire.dialects import dialect_named
 from workers.wire.estimate import usual_tokens
 
 WINDOW = 48_000
-FILES = {f"m{number}.py": f"# module {number}\n" + "x = 1\n" * 400 for number in range(60)}
+FILES = {f"m{number}.py": f"# module {number}\n" + "x = 1\n" * 400 for number in range(28)}
 
 
 def segments(received):
@@ -24,6 +26,7 @@ def common(old, new):
     return next((number for number, (one, other) in pairs if one != other), len(old))
 
 
+@pytest.mark.sample(1)
 async def test_old_results_give_way_and_the_beginning_stays(tmp_path, dialect):
     turns = [calls(call("read", path=name), text=f"I look at {name}.") for name in FILES]
     access = {"window_tokens": WINDOW}
@@ -60,8 +63,12 @@ async def test_a_provider_that_counts_more_makes_it_shorten_earlier(tmp_path):
         assert "were left out here]" in json.dumps(here.model.requests[-1].body)
 
 
+@pytest.mark.sample(1)
 async def test_long_texts_that_it_wrote_give_way_too(tmp_path, dialect):
-    turns = [calls(call("write", path=f"w{n}.py", text=f"# {n}\n" * 3000)) for n in range(8)]
+    turns = [
+        calls(call("write", path=f"w{n}.py", text=f"# {n}\n" * 3000), chunk_chars=2000)
+        for n in range(8)
+    ]
     access = {"window_tokens": WINDOW}
     async with room(tmp_path, *turns, FINISH, dialect=dialect, files=FILES, access=access) as here:
         report = await here.work(timeout_s=120)
@@ -71,6 +78,7 @@ async def test_long_texts_that_it_wrote_give_way_too(tmp_path, dialect):
         assert (here.tree / "w0.py").read_text() == "# 0\n" * 3000
 
 
+@pytest.mark.sample(1)
 async def test_another_attempt_begins_anew_with_the_same_system(tmp_path, dialect):
     turns = [calls(call("read", path="m1.py")), FINISH]
     async with room(tmp_path, *turns, dialect=dialect, files=FILES) as here:

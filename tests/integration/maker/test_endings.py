@@ -97,6 +97,7 @@ async def test_no_money_left_is_nobodys_fault(tmp_path, dialect, caps, limits):
     ],
     ids=lambda turn: str(turn.get("status") or turn["trouble"]),
 )
+@pytest.mark.sample(5)
 async def test_a_provider_in_trouble_is_nobodys_fault(tmp_path, dialect, trouble, monkeypatch):
     monkeypatch.setattr(gateway_call, "PAUSE_S", 0.02)
     monkeypatch.setattr(pulse, "ANSWER_BYTES", 1_000_000)
@@ -188,6 +189,7 @@ async def test_answers_that_are_cut_off_for_ever_fail_the_round(tmp_path):
         assert len(here.model.requests) == 4
 
 
+@pytest.mark.sample(1)
 async def test_a_model_that_says_nothing_fails_the_round(tmp_path, dialect):
     async with room(tmp_path, {"text": "", "repeat": 0}, dialect=dialect) as here:
         report = await here.work()

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.integration.maker.support import (
@@ -43,6 +44,7 @@ def server(mode: str = "plain", name: str = "db", **more: Any) -> Access:
     return Access(name, settings(raw(mode), **more), {**ENVIRON, "DB_PASSWORD": SECRET})
 
 
+@pytest.mark.sample(1)
 async def test_a_model_calls_a_servers_tools_like_its_own(tmp_path, dialect):
     told: list[ServerCall] = []
     turns = [
@@ -197,6 +199,33 @@ async def test_arguments_are_objects_whatever_a_model_sends(tmp_path):
         assert results[-1].content == "named like ours"
 
 
+async def test_an_answer_of_megabytes_is_cleaned_beside_the_loop(tmp_path):
+    """The engine's loop drives every other attempt meanwhile."""
+    from workers.model.desk import Desk
+
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.sleep(0)
+
+    async def answer():
+        nonlocal turns
+        turns = 0
+        return "begin" + "é\x1b[1m" * 800_000 + "end"
+
+    async with room(tmp_path, FINISH) as it:
+        desk = Desk(it.brief, it.surroundings, window_tokens=128_000)
+        with desk.working():
+            async with anyio.create_task_group() as group:
+                group.start_soon(others)
+                said = await desk.perform("mcp__db__flood", "1", answer)
+                group.cancel_scope.cancel()
+    assert said.startswith("begin") and said.endswith("end") and turns > 2
+
+
 @pytest.mark.thorough
 async def test_descriptions_have_a_bounded_part_of_the_window(tmp_path):
     noticed: list[str] = []
@@ -216,6 +245,7 @@ async def test_descriptions_have_a_bounded_part_of_the_window(tmp_path):
     assert any("tools of MCP server 'db' have no room" in one for one in noticed)
 
 
+@pytest.mark.thorough
 async def test_a_later_round_starts_it_again_only_when_it_is_called(tmp_path):
     turns = [
         calls(call("mcp__db__pid")),

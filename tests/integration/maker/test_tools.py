@@ -61,6 +61,7 @@ async def test_reading_says_which_lines_and_how_to_go_on(tmp_path):
     assert "lon.txt does not exist; beside it there is: long.txt" in missing
 
 
+@pytest.mark.thorough
 async def test_a_large_file_fits_into_the_output(tmp_path):
     files = {"wide.txt": ("y" * 300 + "\n") * 900}
     said = await results(tmp_path, call("read", path="wide.txt"), files=files)
@@ -94,6 +95,7 @@ async def test_the_tree_is_written_only_within_and_secrets_are_not_written(tmp_p
     assert not (tmp_path / "workspace/out.txt").exists()
 
 
+@pytest.mark.sample(1)
 async def test_secrets_reach_neither_the_model_nor_the_log(tmp_path, dialect):
     files = {**FILES, "settings.env": f"API_KEY={SECRET}\n"}
     turns = (
@@ -141,6 +143,7 @@ async def test_commands_have_marks_limits_and_a_clean_environment(tmp_path):
     assert "the command is empty" in said[4]
 
 
+@pytest.mark.sample(1)
 async def test_calls_of_one_turn_run_side_by_side_or_in_order(tmp_path, dialect):
     edits = [
         call("edit", path="src/names.py", old=f"'{word}'", new=f"'{word.upper()}'")
@@ -198,6 +201,7 @@ def ground(tmp_path):
     "glob", ["", "*.py", "a/**", "a.d/*.py", "*.{txt,py}", "{a,a.d}/{b,e}.py", "missing/*"]
 )
 @pytest.mark.parametrize("regex", ["needle", r"^needle$", r"n.edle|import", "not there", "root:"])
+@pytest.mark.sample(12)
 async def test_with_and_without_ripgrep_a_search_says_the_same(ground, regex, glob):
     with_it = await search_files(regex, glob, ground)
     without = await search_files(regex, glob, ground, ripgrep=None)
@@ -222,6 +226,7 @@ async def test_a_search_is_bounded_in_time_and_lines(ground, monkeypatch):
 # --- guidance ---------------------------------------------------------------------------------
 
 
+@pytest.mark.sample(1)
 async def test_skills_are_loaded_by_name(tmp_path, dialect):
     blobs = {
         "b1": b"---\nname: sums\n---\nAlways use math.fsum.\n",

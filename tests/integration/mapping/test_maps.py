@@ -82,6 +82,7 @@ def test_a_blob_is_read_once(mapped, monkeypatch):
 
 
 @pytest.mark.parametrize("budget", [0, 1, 20, 45, 60, 80, 100, 120, 150, 180, 190, 200, 300, 1000])
+@pytest.mark.sample(5)
 def test_it_never_has_more_tokens_than_it_may(mapped, budget):
     _, make = mapped
     text = make(budget, paths=("app/core.py",))
@@ -90,6 +91,7 @@ def test_it_never_has_more_tokens_than_it_may(mapped, budget):
         assert "app/" in text
 
 
+@pytest.mark.thorough
 def test_what_did_not_fit_is_counted(mapped):
     _, make = mapped
     texts = [make(budget, paths=("app/core.py",)) for budget in range(90, 180, 5)]

@@ -146,6 +146,7 @@ async def test_no_header_goes_elsewhere(here: Room) -> None:
         ("hang", "it did not answer within 0.5 s"),
     ],
 )
+@pytest.mark.sample(2)
 async def test_one_that_answers_badly_is_lost_and_told_of(here: Room, how: str, why: str) -> None:
     site = Site(how)
     async with served(site) as url, here.serving(settings(url=f"{url}/mcp")) as held:

@@ -100,6 +100,7 @@ async def test_one_that_hangs_is_ended_in_time(here: Room) -> None:
     ("tool", "why"),
     [("big", "a message of more than 4 MB"), ("notify", "messages that nobody asked for")],
 )
+@pytest.mark.sample(1)
 async def test_one_that_floods_is_over(here: Room, tool: str, why: str) -> None:
     async with here.serving(settings(raw())) as held:
         assert why in await held.lost(tool)
@@ -122,6 +123,7 @@ async def test_one_that_floods_is_over(here: Room, tool: str, why: str) -> None:
         ("echo hello", "it ended (exit 0)"),
     ],
 )
+@pytest.mark.sample(2)
 async def test_one_that_cannot_be_used_is_told_of(here: Room, command: str, why: str) -> None:
     patience = 1.0 if "silent" in command else 30.0
     async with here.serving(settings(command, timeout_s=patience)) as held:

@@ -115,11 +115,11 @@ def test_looking_at_it_fits(project: Project) -> None:
     assert step["tool"] == "status"
     onward = called(project, step["tool"], **step["arguments"])
     assert onward["tasks"][0]["id"] != status["tasks"][0]["id"]
-    for which in ("all", "failed", "ready", "waiting", "landed"):
+    for which in ("all", "waiting"):
         called(project, "status", which=which)
     waited = called(project, "wait", after=1, timeout_s=0)
     assert waited["left_out"]["said"] > 20 and waited["phase"] == "interrupted"
-    for number in (0, 1, 2, 199):
+    for number in (0, 199):
         told = called(project, "show_task", task=name_of(number))
         assert told["task"] == name_of(number)
     assert called(project, "show_task", task=name_of(2))["lines"]
@@ -142,6 +142,7 @@ def test_a_large_change_is_read_in_pages_to_its_end(project: Project) -> None:
     assert called(project, "diff", task=name_of(0), path="deep", offset=10**7)["text"] == ""
 
 
+@pytest.mark.thorough
 def test_saying_something_to_it_fits(project: Project) -> None:
     several = [
         {"id": name_of(number), "prompt": LONG, "title": LONG, "paths": [LONG]}

@@ -31,6 +31,7 @@ def test_branches_are_named_in_the_shared_file(tmp_path: Path) -> None:
         ('accept = ["release/*"]', "is a pattern"),
         ('accept = ["a..b"]', "no legal name of a branch"),
         ('accept = ["refs/heads/main"]', "no legal name of a branch"),
+        ('accept = ["orch/x/result"]', "none of your branches"),
         ('accept = "main"', "accept"),
         ("accept = true", "accept"),
         ('acept = ["main"]', "did you mean 'accept'"),

@@ -50,6 +50,7 @@ async def post(model, name, stream, **how):
     ],
 )
 @STREAMED
+@pytest.mark.sample(3)
 async def test_anthropics_client_raises_what_belongs_to_a_status(status, error, kind, stream):
     async with scripted_model(failing(status=status, headers={"retry-after": "7"})) as model:
         with pytest.raises(error) as raised:
@@ -70,6 +71,7 @@ async def test_anthropics_client_raises_what_belongs_to_a_status(status, error, 
     ],
 )
 @STREAMED
+@pytest.mark.sample(3)
 async def test_openais_client_raises_what_belongs_to_a_status(status, error, stream):
     script = failing(status=status, message="no", kind="odd", code="insufficient_quota")
     async with scripted_model(script) as model:
@@ -100,6 +102,7 @@ async def test_a_body_that_is_cut_is_no_json(name):
 
 @BOTH
 @STREAMED
+@pytest.mark.sample(2)
 async def test_a_connection_is_reset_in_the_middle(name, stream):
     async with scripted_model(turn(trouble="reset", after=3)) as model:
         got, error = await post(model, name, stream=stream)
@@ -140,6 +143,7 @@ async def test_an_error_comes_in_the_middle_of_a_stream(name):
 
 @BOTH
 @STREAMED
+@pytest.mark.sample(2)
 async def test_silence_lasts_until_the_client_gives_up(name, stream):
     async with scripted_model(turn(trouble="silence", after=2)) as model:
         got, error = await post(model, name, stream=stream, timeout=0.3)
@@ -165,6 +169,7 @@ async def test_a_redirect_leads_elsewhere():
 
 @BOTH
 @STREAMED
+@pytest.mark.sample(2)
 async def test_a_body_can_be_huge(name, stream):
     async with scripted_model(turn(trouble="huge", huge_mb=3)) as model:
         got, _ = await post(model, name, stream=stream)
@@ -173,6 +178,7 @@ async def test_a_body_can_be_huge(name, stream):
 
 @BOTH
 @STREAMED
+@pytest.mark.sample(2)
 async def test_an_answer_drips(name, stream):
     began = time.monotonic()
     script = turn(chunk_s=0.02, chunk_chars=30, first_byte_s=0.2)

@@ -106,6 +106,7 @@ def test_a_command_sees_no_more_than_it_is_let(here: Project, tmp_path: Path) ->
     ("command", "why"),
     [("echo no mailer >&2; exit 3", "exit 3: no mailer"), ("no-such-program", "was not found")],
 )
+@pytest.mark.sample(1)
 def test_a_command_that_fails_is_a_fact_and_no_more(here: Project, command: str, why: str) -> None:
     run = told_over(here, NotifySettings(command=command))
     before = here.state(run).finished
@@ -189,6 +190,7 @@ def test_a_program_of_ones_own_is_sent_all_of_it_as_json(here: Project) -> None:
         ((302,), 1, "answered 302"),
     ],
 )
+@pytest.mark.sample(2)
 def test_what_may_pass_is_tried_again_and_all_else_is_not(
     here: Project, statuses: tuple[int, ...], tries: int, why: str
 ) -> None:
@@ -262,6 +264,7 @@ def test_why_an_engine_broke_off_is_told_without_the_secrets_in_it(here: Project
 # --- once -------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_same_end_is_told_once_however_often_somebody_goes_on(here: Project) -> None:
     with receiver() as server:
         run = over(here, hook(here, server.url), "a", "b")

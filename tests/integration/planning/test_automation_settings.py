@@ -79,6 +79,13 @@ def test_every_key_reaches_the_automation(checkout: Path) -> None:
     assert cover.accept and cover.into == "main"
 
 
+def test_a_list_of_items_is_enough_to_say_what_is_run(checkout: Path) -> None:
+    items = '[[automation]]\nname = "a"\nfor_each = "ls"\nbatch = 2\nprompt = "Mend {items}"\n'
+    say(checkout, GOOD[: GOOD.index("[[automation]]")] + items)
+    (only,) = load_sourced(checkout).automations
+    assert (only.for_each, only.goal, only.plan) == ("ls", None, None)
+
+
 def test_they_are_no_part_of_what_a_run_records(checkout: Path) -> None:
     say(checkout, GOOD)
     with_them = load_sourced(checkout).settings
@@ -128,6 +135,8 @@ pause_s = "1h"
         (['quiet = ["22-6"]'], "no span of hours"),
         (['schedule = "0 2 * * *"', 'deadline = "25:00"'], "no time of day"),
         (['watch = [".agent/plans/*.toml"]'], "where orch itself writes"),
+        (['watch = [".git/**"]'], "lies in .git, where git and orch write all the time | a branch"),
+        (['watch = ["src/.GIT/x"]'], "lies in .git"),
         (['watch = ["**"]'], ".agent/state_ledger.json, which orch itself writes"),
         (['watch = ["**/*.json"]'], "which orch itself writes"),
         (['watch = ["**/*.toml"]'], "which orch itself writes"),
@@ -147,11 +156,15 @@ pause_s = "1h"
         (["accept = true"], "does not say into which branch"),
         (['into = "main"'], "'into' does nothing without 'accept'"),
         (["accept = true", 'into = "orch/x/result"'], "is none of your branches"),
-        (["accept = true", 'into = "a b"'], "is no name of a branch"),
+        (["accept = true", 'into = "orch"'], "is none of your branches"),
+        (["accept = true", 'into = "HEAD"'], "is no legal name of a branch"),
+        (["accept = true", 'into = "a b"'], "is no legal name of a branch"),
+        (["accept = true", 'into = "a$b"'], "is no name of a branch"),
         (['branch = "main"', "accept = true", 'into = "main"'], "would start the next run"),
-        (['branch = "refs/heads/main"'], "is none of your branches"),
+        (['branch = "refs/heads/main"'], "without refs/heads/"),
         (['webhook = "s3cr3t-value"'], "is no name of a variable"),
-        (['for_each = "ls"'], "'for_each' does nothing without 'goal'"),
+        (['plan = "p"', 'for_each = "ls"'], "'plan' and 'for_each' are two answers"),
+        (['plan = "p"', 'worker = "sh"'], "'worker' does nothing without 'goal' or 'for_each'"),
         (['goal = "g"', 'prompt = "p"'], "'prompt' does nothing without 'for_each'"),
         (['goal = "Test {paths}"'], "nothing is watched"),
         (['goal = "Test {path}"', 'watch = ["a"]'], "did you mean '{paths}'?"),

@@ -222,6 +222,7 @@ WAYS: list[Callable[[Clone], None]] = [
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.sample(3)
 def test_a_file_of_ones_own_that_a_pull_can_change_counts_as_shared(
     clone: Clone, way: Callable[[Clone], None]
 ) -> None:
@@ -300,6 +301,7 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
+@pytest.mark.sample(5)
 def test_a_file_that_is_not_as_it_was_written_trusts_nothing(clone: Clone, name: str) -> None:
     clone.trust()
     DAMAGE[name](clone.file)

@@ -52,6 +52,7 @@ async def test_a_red_gate_says_what_failed_and_keeps_its_whole_output(court):
     assert "short test summary" in court.judge().workplace.blobs.text(verdict.log, 100_000)
 
 
+@pytest.mark.thorough
 async def test_the_same_failure_is_known_again_from_another_workspace_and_commit(court):
     test = (
         "import os, tempfile\ndef test_b():\n    raise OSError(os.getcwd(), tempfile.mkdtemp())\n"
@@ -176,6 +177,7 @@ async def test_a_gate_that_prints_without_end_or_binary_is_bounded(court):
     assert len(blob.read(verdict.log, 1 << 30)) < 10 << 20
 
 
+@pytest.mark.thorough
 async def test_a_pass_with_fewer_tests_than_before_is_none_even_when_it_is_known(court):
     gate = f"{PYTHON} -m pytest -q -p no:cacheprovider"
     court.commit({"test_a.py": "def test_a(): pass\ndef test_b(): pass\n"})
@@ -288,6 +290,7 @@ async def test_of_many_failures_so_many_are_named_and_the_rest_counted(court):
     assert verdict.failed_more == 50
 
 
+@pytest.mark.thorough
 async def test_sixteen_benches_at_once(court):
     judge = court.judge()
     said: list[Verdict] = []

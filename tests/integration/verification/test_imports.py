@@ -129,6 +129,7 @@ async def test_an_editable_install_of_the_checkout_fools_a_src_layout(court, env
     assert (await court.verdict(f"PYTHONPATH=src {environment.unittest}")).outcome == "passed"
 
 
+@pytest.mark.thorough
 async def test_a_flat_layout_is_fooled_where_the_current_folder_is_not_first(court, environment):
     court.commit(project("flat"))
     environment.leads_to(court.checkout)
@@ -147,6 +148,7 @@ async def test_a_flat_layout_is_fooled_where_the_current_folder_is_not_first(cou
         ("flat", {"tests/__init__.py": ""}),
     ],
 )
+@pytest.mark.sample(2)
 async def test_there_is_no_alarm_where_the_tree_comes_first(court, environment, layout, files):
     court.commit(project(layout, **files))
     environment.leads_to(court.checkout / ("src" if layout == "src" else "."), "finder")
@@ -163,6 +165,7 @@ async def test_a_red_gate_that_was_fooled_blames_nobody(court, environment):
     assert verdict.signature.startswith("could-not-run: ")
 
 
+@pytest.mark.thorough
 async def test_an_installed_copy_and_another_worktree_are_other_trees_too(court, environment):
     court.commit(project("src"))
     (environment.site / "proj").mkdir()
@@ -178,6 +181,7 @@ async def test_an_installed_copy_and_another_worktree_are_other_trees_too(court,
     assert f"import proj from {other}/src" in verdict.why
 
 
+@pytest.mark.thorough
 async def test_what_the_gate_installs_itself_is_the_trees(court, environment):
     court.commit(project("src"))
     (environment.site / "proj").mkdir()
@@ -236,6 +240,7 @@ async def test_a_tool_from_elsewhere_does_not_hide_that_the_tests_import_the_tre
     assert (await court.verdict(command)).outcome == "passed"
 
 
+@pytest.mark.thorough
 async def test_what_cannot_be_seen_is_said(court, environment):
     court.commit(project("src"))
     environment.leads_to(court.checkout / "src")
@@ -308,6 +313,7 @@ def test_a_link_to_the_checkout_is_the_checkout(court, environment):
     assert leads(court, environment)
 
 
+@pytest.mark.thorough
 def test_the_doctor_says_what_leads_to_the_checkout(court, environment):
     gate = '[[gate]]\nname = "unit"\ncommand = "pytest -q"\n'
     court.commit({**project("src"), ".agent/orch.toml": gate})

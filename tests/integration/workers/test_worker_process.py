@@ -212,6 +212,7 @@ async def test_an_old_log_is_replaced_and_a_planted_link_not_followed(bench, tmp
     assert treasure.read_text() == "precious" and bench.output() == b"new\n"
 
 
+@pytest.mark.thorough
 async def test_sixteen_at_once_keep_to_themselves(bench):
     endings = {}
 
@@ -231,6 +232,7 @@ async def test_sixteen_at_once_keep_to_themselves(bench):
     assert bench.alive() == []
 
 
+@pytest.mark.thorough
 async def test_a_child_costs_little_to_start_and_nothing_to_wait_for(bench):
     await bench.run("true")
     began_cpu = time.process_time()
@@ -278,6 +280,7 @@ async def test_without_pidfd_children_are_waited_for_all_the_same(bench, monkeyp
     assert bench.alive() == []
 
 
+@pytest.mark.thorough
 async def test_the_last_line_after_a_flood_without_line_ends_is_kept(bench):
     ended = await bench.sh(
         "head -c 60000000 /dev/zero | tr '\\0' x; echo; echo the last line; exit 1"

@@ -163,6 +163,7 @@ def test_names_with_spaces_and_letters_of_all_kinds_are_committed(scene: Scene):
         (".git::$INDEX_ALLOCATION/x", ".git", ".git::$INDEX_ALLOCATION/x"),
     ],
 )
+@pytest.mark.sample(6)
 def test_a_hostile_name_is_refused_by_name_and_leaves_no_ref(
     scene: Scene, name: str, why: str, shown: str
 ):
@@ -199,6 +200,7 @@ def test_a_hostile_name_is_refused_by_name_and_leaves_no_ref(
         ("a", "..\\x", False),
     ],
 )
+@pytest.mark.sample(7)
 def test_a_link_must_stay_in_the_tree(scene: Scene, place: str, target: str, fine: bool):
     workspace = scene.pool().take(scene.base)
     (workspace.path / place).symlink_to(target)
@@ -405,6 +407,7 @@ def bare(place: Path, *names: str) -> None:
     ],
     ids=range(13),
 )
+@pytest.mark.sample(6)
 def test_what_could_harm_elsewhere_is_refused_in_words(
     scene: Scene, plant: Callable[[Path], None], why: str
 ):
@@ -415,6 +418,7 @@ def test_what_could_harm_elsewhere_is_refused_in_words(
     assert isinstance(found, NotCommitted) and why in found.refused[0].why, found
 
 
+@pytest.mark.thorough
 def test_a_folder_that_cannot_be_looked_into_is_said(scene: Scene):
     """What is in it would be left out without a word; so deep no path reaches it."""
     workspace = scene.pool().take(scene.base)

@@ -243,6 +243,7 @@ def test_inherited_git_variables_have_no_effect(scene: Scene, monkeypatch, tmp_p
     assert not [name for name in environ if name.startswith("GIT_")]
 
 
+@pytest.mark.thorough
 def test_sixteen_threads_share_one_door(scene: Scene):
     failures: list[BaseException] = []
 

@@ -20,6 +20,7 @@ def content(scene: Scene) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("lock", ["HEAD.lock", "refs/heads/main.lock", "index.lock"])
+@pytest.mark.sample(1)
 def test_a_lock_of_the_users_leaves_the_checkout_as_it_was(scene: Scene, lock: str) -> None:
     made = scene.head(scene.base, {"pkg/one.py": "one = 11\n", "new.py": "new\n"}, "made")
     place = scene.user / ".git" / lock

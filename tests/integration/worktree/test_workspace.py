@@ -155,6 +155,7 @@ LEFT_IN_KEPT = {
 
 
 @pytest.mark.parametrize("left", sorted(LEFT_IN_KEPT))
+@pytest.mark.sample(5)
 def test_what_is_kept_goes_out_as_it_was_sealed(scene: Scene, left: str):
     pool = scene.pool(keep=("kept",))
     workspace = pool.take(scene.base)
@@ -442,6 +443,7 @@ def private_index_locked(scene: Scene, workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
+@pytest.mark.sample(8)
 def test_whatever_was_done_to_it_the_next_hand_out_is_exact(scene: Scene, spoil: str):
     before = fingerprint(scene.user)
     pool = scene.pool()
@@ -476,6 +478,7 @@ def test_whatever_was_done_to_it_the_next_hand_out_is_exact(scene: Scene, spoil:
     "spoil", ["folders_read_only", "folders_closed", "files_closed", "odd_names"]
 )
 @pytest.mark.skipif(os.geteuid() != 0, reason="anybody else is subject to modes in every test")
+@pytest.mark.sample(2)
 def test_whatever_was_done_to_it_where_modes_bind(tmp_path: Path, spoil: str):
     os.chmod(tmp_path, 0o777)
     for folder in tmp_path.parents:
@@ -530,7 +533,7 @@ def test_sixteen_at_once_never_fail_and_never_share(scene: Scene):
 
     def work(number: int) -> None:
         try:
-            for turn in range(13):
+            for turn in range(5):
                 commit = commits[(number + turn) % len(commits)]
                 workspace = pool.take(commit)
                 with guard:
@@ -573,6 +576,7 @@ for _ in range(4):
 """
 
 
+@pytest.mark.thorough
 def test_other_processes_and_the_user_add_and_remove_worktrees_meanwhile(scene: Scene):
     crowd = [
         subprocess.Popen(

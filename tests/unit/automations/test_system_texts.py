@@ -22,6 +22,7 @@ from orchestrator.automations.system.texts import (
     with_block,
 )
 from orchestrator.itself import ORCH
+from tests.support.examples import examples
 
 NIGHTLY = Entry("nightly", ("*-*-* 02:00:00",), "0 2 * * *")
 WEEKLY = Entry("weekly", ("Mon *-*-* 03:00:00",), "0 3 * * 1")
@@ -38,7 +39,7 @@ LINES = st.lists(
 
 
 @given(LINES, LINES)
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 def test_everything_else_in_a_crontab_stays_byte_for_byte(before, after):
     with_ours = with_block(before + after, "key", BLOCK)
     assert with_block(with_ours, "key", "") == before + after

@@ -26,6 +26,7 @@ from orchestrator.automations.times import (
     next_due,
     zone_problem,
 )
+from tests.support.examples import examples
 
 BERLIN = "Europe/Berlin"
 ZONES = (
@@ -153,7 +154,7 @@ def moments(draw):
 @example("*/30 2 * * *", (BERLIN, int(at("2026-10-25 02:45"))))
 @example("* 5 * * *", ("Australia/Lord_Howe", int(at("2026-10-04 01:00", "Australia/Lord_Howe"))))
 @example("*/7 0 * * *", ("America/Santiago", int(at("2026-09-05 23:00", "America/Santiago"))))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(40), deadline=None, derandomize=True)
 def test_what_is_due_is_what_a_clock_shows_minute_by_minute(line, where):
     zone, after = where
     expected = every_firing(line, zone, after, 20 * 60)
@@ -168,7 +169,7 @@ def test_what_is_due_is_what_a_clock_shows_minute_by_minute(line, where):
 
 
 @given(LINES, moments(), st.floats(0, 3e7))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 def test_what_was_missed_is_the_newest_and_nothing_lies_between(line, where, span):
     zone, since = where
     until = since + span
@@ -183,7 +184,7 @@ def test_what_was_missed_is_the_newest_and_nothing_lies_between(line, where, spa
 
 
 @given(st.floats(FROM, TO), st.sampled_from(ZONES), st.integers(0, 23), st.integers(0, 59))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 def test_each_day_has_each_time_of_day_once(after, zone, hour, minute):
     due = next_clock(f"{hour:02}:{minute:02}", zone, after)
     assert after < due <= after + 26 * 3600

@@ -149,6 +149,7 @@ def test_every_kind_of_fact_is_told_or_silent_on_purpose(kind: str) -> None:
         "TaskTaken": e.TaskTaken(task="t", branch="b", head=sha),
         "HeadSubmitted": e.HeadSubmitted(task="t", attempt=1, base=sha, head=sha, tree=sha),
         "RejectRequested": e.RejectRequested(tasks=("t",)),
+        "TaskRejected": e.TaskRejected(task="t"),
         "RejectRefused": e.RejectRefused(tasks=("t",), why="w"),
         "AcceptIntended": e.AcceptIntended(
             target="main", before=sha, commit=sha, tree=sha, heads=(head("t"),)

@@ -36,6 +36,7 @@ def test_what_needs_a_person_is_said_before_what_went_well() -> None:
         "orch diff asks",
         "orch allow asks conftest.py",
         'orch retry asks --note "..."',
+        "orch reject asks",
         "orch show bad --log",
         'orch retry bad --note "..."',
         "orch diff",

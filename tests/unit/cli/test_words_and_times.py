@@ -52,6 +52,10 @@ def test_a_time_of_day_is_the_next_one() -> None:
     assert parse_deadline("2h", noon) == noon + 7200
     with pytest.raises(OrchError):
         parse_deadline("25:00", noon)
+    for none in ("0", "0h", ""):
+        with pytest.raises(OrchError) as refused:
+            parse_deadline(none, noon)
+        assert "2h" in refused.value.hint
 
 
 def test_a_time_of_day_stays_itself_when_the_clocks_change(

@@ -17,6 +17,7 @@ from ledger.events import EVENT_TYPES, PERSON_FACTS, Fact, parse_event, render_e
 from ledger.heartbeat import BEAT_TYPES
 from ledger.model import Plan, Task
 from tests.support.builders import started, verdict
+from tests.support.examples import examples
 
 TEXT = st.text(
     alphabet=st.characters(exclude_categories=("Cs",)),  # what UTF-8 can carry
@@ -68,7 +69,7 @@ def models(cls: type[BaseModel]) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", sorted(set(EVENT_TYPES) - {"RunStarted", "LimitsChanged"}))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(data=st.data())
 def test_every_fact_is_the_same_after_a_trip_through_json(kind, data):
     fact = data.draw(models(EVENT_TYPES[kind]))

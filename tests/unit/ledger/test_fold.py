@@ -126,6 +126,7 @@ def test_the_base_counts_as_judged_when_its_gates_are_green():
         e.PathAllowed(task="held", path="x"),
         e.HeadSubmitted(task="gone", attempt=1, base="base", head="h", tree="t"),
         e.RejectRequested(tasks=("done",)),
+        e.TaskRejected(task="held"),
     ],
     ids=lambda fact: fact.kind,
 )

@@ -88,3 +88,17 @@ def test_the_queue_survives_a_rejection_and_forgets_its_prefixes():
     story.judges(number).lands(number)
     assert story.state.queue == [head("t2"), head("t3")]
     assert (story.state.suspects, story.state.cut) == (0, 0)
+
+
+def test_a_held_task_that_is_rejected_stops_what_needs_it_until_it_is_tried_again():
+    story = Story.of({"a": [], "b": ["a"], "c": ["b"], "d": []}).baseline().lands_at_once("d")
+    story.starts("a").ends("a", "held", held_paths=("x",), why="it is protected")
+    assert story.statuses() == {"a": "held", "b": "waiting", "c": "waiting", "d": "landed"}
+    story.tell(e.TaskRejected(task="a"))
+    assert story.statuses() == {"a": "rejected", "b": "skipped", "c": "skipped", "d": "landed"}
+    last = story.state.tasks["a"].last
+    assert last is not None and last.head and not last.taken_out
+    story.tell(e.RetryRequested(task="a"))
+    assert story.statuses() == {"a": "ready", "b": "waiting", "c": "waiting", "d": "landed"}
+    story.queues("a")
+    assert story.state.queue == [head("a", 2)]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.mcp_server.fitting import LIMIT_BYTES, REST, fitted, shortened, size_of
+from tests.support.examples import examples
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=700)
 LISTS = st.lists(TEXT, max_size=60)
@@ -68,7 +69,7 @@ def test_a_text_is_cut_where_it_is_too_long_and_says_so(text: str, most: int) ->
     assert cut == text or cut.endswith("…")
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(TEXT, LISTS, LISTS, LISTS, st.text(max_size=6000), st.integers(0, 300))
 def test_whatever_there_is_to_say_fits(
     goal: str, said: list[str], tasks: list[str], files: list[str], text: str, offset: int

@@ -119,6 +119,9 @@ def test_rust_go_and_make():
     assert set(gates({"go.mod": ""})) == {"go-vet", "go-test"}
     made = gates({"Makefile": "CC := gcc\ntest: build\n\tx\nlint:\n\ty\n.PHONY: test\n"})
     assert made == {"make-lint": ("make lint", "check"), "make-test": ("make test", "land")}
+    several = "lint fmt:\n\ty\ncheck \\\n  test:: build\n\tx\nA ::= test\n# typecheck: no\n"
+    assert set(gates({"Makefile": several})) == {"make-lint", "make-test"}
+    assert gates({"Makefile": "lint test = x\ntest ?= lint: y\nlint := test\n\tlint: z\n"}) == {}
 
 
 def test_what_is_covered_is_not_proposed_twice():
@@ -131,6 +134,9 @@ def test_what_is_covered_is_not_proposed_twice():
     }
     assert set(gates(files)) == {"ruff", "tests"}
     assert set(gates({"tox.ini": "[testenv]\n"})) == {"tox"}
+    assert set(gates({"tox.toml": 'env_list = ["3.13"]\n'})) == {"tox"}
+    assert set(gates({"pyproject.toml": '[tool.tox]\nenv_list = ["3.13"]\n'})) == {"tox"}
+    assert set(gates({"setup.cfg": "[tox:tox]\n"})) == {"tox"}
     assert set(gates({"noxfile.py": ""})) == {"nox"}
     assert set(gates({".pre-commit-config.yaml": "- id: codespell\n"})) == {"pre-commit"}
     hooks = {".pre-commit-config.yaml": "  - id: ruff\n  - id: ruff-format\n"}

@@ -10,6 +10,7 @@ from orchestrator.errors import OrchError, Problems
 from orchestrator.planning.for_each import Grouping, plan_for_each
 from orchestrator.planning.items import Item, parse_items
 from orchestrator.policy.paths import matches, overlaps
+from tests.support.examples import examples
 
 
 def items(*paths):
@@ -48,7 +49,7 @@ NAMES = st.sampled_from(["a", "b", "a b", "x[1]", "*", "é", "A", "a.py", "-x"])
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(PATHS, min_size=1, max_size=12),
     st.none() | st.integers(1, 4),

@@ -275,6 +275,11 @@ def test_ten_thousand_tasks_are_held_against_protected_files_soon():
     assert time.process_time() - began < 20, "comparing all pairs would take a minute"
     same = [task(f"t{n}", paths=["src/**"]) for n in range(10_000)]
     assert len(held_files(same, files)) == 10_000
+
+
+@pytest.mark.thorough
+def test_looks_for_protected_files_are_bounded():
+    files = frozenset(f"src/p{n}/conftest.py" for n in range(500))
     wide = [task(f"t{n}", paths=["src/**", f"docs/{n}"]) for n in range(10_000)]
     began = time.process_time()
     assert 0 < len(held_files(wide, files)) < 10_000, "looks are bounded"

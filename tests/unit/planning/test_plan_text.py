@@ -9,6 +9,7 @@ from ledger.model import Plan, Task
 from orchestrator.planning.plan_file import draft_plan
 from orchestrator.planning.plan_text import change_plan_text, render_plan
 from orchestrator.toml_lines import parse_document
+from tests.support.examples import examples
 
 TEXT = st.text(
     alphabet=st.one_of(
@@ -46,13 +47,13 @@ def read(text):
     return Plan.model_validate(draft.plan.model_dump())
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(plans(), st.lists(TEXT, max_size=3))
 def test_a_rendered_plan_reads_back_as_itself(plan, comments):
     assert read(render_plan(plan, comments)) == plan
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(plans(), plans())
 def test_a_changed_text_says_the_new_plan(before, after):
     said = read(change_plan_text(render_plan(before, ["by hand"]), after))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import Problems
 from orchestrator.toml_lines import find_lines, load_document, parse_document
+from tests.support.examples import examples
 
 KITCHEN_SINK = '''# a comment with key = 1 and [header]
 title = "a # b"  # goal = 2
@@ -150,7 +151,7 @@ def documents(draw):
     return draw(st.sampled_from(["\n", "\n\n", " # c\n", "\r\n"])).join(parts) + "\n"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(documents())
 def test_every_key_of_any_document_is_found_at_its_line(text):
     lines = find_lines(text)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ledger import events as e
+from ledger.state import RunState
 from orchestrator.policy.accepted import (
+    accepted_elsewhere,
     accepted_heads,
     held,
+    holders,
     newest_landing,
     told_by,
     unaccepted,
@@ -34,6 +40,18 @@ def test_what_landed_again_after_it_was_accepted_is_not_accepted():
 def test_what_was_accepted_into_any_branch_is_accepted():
     story = two_landed().tell(accepted("c", head("t2"), target="review"))
     assert unaccepted(story.state) == ("t1",)
+
+
+def test_one_branch_was_given_only_what_was_accepted_into_it():
+    story = two_landed().tell(accepted("c", head("t1"), head("t2"), target="review"))
+    assert unaccepted(story.state) == () and unaccepted(story.state, "review") == ()
+    assert unaccepted(story.state, "main") == ("t1", "t2")
+    assert accepted_elsewhere(story.state) == ("review",)
+    story.tell(accepted("d", head("t2")), accepted("e", head("t2"), target="other"))
+    assert unaccepted(story.state, "main") == ("t1",)
+    assert accepted_elsewhere(story.state) == ("review",), "the target has what `other` has"
+    story.tell(accepted("f", head("t1"), head("t2")))
+    assert accepted_elsewhere(story.state) == ()
 
 
 def test_what_was_accepted_and_then_rejected_is_withdrawn_and_no_work_to_lose():
@@ -77,3 +95,23 @@ def test_a_branch_that_was_put_back_holds_what_it_held_before():
     story = two_landed().tell(accepted("s1", head("t1")), accepted("s2", head("t1"), head("t2")))
     told = told_by(story.state, {"s1"})
     assert held(told, ["s1"]) == {head("t1")}
+
+
+def test_a_run_is_held_by_the_last_of_those_that_began_at_its_result():
+    def run(name: str, base: str, *, lands: bool = True, target: str = "main") -> RunState:
+        story = Story.of(1)
+        fact = story.state.started
+        story.state.started = fact.model_copy(update={"run": name, "base": base, "target": target})
+        story.baseline()
+        state = story.lands_at_once("t1").state if lands else story.state
+        state.landings = [replace(one, commit=f"{name}-result") for one in state.landings]
+        return state
+
+    first, second = run("first", "x"), run("second", "first-result")
+    third = run("third", "second-result")
+    assert holders([third, second, first]) == {"first": "third", "second": "third"}
+    assert holders([first, run("idle", "first-result", lands=False)]) == {}
+    assert holders([first, run("other", "first-result", target="next")]) == {}
+    assert holders([first, run("beside", "x")]) == {}
+    second.cleaned = e.RunCleaned()
+    assert holders([first, second]) == {}, "nothing of it is left to accept"

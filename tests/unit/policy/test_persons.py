@@ -107,6 +107,17 @@ def test_an_agent_says_what_a_person_would_by_its_name_and_decides_nothing_that_
     ], "its worker is told that no person said so"
 
 
+def test_of_several_paths_all_are_allowed_or_none():
+    story = one_of_each()
+    paths = {"y.cfg": "y.cfg", "x.cfg": "x.cfg", "x": "x.cfg"}
+    said = persons.allow_all(story.state, "held", paths)
+    x, y = (e.PathAllowed(task="held", path=path) for path in ("x.cfg", "y.cfg"))
+    assert said == (y, x)
+    assert "'z'" in why(persons.allow_all(story.state, "held", paths | {"z": "z"}))
+    story.tell(y)
+    assert persons.allow_all(story.state, "held", paths) == (x,)
+
+
 def test_a_skipped_task_says_what_it_waits_for_however_far_away():
     state = one_of_each().state
     refused = persons.retry(state, "deeper", "")
@@ -129,8 +140,21 @@ def test_a_path_is_allowed_by_the_name_that_was_recorded():
 
 def test_a_rejection_names_what_goes_too():
     state = everything_landed().state
-    assert persons.reject(state, ("b",)) == e.RejectRequested(tasks=("b", "d"))
-    assert "not landed" in why(persons.reject(one_of_each().state, ("landed", "queued")))
+    assert persons.reject(state, ("b",)) == (e.RejectRequested(tasks=("b", "d")),)
+    refused = persons.reject(one_of_each().state, ("landed", "queued"))
+    assert "queued is queued: only what has landed or is held" in why(refused)
+
+
+def test_a_person_says_a_final_no_to_what_is_held_and_may_bring_it_back():
+    story = one_of_each()
+    said = persons.reject(story.state, ("landed", "held", "held"))
+    assert said == (e.TaskRejected(task="held"), e.RejectRequested(tasks=("landed",)))
+    story.tell(e.TaskRejected(task="held"))
+    assert story.state.tasks["held"].status == "rejected"
+    assert "it waits for no path" in why(persons.allow(story.state, "held", "x.cfg", "x.cfg"))
+    assert "no agent brings it back" in why(persons.retry(story.state, "held", "", "an agent"))
+    assert persons.retry(story.state, "held", "") == e.RetryRequested(task="held")
+    assert isinstance(persons.head_to_take(story.state, "held"), AttemptState)
 
 
 def test_a_head_is_given_for_what_nobody_works_on():

@@ -30,8 +30,12 @@ def free(model: str, tokens: Tokens) -> float | None:
     return None
 
 
+def did(tokens: int, cost_usd: float | None, model: str = "p:m") -> Done:
+    return Done(Tokens(input=tokens), cost_usd, frozenset({model}))
+
+
 def test_what_was_done_here_counts_before_sizes():
-    done = {"coder": [Done(n * 1000, n / 10) for n in (1, 2, 3, 4)]}
+    done = {"coder": [did(n * 1000, n / 10) for n in (1, 2, 3, 4)]}
     said = spending(plan("a", "b"), SETTINGS, {"a": 10}, done, price)
     assert (said.tokens_low, said.tokens_high) == (4000, 8000)
     assert (said.cost_low, said.cost_high) == (0.4, 0.8)
@@ -54,8 +58,27 @@ def test_a_price_that_is_not_known_makes_the_money_unknown_and_never_zero():
     assert said.unpriced == ("p:m",)
     text = "\n".join(render_spending(said))
     assert "$" not in text and "not known: what p:m costs" in text
-    past = spending(plan("a"), SETTINGS, {}, {"coder": [Done(10, None), Done(20, 1.0)]}, price)
-    assert past.cost_low is None
+    past = spending(plan("a"), SETTINGS, {}, {"coder": [did(10, None), did(20, 1.0)]}, free)
+    assert past.cost_low is None and past.unpriced == ("p:m",) and past.tokens_low == 10
+
+
+def test_what_another_model_did_tells_the_tokens_and_the_present_price_the_money():
+    other = [did(1_000_000 * n, 50.0, "q:old") for n in (1, 2, 3, 4)]
+    said = spending(plan("a"), SETTINGS, {}, {"coder": other}, price)
+    assert (said.tokens_low, said.tokens_high) == (2_000_000, 4_000_000)
+    assert (said.cost_low, said.cost_high) == (2.0, 4.0)
+    assert "1 task by what other models did here" in "\n".join(render_spending(said))
+    said = spending(plan("a"), SETTINGS, {}, {"coder": other}, free)
+    text = "\n".join(render_spending(said))
+    assert said.cost_low is None and "$" not in text and "not known: what p:m costs" in text
+    said = spending(plan("a"), SETTINGS, {}, {"coder": [*other, did(1000, 0.5)]}, price)
+    assert (said.tokens_low, said.cost_high, said.by_others) == (1000, 0.5, 0)
+    assert "1 task by what was done here" in "\n".join(render_spending(said))
+
+
+def test_what_was_done_before_there_was_a_price_has_the_present_one():
+    said = spending(plan("a"), SETTINGS, {}, {"coder": [did(1_000_000, None)]}, price)
+    assert (said.cost_low, said.by_others) == (1.0, 0)
 
 
 def test_where_nothing_is_known_nothing_is_said_to_be_zero():

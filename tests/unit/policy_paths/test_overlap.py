@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from orchestrator.policy.paths import PathIndex, covered, matches, overlaps
 from orchestrator.policy.pattern import pattern_problem
+from tests.support.examples import examples
 
 NAMES = st.sampled_from(
     ["a", "b", "ab", "ba", "*", "**", "?", "a*", "*a", "*b*", "[ab]", "[!a]", "a?", "*.p", "a.p"]
@@ -20,7 +21,7 @@ PATHS = st.lists(
 ).map("/".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(PATTERNS, PATTERNS, st.lists(PATHS, max_size=30))
 def test_patterns_that_cover_a_common_path_overlap(a, b, paths):
     for path in paths:
@@ -29,7 +30,7 @@ def test_patterns_that_cover_a_common_path_overlap(a, b, paths):
             assert overlaps([b], [a])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(PATTERNS, max_size=5), st.lists(PATHS, max_size=30))
 def test_many_paths_at_once_are_covered_as_one_by_one(patterns, paths):
     assert list(covered(patterns, paths)) == [path for path in paths if matches(patterns, path)]
@@ -53,7 +54,7 @@ SMALL = every_path("abx", 2, 3)
 SMALL_NAMES = st.sampled_from(["a", "ab", "*", "**", "?", "a*", "*b", "[ab]", "[!a]"])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     st.lists(SMALL_NAMES, min_size=1, max_size=2).map("/".join),
     st.lists(SMALL_NAMES, min_size=1, max_size=2).map("/".join),
@@ -93,7 +94,7 @@ def test_a_list_without_patterns_overlaps_everything():
     assert overlaps([], [])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.dictionaries(st.integers(0, 20).map(str), st.lists(PATTERNS, max_size=3), max_size=12))
 def test_the_index_says_what_comparing_all_pairs_says(declared):
     assert all(pattern_problem(p) is None for own in declared.values() for p in own)

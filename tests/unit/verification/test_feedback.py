@@ -241,13 +241,13 @@ def test_a_tasks_ledger_has_the_agreed_shape_and_tells_its_story():
 def test_the_whole_ledger_names_every_task_in_the_plans_order():
     story = Story.of({"b": (), "a": ("b",), "c": ()}).baseline().lands_at_once("b")
     story.starts("c").ends("c", "held", held_paths=("conftest.py",), why="it is protected")
-    ledger = state_ledger(story.state)
-    assert list(ledger) == ["session_id", "target_goal", "tasks"]
+    ledger = state_ledger(story.state, ())
+    assert list(ledger) == ["session_id", "target_goal", "warnings", "tasks"]
     assert list(ledger["tasks"]) == ["b", "a", "c"]
     assert ledger["tasks"]["b"]["execution_log"][-1]["action"] == "landed"
     assert ledger["tasks"]["a"]["execution_log"] == []
     assert ledger["tasks"]["c"]["execution_log"][-1]["error_payload"]["paths"] == ["conftest.py"]
-    assert json.dumps(ledger) == json.dumps(state_ledger(story.state))
+    assert json.dumps(ledger) == json.dumps(state_ledger(story.state, ()))
 
 
 def test_the_ledger_is_bounded_and_always_a_text():
@@ -257,7 +257,7 @@ def test_the_ledger_is_bounded_and_always_a_text():
         works(story.starts("t1"), "t1", paths=paths, verdicts=(red(lines=("x" * 300,) * 40),) * 9)
         story.ends("t1", "failed", cause="check", why="w" * 5000)
     alone = json.dumps(task_ledger(story.state, "t1"), ensure_ascii=False).encode()
-    whole = json.dumps(state_ledger(story.state), ensure_ascii=False).encode()
+    whole = json.dumps(state_ledger(story.state, ()), ensure_ascii=False).encode()
     assert len(alone) < 1_500_000
     assert len(whole) < 150_000
 

@@ -54,6 +54,9 @@ def differs(name, before, after):
         "web/jest.config.mjs",
         "tsconfig.build.json",
         ".pre-commit-config.yaml",
+        *(".pre-commit-config.yml", "tox.toml", "ty.toml", "pyrefly.toml", "pylintrc.toml"),
+        *(".isort.cfg", ".codespellrc", ".importlinter", ".bandit", ".config/nextest.toml"),
+        *("src/sitecustomize.py", ".gitlab/ci/build.yml", "phpunit.xml", "api/phpunit.xml.dist"),
     ],
 )
 def test_what_judges_is_protected(path):
@@ -125,6 +128,12 @@ def test_setup_cfg_package_json_and_cargo_by_their_tables():
 
 
 def test_what_a_gate_calls_is_protected_with_it():
+    assert held("pom.xml", "core/pom.xml", gates=("./mvnw -q verify",)) == (
+        "core/pom.xml",
+        "pom.xml",
+    )
+    assert held("build.gradle.kts", gates=("gradle check",)) == ("build.gradle.kts",)
+    assert held("pom.xml", gates=("pytest",)) == ()
     assert held("Makefile", "sub/x.mk", gates=("make -s test",)) == ("Makefile", "sub/x.mk")
     assert held("justfile", gates=("CI=1 just check && true",)) == ("justfile",)
     assert held("scripts/check.sh", gates=("./scripts/check.sh --all",)) == ("scripts/check.sh",)
@@ -149,6 +158,9 @@ def test_a_new_module_that_would_run_in_place_of_a_tool_is_held():
     assert held("pytest/__init__.py", gates=gates, status="A") == ("pytest/__init__.py",)
     assert held("pytest/__init__.py", gates=gates, status="M") == ()  # it is the project itself
     assert held("src/pytest.py", gates=gates, status="A") == ()
+    by_path = ("PYTHONPATH=src:.:/usr/x:../y python -m pytest",)
+    assert held("src/pytest.py", gates=by_path, status="A") == ("src/pytest.py",)
+    assert held("pytest.py", gates=by_path, status="A") == ("pytest.py",)
 
 
 # --- paths --------------------------------------------------------------------------------------
