@@ -143,6 +143,8 @@ class Engine:
                     with anyio.move_on_after(LOOK_EVERY_S):
                         await self.woken.wait()
                     self.journal.catch_up()
+            if self.replaying:
+                self.replaying.check_result(self.state)
             self.scene.workers.closing = self.scene.judge.pool.closing = True
             # Usually nothing is left; what is, the next engine finds lost.
             group.cancel_scope.cancel()

@@ -5,7 +5,8 @@
 2. A replay starts attempts, and lets heads join the queue, in the order of the record
    (`policy.course`). Nothing is waited for but that: no provider, no limit, no pause.
 3. What the record does not answer, or an attempt that begins on another tree, ends the replay at
-   once, with what differs and where. The run stays as it is, to be resumed with a model.
+   once, with what differs and where. The run stays as it is, to be resumed with a model. A result
+   that is another tree is told at the end.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from orchestrator.policy.course import (
     is_stuck,
     may_join,
     may_start,
+    other_result,
 )
 from orchestrator.policy.lost import lost_attempt
 from workers.base import Report
@@ -152,6 +154,15 @@ class Replaying:
                 f"{what}, {began.tree[:10]}, now {state.tip_tree[:10]}: what landed before it came"
                 f" to something else ({landed or 'nothing'})",
                 hint=RESUME,
+            )
+
+    def check_result(self, state: RunState) -> None:
+        """OrchError where all landed that had landed, and came to another tree."""
+        if tree := other_result(self._course, state):
+            raise OrchError(
+                f"the replay came to another tree, {state.tip_tree[:10]}, than the recorded run,"
+                f" {tree[:10]}: a worker or a fix command does not do the same twice",
+                hint=f"see what it came to: orch diff --run {state.run}",
             )
 
     def raise_missed(self) -> None:

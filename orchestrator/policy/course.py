@@ -45,6 +45,8 @@ class Left(Value):
     kind: Literal["left"] = "left"
     task: TaskId
     attempt: int
+    tree: Sha = ""
+    """The result's, when it had landed."""
 
 
 class Ended(Value):
@@ -74,6 +76,7 @@ class Chronicler:
     def __init__(self) -> None:
         self._trees: dict[Sha, Sha] = {}
         self._heads: dict[int, tuple[HeadRef, ...]] = {}
+        self._landing: dict[int, Sha] = {}
         self._rounds: dict[HeadRef, list[e.RoundFinished]] = {}
 
     def steps(self, fact: e.Event) -> tuple[Began | Left | Ended, ...]:
@@ -86,12 +89,14 @@ class Chronicler:
             case e.CandidateBuilt():
                 self._trees[fact.commit] = fact.tree
                 self._heads[fact.candidate] = fact.heads
+                self._landing[fact.candidate] = fact.tree
             case e.AttemptStarted(task=task, attempt=attempt, base=base):
                 tree = self._trees.get(base, "")
                 return (Began(task=task, attempt=attempt, base=base, tree=tree),)
             case e.Landed():
                 heads = self._heads.get(fact.candidate, ())
-                return tuple(Left(task=one.task, attempt=one.attempt) for one in heads)
+                tree = self._landing.get(fact.candidate, "")
+                return tuple(Left(task=one.task, attempt=one.attempt, tree=tree) for one in heads)
             case e.HeadSentBack(task=task, attempt=attempt):
                 return (Left(task=task, attempt=attempt),)
             case e.RoundFinished(task=task, attempt=attempt):
@@ -189,6 +194,14 @@ def is_stuck(course: Course, state: RunState, waiting: Collection[HeadRef]) -> b
         return False
     allowed = may_start(course, state)
     return not any(task_id in allowed for _, _, task_id in state.ready)
+
+
+def other_result(course: Course, state: RunState) -> Sha | None:
+    """The tree of the recorded result, where this run came as far and to another one."""
+    trees = [step.tree for step in course.steps if isinstance(step, Left) and step.tree]
+    landed = {ref for one in state.landings for ref in one.heads}
+    wanted = {ref_of(step) for step in course.steps if isinstance(step, Left) and step.tree}
+    return trees[-1] if trees and landed == wanted and trees[-1] != state.tip_tree else None
 
 
 def ref_of(step: Began | Left | Ended) -> HeadRef:
