@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,48 @@ def test_what_was_changed_ends_a_replay_at_once_with_one_error(user: User) -> No
     ended_with(replayed(user, record, "--base", first), 0, "landed g")
     for wrong in (("run", "--record", str(record)),):
         refused(user.orch(*wrong), 2, "a record is of one run")
+
+
+@pytest.mark.thorough
+def test_a_killed_engine_and_what_was_resumed_after_it_are_one_record(user: User) -> None:
+    record = user.home / "calls.jsonl"
+    with served(script(a=SLOW, b=SLOW, e=SLOW)) as server:
+        points_to(user, server.url, "parallel = 3")
+        user.commit({}, "settings")
+        with user.typing("run", "--record", str(record)) as typed:
+            typed.hears("landed")
+            typed.press(signal.SIGKILL)
+            typed.process.wait(30)
+        ended_with(user.orch("resume", "--record", str(record)), 0, "landed g")
+    first = tree(user)
+    ended_with(replayed(user, record), 0, "landed g")
+    assert tree(user) == first
+    ended_with(replayed(user, record, "--parallel", "1"), 0, "landed g")
+    assert tree(user) == first
+
+
+@pytest.mark.thorough
+def test_who_asked_a_person_is_asked_again_and_the_rest_goes_on(user: User) -> None:
+    record = user.home / "calls.jsonl"
+    answered = """
+        [[turn]]
+        task = "the second"
+        call = [{ name = "write", input = { path = "a.txt", text = "two\\n" } }]
+        [[turn]]
+        task = "the second"
+        call = [{ name = "finish", input = { summary = "Done. As you said." } }]
+        [[turn]]
+        task = '^# a$'
+        call = [{ name = "ask", input = { question = "Which one?" } }]
+        """
+    with served(answered + script(b=SLOW)) as server:
+        points_to(user, server.url, "parallel = 2")
+        user.commit({}, "settings")
+        ended_with(user.orch("run", "--record", str(record)), 5)
+        ended_with(user.orch("answer", "a", "take the second", "--later"), 0)
+        ended_with(user.orch("resume", "--record", str(record)), 0)
+    first = tree(user)
+    ended_with(replayed(user, record), 5, "landed g")
+    ended_with(user.orch("answer", "a", "take the second", "--later"), 0)
+    ended_with(user.orch("resume", "--replay", str(record)), 0)
+    assert tree(user) == first

@@ -13,6 +13,7 @@ TROUBLES = "tests/integration/gateway/test_troubles.py::"
 BUDGETS = "tests/integration/gateway/test_budgets.py::"
 MODEL_SETTINGS = "tests/integration/planning/test_model_settings.py"
 CHECKING = "tests/unit/policy/test_checking.py"
+COURSE = "tests/unit/policy/test_course.py"
 CHECKER = "tests/integration/checker/test_checker.py::"
 PLANNING = "tests/e2e/test_cli_planning.py::"
 PACING = "tests/integration/gateway/test_pacing.py::"
@@ -672,6 +673,38 @@ BUGS: tuple[Seeded, ...] = (
         "clean = joined(body, self._redactor.redact_text)",
         "clean = self._redactor.redact(body)",
         ("tests/integration/gateway/test_recording.py::test_nothing_secret_is_in_a_record",),
+    ),
+    Seeded(
+        "replay-out-of-order",
+        "an attempt of a replay begins on the tree of then",
+        "orchestrator/policy/course.py",
+        "            return frozenset(found)\n    return",
+        "            continue\n    return",
+        (COURSE,),
+    ),
+    Seeded(
+        "head-before-its-starts",
+        "an attempt of a replay begins on the tree of then",
+        "orchestrator/policy/course.py",
+        "if attempt is None or (isinstance(step, Left) and attempt.finished is None):",
+        "if isinstance(step, Left) and (attempt is None or attempt.finished is None):",
+        (COURSE,),
+    ),
+    Seeded(
+        "built-without-end",
+        "whatever is built is judged",
+        "orchestrator/policy/judging.py",
+        "open_lengths - others_want, state.suspects",
+        "open_lengths, state.suspects",
+        ("tests/unit/policy/test_decide.py",),
+    ),
+    Seeded(
+        "ended-then-is-a-miss",
+        "an attempt that was lost is lost again in a replay",
+        "workers/gateway/record.py",
+        "if (grant.task, grant.attempt) in self._ended:",
+        "if (grant.task, grant.attempt) in ():",
+        ("tests/integration/gateway/test_recording.py",),
     ),
     Seeded(
         "dead-key-lives",
