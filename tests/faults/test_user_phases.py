@@ -105,7 +105,7 @@ class Story:
         assert isinstance(store, Watched)
         store.at = passages.at
         with store:
-            at = workplace_with(workplace, passages.git)
+            at = workplace_with(workplace, passages)
             return anyio.run(partial(accept, at, store, self.run, to=to))
 
     # --- the story ----------------------------------------------------------------------------

@@ -74,7 +74,9 @@ class Project:
 
     def copied(self, folder: Path) -> Project:
         """The same project in another folder, with all its runs."""
-        shutil.copytree(self.root.parent, folder, symlinks=True)
+        # What is kept for the next object goes with the process that made it, perhaps just now.
+        passing = shutil.ignore_patterns("orch-incoming-*")
+        shutil.copytree(self.root.parent, folder, symlinks=True, ignore=passing)
         other = copy.copy(self)
         other.root, other.script = folder / "project", folder / "script.toml"
         other.environ = {**self.environ, "ORCH_STATE_DIR": str(folder / "state")}

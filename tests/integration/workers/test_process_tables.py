@@ -84,7 +84,8 @@ def test_orphans_come_to_the_first_thread_of_who_takes_them_in():
     said = subprocess.run(
         [sys.executable, "-c", ADOPTER], capture_output=True, text=True, check=True, timeout=60
     )
-    assert said.stdout == "sleep 600 \n"
+    # Perhaps it is still about to become that.
+    assert said.stdout.removeprefix("setsid ") == "sleep 600 \n"
 
 
 def test_the_dead_are_seen_to_be_dead(table):
