@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
@@ -28,7 +29,7 @@ _CHECKS_BY_NAME = ("check", "verify", "validate", "ensure", "must", "compare", "
 _STRONG_WORDS = frozenset(("expect", "assert_that", "assertThat", "should", "that"))
 
 
-class Gatherer:
+class Gatherer(ABC):
     """Collects what is found in a body."""
 
     def __init__(
@@ -46,9 +47,9 @@ class Gatherer:
         """Constants that names were given in this block, whatever they were before."""
         self.within = True
 
+    @abstractmethod
     def read(self, node: FunctionNode, names: Names, owner: str) -> Body:
         """Reads another function, from within this one."""
-        raise NotImplementedError
 
     # --- expressions ------------------------------------------------------------------------
 
