@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 def main() -> None:
@@ -48,9 +49,26 @@ def run(arguments: Sequence[str]) -> int:
                 del os.environ[name]
         return _run(arguments, environ)
     except BaseException as error:
-        from orchestrator.cli.failure import answer_error
+        with _uninterrupted():
+            from orchestrator.cli.failure import answer_error
 
-        return answer_error(error, environ, debug)
+            return answer_error(error, environ, debug)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Whoever presses Ctrl-C again and again has been heard: what is left takes a moment."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run(arguments: list[str], environ: dict[str, str]) -> int:
