@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable
 
 from ledger.events import AttemptFinished, AttemptStarted
-from ledger.model import CommandWorker
+from ledger.model import CommandWorker, Gate
 from tests.support.project import Project, task
 
 PARALLEL = 2
@@ -29,6 +29,15 @@ def test_no_more_workers_work_than_may_though_more_attempts_are_under_way(
     facts = project.facts(state.run)
     under_way = highest(steps[type(fact)] for fact in facts if type(fact) in steps)
     assert under_way == PARALLEL + PARALLEL // 2
+
+
+def test_another_attempt_begins_while_what_a_worker_made_is_checked(project: Project) -> None:
+    """Of the first attempts nothing is known yet: not that they are brisk (rule 4)."""
+    project.gates = (Gate(name="slow", command="sleep 0.7", stage="check"),)
+    project.does('[[step]]\nwrite = { "{task}.txt" = "x" }\n')
+    state = project.run(*(task(f"t{number}") for number in range(3)), parallel=PARALLEL)
+    kinds = [type(fact) for fact in project.facts(state.run)]
+    assert kinds[: kinds.index(AttemptFinished)].count(AttemptStarted) == PARALLEL + 1
 
 
 def highest(steps: Iterable[int]) -> int:
