@@ -65,6 +65,16 @@ def unlock(folder: Path) -> bool:
     return True
 
 
+def unlock_all(root: Path) -> None:
+    """The same for every folder below one, and itself; links are not followed."""
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        unlock(folder)
+        with os.scandir(folder) as entries:
+            folders.extend(Path(e.path) for e in entries if e.is_dir(follow_symlinks=False))
+
+
 def _remove_stubborn(root: Path) -> None:
     # Folders are lifted to the top one by one, so no path grows long and nothing recurses.
     lifted = 0

@@ -30,6 +30,7 @@ from workers.environment import build_environment, orch_variables
 from workers.sandbox import Confinement
 from worktree.git import Git
 from worktree.kept import drop_seal, is_sealed
+from worktree.removal import unlock_all
 from worktree.workspace import Workspace, seal_kept
 
 SETUP_TIMEOUT_S = 1800.0
@@ -192,6 +193,8 @@ def changed_files(git: Git, workspace: Workspace) -> tuple[bytes, bytes]:
 
 
 def _put_back(git: Git, workspace: Workspace) -> None:
+    # In a folder that it locked nobody could work, or judge: that would be blamed on the base.
+    unlock_all(workspace.path)
     changed, _ = changed_files(git, workspace)
     if changed:
         where = {"tree": workspace.path, "index": workspace.index}
