@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ledger.events import Event, HeadRef
+from ledger.events import Event
 from ledger.model import Task, TaskId, Verdict
 from ledger.state import AttemptState, RoundState, RunState, TaskState
 
@@ -29,32 +29,38 @@ GOAL_CHARS = 2000
 TITLE_CHARS = 300
 
 Entry = dict[str, Any]
+_Landed = dict[tuple[TaskId, int], int]
+"""By task and attempt, the candidate that it landed in last."""
 
 
 def state_ledger(state: RunState, warnings: Iterable[str]) -> dict[str, Any]:
     """The whole run: every task in the plan's order; `warnings`: what each report repeats."""
+    landed = _landed(state)
+    each = ENTRIES_AT_MOST_EACH, LINES_AT_MOST_EACH, TITLE_CHARS
     return {
         "session_id": state.run,
         "target_goal": _short(state.plan.goal, GOAL_CHARS),
         "warnings": [_short(warning) for warning in warnings],
-        "tasks": {
-            task_id: _task(state, task, ENTRIES_AT_MOST_EACH, LINES_AT_MOST_EACH, TITLE_CHARS)
-            for task_id, task in state.tasks.items()
-        },
+        "tasks": {id: _task(state, landed, task, *each) for id, task in state.tasks.items()},
     }
 
 
 def task_ledger(state: RunState, task_id: TaskId) -> dict[str, Any]:
     """One task; KeyError where the plan has none of that id."""
-    return _task(state, state.tasks[task_id], ENTRIES_AT_MOST, LINES_AT_MOST, GOAL_CHARS)
+    own = ENTRIES_AT_MOST, LINES_AT_MOST, GOAL_CHARS
+    return _task(state, _landed(state), state.tasks[task_id], *own)
+
+
+def _landed(state: RunState) -> _Landed:
+    return {(h.task, h.attempt): one.candidate for one in state.landings for h in one.heads}
 
 
 def _task(
-    state: RunState, task: TaskState, entries: int, lines: int, goal_chars: int
+    state: RunState, landed: _Landed, task: TaskState, entries: int, lines: int, goal_chars: int
 ) -> dict[str, Any]:
     log: list[Entry] = []
     for attempt in task.attempts[-entries:]:
-        log += _attempt(state, attempt, lines)
+        log += _attempt(state, landed, attempt, lines)
     return {
         "session_id": state.run,
         "target_goal": _short(_goal(task.task), goal_chars),
@@ -77,9 +83,9 @@ def event_as_json(run: str, seq: int, at: float, fact: Event) -> dict[str, objec
 # --- entries ----------------------------------------------------------------------------------
 
 
-def _attempt(state: RunState, attempt: AttemptState, lines: int) -> list[Entry]:
+def _attempt(state: RunState, landed: _Landed, attempt: AttemptState, lines: int) -> list[Entry]:
     entries = [_round(attempt, done, lines) for done in attempt.rounds]
-    end = _end(state, attempt, lines)
+    end = _end(state, landed, attempt, lines)
     if end:
         entries.append(end)
     return entries
@@ -119,7 +125,7 @@ def _round(attempt: AttemptState, done: RoundState, lines: int) -> Entry:
     return _entry(attempt, action, status, error or None)
 
 
-def _end(state: RunState, attempt: AttemptState, lines: int) -> Entry | None:
+def _end(state: RunState, landed: _Landed, attempt: AttemptState, lines: int) -> Entry | None:
     """What became of the attempt after its rounds."""
     back, finished = attempt.sent_back, attempt.finished
     if back is not None:
@@ -134,9 +140,9 @@ def _end(state: RunState, attempt: AttemptState, lines: int) -> Entry | None:
         return None
     task = state.tasks[attempt.started.task]
     if task.landed_attempt == attempt.number:
-        return _entry(attempt, "landed", _judged(state, attempt), None)
+        return _entry(attempt, "landed", _judged(state, landed, attempt), None)
     if attempt.taken_out:
-        return _entry(attempt, "landed, taken out again", _judged(state, attempt), None)
+        return _entry(attempt, "landed, taken out again", _judged(state, landed, attempt), None)
     match finished.outcome:
         case "green":
             who = "submitted by a person" if attempt.submitted else "queued"
@@ -155,11 +161,10 @@ def _end(state: RunState, attempt: AttemptState, lines: int) -> Entry | None:
             return _entry(attempt, finished.outcome, judged, error)
 
 
-def _judged(state: RunState, attempt: AttemptState) -> str:
+def _judged(state: RunState, landed: _Landed, attempt: AttemptState) -> str:
     """Whether a gate passed what the attempt landed in, or none was asked."""
-    ref = HeadRef(task=attempt.started.task, attempt=attempt.number)
-    landing = next((la for la in reversed(state.landings) if ref in la.heads), None)
-    verdicts = state.candidates[landing.candidate].verdicts if landing else []
+    candidate = landed.get((attempt.started.task, attempt.number))
+    verdicts = [] if candidate is None else state.candidates[candidate].verdicts
     return "passed" if verdicts else "not-judged"
 
 
