@@ -11,13 +11,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 
 def main() -> None:
     """What the installed `orch` runs."""
     _open_missing()
-    sys.exit(run(sys.argv[1:]))
+    _leave(run(sys.argv[1:]))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process now: to take some 700 modules apart takes longer than many a command."""
+    import atexit
+
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        # What could not be written has been said, and what is left of it will not be written now.
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _open_missing() -> None:
@@ -47,6 +60,8 @@ def run(arguments: Sequence[str]) -> int:
         for name in environ:
             if name.startswith("GIT_"):
                 del os.environ[name]
+        # To look for plugins takes longer than to build the models; a plugin would change them.
+        os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
         return _run(arguments, environ)
     except BaseException as error:
         with _uninterrupted():
