@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from worktree.counting import count_entries, count_files
 from worktree.git import Git
 from worktree.kept import DamagedError, Seal, drop_seal, is_sealed, load_seal, make_seal, restore
 from worktree.leftovers import leftovers, remove_named
@@ -33,6 +34,8 @@ from worktree.removal import remove, unlock
 from worktree.values import GitError, check_id
 
 CHECKOUT_TIMEOUT_S = 3600.0
+_DIFFERENT = ("diff-files", "-z", "--name-only", "--ignore-submodules=all")
+"""Tracked files that are not as the index says."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,9 @@ class Pool:
         self._used: dict[str, _Slot] = {}
         self._next = 0
         self._trees: dict[str, str] = {}
+        self._linked: dict[str, bool] = {}
+        """Whether a commit holds submodules: workspaces are mostly made at the same one."""
+        self._looking = threading.Lock()
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._indexes.mkdir(exist_ok=True, mode=0o700)
         for name in leftovers(self.root, name_prefix):
@@ -228,7 +234,10 @@ class Pool:
         slot.made = True
         self._content(slot, "read-tree", "--reset", "-u", commit)
         self.git.index_trees.note(index, self._tree_of(commit))
-        slot.linked = bool(self._submodules(slot))
+        with self._looking:
+            if commit not in self._linked:
+                self._linked[commit] = bool(self._submodules(slot))
+            slot.linked = self._linked[commit]
 
     def _content(self, slot: _Slot, *args: str, stdin: bytes = b"") -> bytes:
         return self.git.run(
@@ -251,21 +260,8 @@ class Pool:
         tree = trees.of(index, lambda: self._content(slot, "write-tree").decode().strip())
         seal = self._seal(slot)
         keep = seal.names if seal else ()
-        for _ in range(4):
-            listed = self._content(slot, "ls-files", "-z", "-o", "--directory")
-            others = [os.fsdecode(name) for name in listed.split(b"\0") if name]
-            for other in others:
-                self._remove_other(path, other.rstrip("/"), keep)
-            swept = self._sweep_folders(path, keep)
-            raw = self._content(slot, "diff-files", "-z", "--name-only", "--ignore-submodules=all")
-            if raw:
-                # Of the index it writes how the files look now, not what they hold.
-                self._content(slot, "checkout-index", "-f", "-u", "-z", "--stdin", stdin=raw)
-                trees.note(index, tree)
-            if not swept:
-                break
-        else:
-            raise GitError(f"workspace {slot.name} does not come clean")
+        if not self._is_clean(slot, keep):
+            self._clean(slot, tree, keep)
         if seal is not None:
             try:
                 restore(path, folder, seal)
@@ -274,6 +270,37 @@ class Pool:
                 raise GitError(f"workspace {slot.name} has lost what it keeps") from None
         self._empty_submodules(slot)
         return tree
+
+    def _clean(self, slot: _Slot, tree: str, keep: tuple[str, ...]) -> None:
+        """Removes what is neither tracked nor kept; writes again what is not as it should be."""
+        path, index = self.root / slot.name, self._indexes / slot.name
+        for _ in range(4):
+            listed = self._content(slot, "ls-files", "-z", "-o", "--directory")
+            others = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+            for other in others:
+                self._remove_other(path, other.rstrip("/"), keep)
+            swept = self._sweep_folders(path, keep)
+            raw = self._content(slot, *_DIFFERENT)
+            if raw:
+                # Of the index it writes how the files look now, not what they hold.
+                self._content(slot, "checkout-index", "-f", "-u", "-z", "--stdin", stdin=raw)
+                self.git.index_trees.note(index, tree)
+            if not swept:
+                return
+        raise GitError(f"workspace {slot.name} does not come clean")
+
+    def _is_clean(self, slot: _Slot, keep: tuple[str, ...]) -> bool:
+        """Whether nothing but the tracked files is there, each as it should be.
+
+        Where all of them are there, and no more files than they are, there is no other.
+        """
+        path = self.root / slot.name
+        if slot.linked or (path / ".gitmodules").exists():
+            return False
+        there = count_files(path, keep)
+        if there is None or there != count_entries(self._indexes / slot.name):
+            return False
+        return not self._content(slot, *_DIFFERENT)
 
     def _seal(self, slot: _Slot) -> Seal | None:
         """What is kept in a workspace; nothing is of which its commit tracks a part."""
