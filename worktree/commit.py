@@ -30,6 +30,7 @@ from worktree.hostile import (
     refuse_modules,
     refuse_path,
 )
+from worktree.loose import MISSING, Loose, Object, split_tree
 from worktree.names import quoted
 from worktree.removal import remove, replace_file
 from worktree.values import Answer, Change, GitError, Person, RefUpdate, check_id
@@ -250,22 +251,18 @@ def _judge(
     rules = [c for c in there if c.new_mode != SYMLINK and is_attributes(c.path)]
     added = [c.path for c in there if c.status == "A" and not refuse_path(c.path)]
     folders = sorted({folder for path in added for folder in parents(path)})
-    # One call for everything: sizes, where links point, attributes, what else is in the folders.
+    # All at once: sizes, where links point, attributes, what else is in the folders.
     sizes = [f"info {change.blob}" for change in there]
     wanted = [change.blob for change in (*links, *rules)]
     wanted += [f"{parent}:{folder}" for folder in folders]
     wanted += [f"{tree}:{folder}" for folder in folders]
     answers = _objects(git, [*sizes, *(f"contents {name}" for name in wanted)])
-    texts = [text for _, _, text in answers[len(there) :][: len(links) + len(rules)]]
-    width = len(tree) // 2
+    texts = [answer.content for answer in answers[len(there) :][: len(links) + len(rules)]]
     # What was a file in the base is no folder there.
-    listings = [
-        _names(text, width) if kind == b"tree" else frozenset[str]()
-        for kind, _, text in answers[len(there) + len(texts) :]
-    ]
+    listings = [_names(answer, len(tree) // 2) for answer in answers[len(there) + len(texts) :]]
     return refuse(
         changes,
-        sizes={c.blob: size for c, (_, size, _) in zip(there, answers, strict=False)},
+        sizes={c.blob: answer.size_bytes for c, answer in zip(there, answers, strict=False)},
         targets={
             c.path: text.decode("utf-8", "surrogateescape")
             for c, text in zip(links, texts, strict=False)
@@ -281,9 +278,20 @@ def _judge(
     )
 
 
-def _objects(git: Git, commands: list[str]) -> list[tuple[bytes, int, bytes]]:
-    """Type, size and content of objects, in order; empty for what is not there or not asked for."""
-    stdin = "".join(f"{command}\n" for command in commands).encode()
+def _objects(git: Git, commands: list[str]) -> list[Object]:
+    """Objects in order, `info` without their content; those that are not loose by one call."""
+    loose = Loose(git.repository)
+    found = [
+        loose.size(name) if how == "info" else loose.read(name)
+        for how, _, name in (command.partition(" ") for command in commands)
+    ]
+    left = [command for command, one in zip(commands, found, strict=True) if one is None]
+    asked = iter(_ask(git, left) if left else ())
+    return [next(asked) if one is None else one for one in found]
+
+
+def _ask(git: Git, commands: list[str]) -> list[Object]:
+    stdin = "".join(f"{command}\n" for command in commands).encode("utf-8", "surrogateescape")
     out = git.run("cat-file", "--batch-command", stdin=stdin)
     found = []
     at = 0
@@ -292,21 +300,18 @@ def _objects(git: Git, commands: list[str]) -> list[tuple[bytes, int, bytes]]:
         # `ID TYPE SIZE`, or what was asked for and `missing`.
         *_, kind, last = (b"", *out[at:line_end].split(b" "))
         at = line_end + 1
-        size = int(last) if last.isdigit() else 0
-        text = b""
-        if command.startswith("contents ") and last.isdigit():
+        if not last.isdigit():
+            found.append(MISSING)
+            continue
+        size, text = int(last), b""
+        if command.startswith("contents "):
             text = out[at : at + size]
             at += size + 1
-        found.append((kind, size, text))
+        found.append(Object(kind.decode("ascii", "replace"), size, text))
     return found
 
 
-def _names(listing: bytes, width: int) -> frozenset[str]:
-    """The names in a tree object: `mode name NUL id`, over and over."""
-    names = []
-    at = 0
-    while at < len(listing):
-        end = listing.index(b"\0", at)
-        names.append(listing[at:end].partition(b" ")[2].decode("utf-8", "surrogateescape"))
-        at = end + 1 + width
-    return frozenset(names)
+def _names(folder: Object, width: int) -> frozenset[str]:
+    """What is in a folder; nothing is in what is none."""
+    entries = split_tree(folder.content, width) if folder.kind == "tree" else ()
+    return frozenset(entry.name.decode("utf-8", "surrogateescape") for entry in entries)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from worktree.git import Git
+from worktree.loose import Loose
 from worktree.values import check_id
 
 CHUNK_BYTES = 16 << 20
@@ -74,6 +75,8 @@ def _contents(
     """What is in each file; nothing where all of it together is more than the limit."""
     if not names:
         return []
+    if (loose := _loose(git, commit, names, limit_bytes)) is not None:
+        return loose
     said = git.answer(
         "cat-file", f"--batch={_HEAD}", stdin=_asked(commit, names), limit_bytes=limit_bytes
     )
@@ -91,6 +94,25 @@ def _contents(
         content = said.out[at : at + int(size)]
         at += int(size) + 1
         found.append((path, content if kind == b"blob" else None))
+    return found
+
+
+def _loose(
+    git: Git, commit: str, names: list[str], limit_bytes: int | None
+) -> list[tuple[str, bytes | None]] | None:
+    """The same where all of it can be read without git."""
+    loose = Loose(git.repository)
+    found: list[tuple[str, bytes | None]] = []
+    left_bytes = limit_bytes
+    for path in names:
+        one = loose.read(f"{commit}:{path}")
+        if one is None:
+            return None
+        if left_bytes is not None:
+            left_bytes -= one.size_bytes
+            if left_bytes < 0:
+                return None
+        found.append((path, one.content if one.kind == "blob" else None))
     return found
 
 

@@ -20,6 +20,7 @@ from worktree.door import CLOSED, FSYNC, OVERRIDES, TIMEOUT_S, call, checked, ov
 from worktree.door import strip_environment as strip_environment
 from worktree.incoming import WRITERS, Incoming
 from worktree.indexes import IndexTrees
+from worktree.loose import Loose
 from worktree.names import check_ref, quoted
 from worktree.objects import write_commit
 from worktree.ref_locks import announced
@@ -276,6 +277,8 @@ class Git:
     def changed_paths(self, base: str, tree: str) -> tuple[Change, ...]:
         """What differs between two trees or commits; a rename is a deletion and an addition."""
         ids = (check_id(base), check_id(tree))
+        if (found := Loose(self.repository).diff(*ids)) is not None:
+            return found
         out = self.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", *ids)
         return parse_raw(out)
 
