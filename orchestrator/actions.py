@@ -10,12 +10,11 @@ from ledger.events import HeadRef
 from ledger.model import Gate, Sha, TaskId, Verdict
 from ledger.state import RunState, head_commits
 from orchestrator.messages import title_of
-from orchestrator.policy.judges import gates_of
+from orchestrator.policy.judges import gates_of, order_by_cost
 from orchestrator.policy.measure import measure_of_candidate
 from orchestrator.policy.orders import BuildCandidate, JudgeCandidate, LandCandidate
 from orchestrator.scene import Scene
 from orchestrator.tip import after_a_moved_tip
-from orchestrator.verification.gates import order_by_cost
 from worktree.candidate import Candidate, Conflict, Head, build_candidate
 from worktree.changes import apply_changes
 from worktree.git import GitError

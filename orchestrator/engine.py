@@ -18,9 +18,11 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from importlib import import_module
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from ledger import events as e
 from ledger.lock import EngineLock
@@ -60,6 +62,8 @@ ROOM_GB = 0.008
 """Less than this is no room to work in, whatever the settings say."""
 LOOK_EVERY_S = 0.25
 """How often the engine looks for a person's word, the clock and the disk."""
+AHEAD_S = 0.1
+"""By then the first workers have started: nothing else wants a processor."""
 OPEN: tuple[Status, ...] = ("waiting", "ready", "working", "queued")
 """Tasks that may yet need a workspace."""
 TROUBLES_AT_MOST = 25
@@ -135,6 +139,7 @@ class Engine:
             open_models(self.scene, self.traffic) as self.scene.models,
             anyio.create_task_group() as group,
         ):
+            group.start_soon(_import_ahead)
             while self.state.finished is None:
                 self.woken = anyio.Event()
                 if self.replaying:
@@ -351,6 +356,12 @@ class Engine:
     async def close(self) -> None:
         """Give everything back: workspaces, and the files of what was under way."""
         await self.scene.close()
+
+
+async def _import_ahead() -> None:
+    """What is needed when a worker is done, while the first ones work."""
+    await anyio.sleep(AHEAD_S)
+    await anyio.to_thread.run_sync(import_module, "orchestrator.outcome")
 
 
 def first_of(group: BaseExceptionGroup) -> BaseException:

@@ -115,8 +115,8 @@ def judge_newest(
 ) -> tuple[Verdict, ...]:
     """What the gates say of a commit, up to the first that is not green (rule 1)."""
     from orchestrator.checkout import Snapshot, judge_checkout
+    from orchestrator.policy.judges import order_by_cost
     from orchestrator.review.narrate import said_of
-    from orchestrator.verification.gates import order_by_cost
 
     ordered = order_by_cost(gates, gate_seconds(store, settings))
     content = Snapshot(commit, workplace.git.tree_of(commit), 0)

@@ -23,11 +23,10 @@ from orchestrator.actions import definition_hash
 from orchestrator.journal import Journal
 from orchestrator.messages import goal_line, title_of
 from orchestrator.policy.accepted import Heads, held, newest_landing, told_by
-from orchestrator.policy.judges import gates_of
+from orchestrator.policy.judges import gates_of, order_by_cost
 from orchestrator.policy.measure import measure_of_accept
 from orchestrator.policy.selection import Difference
 from orchestrator.scene import Scene
-from orchestrator.verification.gates import order_by_cost
 from worktree.candidate import Candidate, Conflict, Head, merge_heads, three_way
 from worktree.changes import Change, changed_tree, history_since, latest
 from worktree.git import Git

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +30,14 @@ def gates_of(state: RunState, tasks: Iterable[TaskId]) -> tuple[Gate, ...]:
         g
         for g in state.started.settings.gates
         if (g.when == "always" or g.name in named) and g.name not in red
+    )
+
+
+def order_by_cost(gates: Iterable[Gate], seconds: Mapping[str, float]) -> tuple[Gate, ...]:
+    """Check gates before land gates, the quickest first; those never timed come last."""
+    unknown = float("inf")
+    return tuple(
+        sorted(gates, key=lambda gate: (gate.stage != "check", seconds.get(gate.name, unknown)))
     )
 
 

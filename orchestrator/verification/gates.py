@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -57,14 +57,6 @@ OUTPUT = "orch-answer"
 OUTPUT_BYTES = 32 << 20
 WORKSPACES_AT_MOST = 2
 """So many times a gate runs whose workspace somebody removes meanwhile."""
-
-
-def order_by_cost(gates: Iterable[Gate], seconds: Mapping[str, float]) -> tuple[Gate, ...]:
-    """Check gates before land gates, the quickest first; those never timed come last."""
-    unknown = float("inf")
-    return tuple(
-        sorted(gates, key=lambda gate: (gate.stage != "check", seconds.get(gate.name, unknown)))
-    )
 
 
 def time_limit_s(gate: Gate, baseline: Verdict | None) -> float:

@@ -532,7 +532,7 @@ BUGS: tuple[Seeded, ...] = (
     Seeded(
         "blocked-goes-on",
         "what a checker blocks in the end waits for a person",
-        "orchestrator/attempt.py",
+        "orchestrator/outcome.py",
         "return await (_blocked if progress.left_over else _green)(progress)",
         "return await _green(progress)",
         (f"{MODELS}test_what_a_checker_still_blocks_after_its_rounds_waits_for_a_person",),
@@ -540,7 +540,7 @@ BUGS: tuple[Seeded, ...] = (
     Seeded(
         "round-after-round",
         "a round that repeats what was tried is the last",
-        "orchestrator/attempt.py",
+        "orchestrator/outcome.py",
         "hash_of(progress.changes) in tried",
         "False",
         ("tests/integration/engine/test_circling.py",),

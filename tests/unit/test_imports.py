@@ -326,7 +326,8 @@ def test_a_run_without_a_model_brings_in_nothing_of_models():
     heavy += ("watchfiles", "anthropic", "openai", "mcp", "jsonschema")
     found = ", ".join(
         ["orchestrator.cli.main", "orchestrator.cli.app", "orchestrator.engine"]
-        + ["orchestrator.attempt", "orchestrator.actions", "workers.gateway.gateway"]
+        + ["orchestrator.attempt", "orchestrator.outcome", "orchestrator.actions"]
+        + ["workers.gateway.gateway"]
         + ["orchestrator.cli.planning", "orchestrator.planning.by_model", "orchestrator.spending"]
         + ["orchestrator.verification.checker"]
         + ["workers.model.worker"]

@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from ledger.model import Gate, Preparation, TestCount, Verdict
+from orchestrator.policy.judges import order_by_cost
 from orchestrator.policy.measure import Measure
-from orchestrator.verification.gates import order_by_cost, time_limit_s
+from orchestrator.verification.gates import time_limit_s
 
 pytestmark = pytest.mark.anyio
 PYTHON = shlex.quote(sys.executable)
