@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.forge_bugs import FORGE_BUGS
 from tests.mutants.seeded import Seeded
+from tests.mutants.store_bugs import STORE_BUGS
 
 STORIES = "tests/integration/engine/test_stories.py::"
 LOOKED_AT = "tests/integration/engine/test_looked_at.py::"
@@ -1007,4 +1008,5 @@ BUGS: tuple[Seeded, ...] = (
         (SERVER_SETTINGS,),
     ),
     *FORGE_BUGS,
+    *STORE_BUGS,
 )

@@ -273,6 +273,17 @@ def test_a_flood_of_files_is_refused(scene: Scene):
     assert isinstance(scene.commit(workspace, entry_limit=40), Committed)
 
 
+def test_a_worktree_whose_pointer_leads_nowhere_here_is_refused_whole(scene: Scene):
+    """As one that an agent makes in its sandbox, where the repository has another place."""
+    workspace = scene.pool().take(scene.base)
+    for name in ("copy/README.md", "copy/deep/below/x", "fine/x"):
+        (workspace.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.path / name).write_text("x")
+    (workspace.path / "copy/.git").write_text("gitdir: /nowhere/here\n")
+    found = refused(scene.commit(workspace))
+    assert list(found) == ["copy/"] and "remove its .git" in found["copy/"]
+
+
 def test_a_repository_within_is_refused_and_says_what_to_do(scene: Scene):
     workspace = scene.pool().take(scene.base)
     agent(workspace, "init", "-q", "vendored")
