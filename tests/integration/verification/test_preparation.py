@@ -88,6 +88,15 @@ async def test_what_a_set_up_made_is_as_it_made_it_whoever_had_it_between(court)
     assert await hall.runs() == 2, "without the seal nothing was kept"
 
 
+async def test_folders_that_a_set_up_locked_can_be_used_again(court):
+    court.commit({"src/deep/a.txt": "a\n"})
+    hall = Hall(court, setup=("chmod 0 src/deep; chmod 0 src; chmod 0 .",))
+    workspace, trouble = await hall.ready()
+    assert trouble is None
+    folders = (workspace.path, workspace.path / "src", workspace.path / "src/deep")
+    assert all(folder.stat().st_mode & 0o700 == 0o700 for folder in folders)
+
+
 async def test_a_set_up_that_failed_is_said_and_tried_again(court):
     hall = Hall(court, setup=("echo no network >&2; exit 7",), keep=(".kept",))
     workspace, trouble = await hall.ready()
