@@ -511,3 +511,5 @@ def test_gates_judge_where_no_worker_ever_was(project: Project) -> None:
     gates = set((seen.parent / f"seen-{state.run}").read_text().split())
     workers = set((seen.parent / "seen-workers").read_text().split())
     assert gates and workers and not gates & workers
+    # Two pools that shared their folders would get other ones, once in a while.
+    assert all("-gate-" in one for one in gates) and all("-worker-" in one for one in workers)
