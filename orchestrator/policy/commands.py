@@ -3,8 +3,9 @@
 1. What counts is what runs, and what it is handed or let at: gates, workers, fix and set-up
    commands; variables and files that are passed on; where workspaces lie; sandbox and network;
    which models read the code, who serves them and by whose key; which servers of tools there are,
-   who may use what of them, and what they are given; by what a person is told; what automations run
-   and ask, and into which branch they may accept by themselves.
+   who may use what of them, what they are given, and which of them tickets are asked of; by what a
+   person is told; what automations run and ask, and into which branch they may accept by
+   themselves.
 2. What only says when, how often or how long does not count (`UNCOUNTED`). A field that nobody
    has put there counts: a new setting is asked about until somebody has thought about it.
 3. A line says one thing, whole, and whose it is: a difference of two texts needs no context.
