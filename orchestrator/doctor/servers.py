@@ -117,8 +117,7 @@ async def look_at_servers(
     return tuple(
         replace(
             found[one],
-            # A server that no worker uses runs where none has written.
-            within=within(workplace, settings.mcp[one]) if settings.mcp[one].workers else "",
+            within=within(workplace, settings.mcp[one]),
             ticket_tool=settings.tickets.tool
             if settings.tickets and settings.tickets.mcp == one
             else "",

@@ -59,7 +59,7 @@ class McpTickets:
 
     def fetch_ticket(self, number: str) -> Ticket:
         """See TicketSource."""
-        return anyio.run(self._fetch, number)
+        return anyio.run(self.fetch, number)
 
     @property
     def _tickets(self) -> TicketSettings:
@@ -70,7 +70,8 @@ class McpTickets:
     def _server(self) -> McpServer:
         return self.settings.mcp[self._tickets.mcp]
 
-    async def _fetch(self, key: str) -> Ticket:
+    async def fetch(self, key: str) -> Ticket:
+        """The same, within a loop."""
         found: list[Ticket | OrchError] = []
 
         async def ask() -> None:

@@ -74,7 +74,10 @@ def main() -> None:
                 result = {"tools": [described(name) for name in NAMES]}
             case "tools/call":
                 result = told(params["arguments"])
+            case _ if identity is None:
+                continue
             case _:
+                say({"id": identity, "error": {"code": -32601, "message": "Method not found"}})
                 continue
         say({"id": identity, "result": result})
 
