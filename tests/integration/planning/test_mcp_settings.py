@@ -98,6 +98,7 @@ def test_servers_are_read(checkout):
         (table(workers=None), "does not say which workers may use it"),
         (table(tools=None), "does not say which tools may be used"),
         (table(workers="[]"), "'workers' must not be empty"),
+        (table(tools="[]"), "'tools' must not be empty"),
         (table(tools='[""]'), "an empty name in 'tools'"),
         (table(workers='["mod"]'), "'mod' is a command; only models are given tools"),
         (table(workers='["codre"]'), "did you mean 'coder'?"),
