@@ -56,8 +56,8 @@ UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     ProviderSettings: frozenset({"parallel"}),
 }
 """Fields that start nothing, hand over nothing and open nothing."""
-_ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "mcp", "name"})
-"""Fields that are told under a name of their own."""
+_ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "mcp"})
+"""Fields of the settings that are told under a name of their own."""
 _WORDS = {"copy_files": "copy"}
 """The file's words, where they differ from the model's."""
 
@@ -82,8 +82,10 @@ def _fields(owner: str, value: BaseModel) -> Iterator[str]:
     uncounted = UNCOUNTED.get(type(value), frozenset())
     for name, field in type(value).model_fields.items():
         now = getattr(value, name)
-        if name in uncounted or name in _ELSEWHERE:
+        if name in uncounted or name == "name":
             continue
+        if isinstance(value, Settings) and name in _ELSEWHERE:
+            continue  # a field of that name in another table is counted
         if isinstance(now, BaseModel):  # a table of its own
             yield from _fields(name, now)
         elif field.is_required() or now != field.get_default(call_default_factory=True):

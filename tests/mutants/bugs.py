@@ -1016,6 +1016,14 @@ BUGS: tuple[Seeded, ...] = (
         ("tests/e2e/test_tickets.py::test_a_command_that_nobody_trusts_is_not_started",),
     ),
     Seeded(
+        "tickets-of-another-server",
+        "which server is asked for tickets is a part of what is trusted",
+        "orchestrator/policy/commands.py",
+        "if isinstance(value, Settings) and name in _ELSEWHERE:",
+        "if name in _ELSEWHERE:",
+        ("tests/integration/planning/test_ticket_settings.py",),
+    ),
+    Seeded(
         "tickets-tell-secrets",
         "what a tracker's server was given is redacted in its tickets",
         "orchestrator/tickets/by_mcp.py",

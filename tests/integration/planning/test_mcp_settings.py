@@ -187,6 +187,7 @@ def test_all_of_it_counts_for_trust_but_how_long(checkout):
         'mcp db: command = "npx"',
         'mcp db: env = "DATABASE_URL"',
         'mcp db: network = "localhost:5432"',
+        'mcp db: workers = "coder"',
         'mcp db: tools = "read_*"',
         'mcp docs: url = "https://example.com/mcp"',
         'mcp docs: headers "Authorization" = "Bearer ${DOCS_TOKEN}"',
