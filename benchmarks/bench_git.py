@@ -218,6 +218,7 @@ def landing(small: _Ground, large: _Ground, times: int = 21) -> list[Row]:
         for size, ground in (("1k", small), ("50k", large)):
             ground.reset()
             head = ground.git.resolve(f"h{number}")
+            ground.git.tree_of(head)  # a run makes its heads itself, so it knows their trees
             turns = [("ours", ground.ours), ("raw", ground.raw), ("merge", ground.merge)]
             for name, once in turns if number % 2 else turns[::-1]:
                 found.setdefault(f"{name} {size}", []).append(seconds(partial(once, head)))

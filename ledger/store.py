@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -45,6 +46,11 @@ class Moved(LedgerError):
         self.run, self.expected, self.actual = run, expected, actual
 
 
+def _close(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):
+        connection.close()
+
+
 class Store:
     """A ledger's database, open; may be used from several threads, one at a time."""
 
@@ -53,6 +59,8 @@ class Store:
         self._connection = connection
         self._timeout_s = timeout_s
         self._turns = threading.Lock()
+        # Who closes last leaves one file, with all that was written: at the end of the process too.
+        weakref.finalize(self, _close, connection)
         self._appends = 0
         try:
             found = path.stat()

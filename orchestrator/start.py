@@ -114,7 +114,7 @@ def start_run(
     found = look(workplace.checkout, git.list_files(begin.commit))
     refuse_secrets(settings, hiding)
     # A ledger may have been moved away: what its runs made is still there, under their names.
-    refs = git.list_refs("refs/orch/") | git.list_refs("refs/heads/orch/")
+    refs = git.list_refs("refs/orch/", "refs/heads/orch/")
     kept = {re.sub(r"^refs/(heads/)?orch/", "", ref).split("/")[0] for ref in refs}
     taken = {stored.run for stored in store.runs()} | kept
     guidance = record(found, workplace.blobs, hiding)

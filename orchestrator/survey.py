@@ -42,5 +42,4 @@ def files_of(workplace: Workplace, base: str | None) -> frozenset[str] | None:
         if error.kind != "no-such-revision":
             raise
         return None
-    out = workplace.git.run("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
-    return frozenset(out.decode("utf-8", "surrogateescape").split("\0")) - {""}
+    return frozenset(workplace.git.list_files(commit))

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,10 +173,8 @@ def attributes_folder(git: Git, commit: str) -> Path | None:
 
 
 def _attributes(git: Git, commit: str) -> dict[str, bytes]:
-    listed = git.run("ls-tree", "-r", "-z", "--name-only", check_id(commit)).split(b"\0")
-    names = [os.fsdecode(name) for name in listed if name.endswith(b".gitattributes")]
-    whole = [name for name in names if name.rpartition("/")[2] == ".gitattributes"]
-    return {name: git.show_file(commit, name, _LIMIT_BYTES) or b"" for name in whole}
+    names = [one for one in git.list_files(commit) if one.rpartition("/")[2] == ".gitattributes"]
+    return {name: git.show_file(commit, name, _LIMIT_BYTES) or b"" for name in names}
 
 
 def _written(git: Git, commit: str, texts: dict[str, bytes]) -> Path:

@@ -193,16 +193,23 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
+_REPOSITORY = "it is a repository of its own: remove its .git, or ignore it"
+
+
 def _look(root: Path, listed: Mapping[bytes, bytes], size_limit_bytes: int) -> tuple[Refused, ...]:
     """What can be refused before anything is stored."""
-    refused = []
+    new = [os.fsdecode(raw) for raw, how in listed.items() if how == b"?"]
+    folders = {folder for path in new for folder in parents(path) if folder}
+    # One whose pointer leads nowhere here is a folder like any other to git.
+    nested = sorted(one for one in folders if os.path.lexists(root / one / ".git"))
+    refused = [Refused(quoted(f"{one}/"), _REPOSITORY) for one in nested]
     for raw, how in listed.items():
         path = os.fsdecode(raw)
         why = refuse_path(path.rstrip("/")) if how == b"?" else None
         # What git's own checks refuse is not stored either: they look at every object there is.
         why = why or refuse_modules(path)
         if path.endswith("/"):
-            why = "it is a repository of its own: remove its .git, or ignore it"
+            why = _REPOSITORY
         elif how != b"R":
             try:
                 found = (root / path).lstat()

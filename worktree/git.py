@@ -172,10 +172,12 @@ class Git:
         """The commit that a ref names; None where there is no such ref."""
         return self.list_refs(check_ref(ref)).get(ref)
 
-    def list_refs(self, prefix: str) -> dict[str, str]:
-        """Refs and what they name, below a prefix that ends in `/` or is a ref itself."""
-        check_ref(prefix.rstrip("/"))
-        out = self.run_refs("for-each-ref", "--format=%(refname) %(objectname)", "--", prefix).out
+    def list_refs(self, *prefixes: str) -> dict[str, str]:
+        """Refs and what they name, below prefixes that end in `/` or are refs themselves."""
+        for prefix in prefixes:
+            check_ref(prefix.rstrip("/"))
+        form = "--format=%(refname) %(objectname)"
+        out = self.run_refs("for-each-ref", form, "--", *prefixes).out
         pairs = (line.partition(" ")[::2] for line in _text(out).splitlines())
         return dict(pairs)
 
@@ -249,9 +251,12 @@ class Git:
         """The tree of a commit."""
         known = self._trees.get(commit)
         if known is None:
-            known = _text(self.run("rev-parse", "--verify", f"{check_id(commit)}^{{tree}}")).strip()
+            known = Loose(self.repository).tree_of(check_id(commit)) or self._ask_tree(commit)
             self._trees[commit] = known
         return known
+
+    def _ask_tree(self, commit: str) -> str:
+        return _text(self.run("rev-parse", "--verify", f"{commit}^{{tree}}")).strip()
 
     def exists(self, commit: str) -> bool:
         """Whether the object store has it still; a garbage collection takes what no ref names."""

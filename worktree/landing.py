@@ -124,7 +124,7 @@ def result_follows(git: Git, run: str, landed: str | None = None) -> bool:
 
     Absent, that is the tip. Where somebody else moved the tip, what is there was not judged.
     """
-    refs = git.list_refs(run_refs(run)) | git.list_refs(run_branches(run))
+    refs = git.list_refs(run_refs(run), run_branches(run))
     tip, branch = refs.get(tip_ref(run)), refs.get(result_branch(run))
     tip = tip and (landed or tip)
     if tip is None or tip == branch:

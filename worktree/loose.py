@@ -54,7 +54,7 @@ class Loose:
         root, colon, path = name.partition(":")
         if not colon:
             return self._read(root)
-        found = self._tree_of(root)
+        found = self.tree_of(root)
         for part in path.encode("utf-8", "surrogateescape").split(b"/") if path else ():
             entries = None if found is None else self._list(found)
             if entries is None:
@@ -64,6 +64,17 @@ class Loose:
             found = entries[part].id
         return None if found is None else self._read(found)
 
+    def tree_of(self, root: str) -> str | None:
+        """The tree of a commit, or of a tree; None: git must be asked."""
+        if root in self._entries:
+            return root
+        found = self._read(root)
+        if found is None or found.kind not in ("commit", "tree"):
+            return None
+        if found.kind == "tree":
+            return root
+        return found.content[5:].partition(b"\n")[0].decode("ascii", "replace")
+
     def size(self, object_id: str) -> Object | None:
         """Its kind and size, without its content."""
         raw = self._inflated(object_id, _PACKED_HEAD_BYTES, _HEAD_BYTES)
@@ -71,7 +82,7 @@ class Loose:
 
     def diff(self, old: str, new: str) -> tuple[Change, ...] | None:
         """What differs between two trees or commits, by path; None: git must be asked."""
-        roots = self._tree_of(old), self._tree_of(new)
+        roots = self.tree_of(old), self.tree_of(new)
         if None in roots:
             return None
         found: list[tuple[bytes, Change]] = []
@@ -114,16 +125,6 @@ class Loose:
                 return zlib.decompressobj().decompress(file.read(read_bytes), limit_bytes)
         except (OSError, zlib.error):
             return None
-
-    def _tree_of(self, root: str) -> str | None:
-        if root in self._entries:
-            return root
-        found = self._read(root)
-        if found is None or found.kind not in ("commit", "tree"):
-            return None
-        if found.kind == "tree":
-            return root
-        return found.content[5:].partition(b"\n")[0].decode("ascii", "replace")
 
     def _list(self, tree: str) -> dict[bytes, Entry] | None:
         """The entries of a tree by name; nothing is in what is no tree."""

@@ -46,13 +46,15 @@ def export_run(workplace: Workplace, store: Store, run: str, path: Path) -> Expo
     """Write a run's file; OrchError or LedgerError where that cannot be."""
     from orchestrator import __version__
     from worktree.bundle import write_bundle
-    from worktree.names import run_branches, run_refs
+    from worktree.names import own_branches, run_branches, run_refs
 
     with EngineLock.take(workplace.place.lock(run)):
         state = load_state(store, run)
         refuse_cleaned(state)
         git, base = workplace.git, state.started.base
-        refs = git.list_refs(run_refs(run)) | git.list_refs(run_branches(run))
+        ours, there = own_branches(run, state.tasks), git.list_refs(run_branches(run))
+        # What a person put beside them is not the run's to take along.
+        refs = git.list_refs(run_refs(run)) | {ref: at for ref, at in there.items() if ref in ours}
         lines, blobs = [], dict[str, None]()
         for row in store.read(run):
             body = {"at": row.at, "kind": row.kind, "version": row.version, "body": row.body}

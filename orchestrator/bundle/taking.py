@@ -252,7 +252,7 @@ def _check_trees(workplace: Workplace, brought: Brought) -> None:
 def _set_refs(workplace: Workplace, brought: Brought) -> list[RefUpdate]:
     """Set the run's refs, all or none; what was changed."""
     git, run = workplace.git, brought.state.run
-    here = git.list_refs(run_refs(run)) | git.list_refs(run_branches(run))
+    here = git.list_refs(run_refs(run), run_branches(run))
     moves = [
         RefUpdate(ref, commit, here.get(ref))
         for ref, commit in brought.refs.items()

@@ -41,8 +41,7 @@ def under_way_at_most(state: RunState, resting: int = 0) -> int:
     """
     brisk = state.attempt_s is not None and state.attempt_s < BRISK_S
     parallel = state.limits.parallel
-    more = parallel // 2
-    return parallel + (more if brisk else min(resting, more))
+    return parallel + max(parallel // 2 if brisk else 0, min(resting, parallel - 1))
 
 
 def startable(

@@ -170,7 +170,8 @@ def test_no_canary_sings_in_anything_that_orch_keeps_or_says(tmp_path: Path) -> 
     assert {task["status"] for task in user.status()["tasks"]} == {"landed"}
     orch("reject", "outside")
     for args in (
-        *(("status",), ("status", "--json"), ("show",), ("report",), ("ledger", "events")),
+        *(("status",), ("status", "--json"), ("show",), ("show", "--json"), ("ledger", "events")),
+        *(("report",), ("report", "--json"), ("log", "red", "--json"), ("show", "red", "--json")),
         *(("ledger", "export"), ("log", "red"), ("log", "red", "--gate", "check", "--round", "1")),
         *(("show", task, "--log") for task in ("red", "outside", "held", "fails")),
     ):

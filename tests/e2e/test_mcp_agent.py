@@ -1,13 +1,12 @@
 """A real agent CLI drives orch by MCP: Claude Code, told what to do by a scripted model.
 
-Its package comes from npm; where it is not on PATH, and ORCH_CLAUDE_CLI names no other, there is
-nothing to test. It gets an empty home, a scrubbed environment and a key that is none.
+Its package comes from npm, where it is not on PATH already. It gets an empty home, a scrubbed
+environment and a key that is none.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.support.cli import ORCH, User, ended_with
+from tests.support.others import claude_code
 from tests.support.served import served
 
-CLI = os.environ.get("ORCH_CLAUDE_CLI") or shutil.which("claude")
 WITHIN_S = 240
 PROMPT = "Add the files a.txt and b.txt to this repository by orch, side by side."
 SCRIPT = """
@@ -63,11 +62,10 @@ repeat = 0
 
 
 @pytest.mark.thorough
-@pytest.mark.skipif(
-    CLI is None, reason="there is no claude on PATH: npm i @anthropic-ai/claude-code"
-)
 def test_claude_code_plans_starts_waits_for_and_reads_a_run(tmp_path: Path) -> None:
-    assert CLI is not None
+    path = claude_code(tmp_path / "npm")
+    claude = shutil.which("claude", path=path)
+    assert claude
     user = User(tmp_path / "person")
     ended_with(user.orch("trust", "--yes"), 0)
     before = user.git("rev-parse", "main"), user.git("status", "--porcelain")
@@ -82,13 +80,19 @@ def test_claude_code_plans_starts_waits_for_and_reads_a_run(tmp_path: Path) -> N
     with served(SCRIPT) as model:
         done = subprocess.run(
             [
-                *(CLI, "-p", "--output-format", "stream-json", "--verbose"),
+                *(
+                    shutil.which("claude", path=path) or "",
+                    "-p",
+                    "--output-format",
+                    "stream-json",
+                    "--verbose",
+                ),
                 *("--model", "scripted", "--max-turns", "20", "--allowedTools", "mcp__orch"),
                 *("--strict-mcp-config", "--mcp-config", str(home / "mcp.json"), "--", PROMPT),
             ],
             cwd=user.root,
             env={
-                "PATH": os.environ["PATH"],
+                "PATH": path,
                 "HOME": str(home),
                 "LANG": "C.UTF-8",
                 "ANTHROPIC_BASE_URL": model.url,

@@ -1,4 +1,4 @@
-"""Programs of others that only thorough tests need: MCP servers from npm, a PostgreSQL."""
+"""Programs of others for thorough tests: MCP servers and an agent from npm, a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,19 +22,36 @@ START_S = 60
 
 def npm_servers(folder: Path) -> str:
     """A PATH with the reference servers on it; skips where they cannot be had."""
-    programs = [f"mcp-{name}" for name in PACKAGES]
-    if all(map(shutil.which, programs)):
+    packages = {f"mcp-{name}": f"@modelcontextprotocol/{name}" for name in PACKAGES}
+    return from_npm(folder, packages)
+
+
+def claude_code(folder: Path) -> str:
+    """A PATH with Claude Code on it; skips where it cannot be had."""
+    path = from_npm(folder, {"claude": "@anthropic-ai/claude-code"})
+    said = subprocess.run(
+        (shutil.which("claude", path=path) or "false", "--version"),
+        env={"PATH": path, "HOME": str(folder)},
+        capture_output=True, text=True, timeout=START_S, check=False,
+    )  # fmt: skip
+    if said.returncode:
+        pytest.skip(f"Claude Code does not run here: {(said.stdout + said.stderr)[-200:]}")
+    return path
+
+
+def from_npm(folder: Path, packages: Mapping[str, str]) -> str:
+    """A PATH with these programs on it, installed from their packages where they are not there."""
+    if all(map(shutil.which, packages)):
         return os.environ["PATH"]
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node and npm are not installed")
     words = (npm, "install", "--global", "--prefix", str(folder), "--no-audit", "--no-fund")
-    names = [f"@modelcontextprotocol/{name}" for name in PACKAGES]
     done = subprocess.run(
-        (*words, *names), capture_output=True, text=True, timeout=INSTALL_S, check=False
+        (*words, *packages.values()), capture_output=True, text=True, timeout=INSTALL_S, check=False
     )
     if done.returncode:
-        pytest.skip(f"npm could not install the servers: {done.stderr[-200:]}")
+        pytest.skip(f"npm could not install {', '.join(packages)}: {done.stderr[-200:]}")
     return f"{folder / 'bin'}:{os.environ['PATH']}"
 
 

@@ -126,6 +126,20 @@ def test_only_its_owner_may_read_the_file_and_it_holds_no_secret(
     assert [p.name for p in path.parent.glob(".run.orch*")] == []
 
 
+def test_a_branch_that_a_person_put_beside_them_stays_at_home(
+    half_done: tuple[Project, str, Path], elsewhere: Project
+) -> None:
+    project, run, path = half_done
+    first = project.copied(elsewhere.root.parent.parent / "with-mine")
+    first.git("branch", f"orch/{run}/mine", "main")
+    own = path.with_name("mine.orch")
+    with first.store() as store:
+        export_run(first.workplace(), store, run, own)
+    taken(elsewhere, own)
+    names = elsewhere.git("for-each-ref", "--format=%(refname)", "refs/heads/orch").split()
+    assert names == [f"refs/heads/orch/{run}/result"]
+
+
 def test_the_base_must_be_here(half_done: tuple[Project, str, Path], tmp_path: Path) -> None:
     stranger = Project(tmp_path / "home", {"other": "history\n"})
     with pytest.raises(GitError, match="not in this clone") as caught:

@@ -198,7 +198,7 @@ def quick(checked, facts=FACTS, within_s=4.0):
 def test_ten_thousand_tasks_are_checked_in_seconds_whatever_their_shape():
     many = range(10_000)
     files = frozenset(f"src/p{n % 100}/m{n}.py" for n in range(50_000))
-    facts = RepositoryFacts(files, True, ("w",), "w", ("g",))
+    facts = RepositoryFacts(files, workers=("w",), default_worker="w", gates=("g",))
     own = plan(*[task(f"t{n}", *([f"t{n - 1}"] if n else []), paths=[f"src/p{n % 100}/m{n}.py"])
                  for n in many])  # fmt: skip
     assert quick(own, facts) == ()

@@ -85,9 +85,11 @@ def test_a_worker_is_not_idle_while_what_another_made_is_checked():
 
     story = Story.of(4, parallel=4)
     under_way = [under_way_at_most(story.state, resting) for resting in range(5)]
-    assert under_way == [4, 5, 6, 6, 6]
+    assert under_way == [4, 5, 6, 7, 7]
     alone = Story.of(4, parallel=1)
     assert under_way_at_most(alone.state, 1) == 1
+    alone.starts("t1").ends("t1", duration_s=0.6)
+    assert under_way_at_most(alone.state, 1) == 1, "one by one means that"
 
 
 def test_brisk_attempts_may_be_a_few_more_than_may_work():
