@@ -37,6 +37,7 @@ from ledger.model import (
     SandboxSettings,
     Settings,
     Task,
+    TicketSettings,
 )
 from orchestrator.mcp_rules import FROM
 from orchestrator.settings_rules import PREPARATION_KEYS, RUN_KEYS
@@ -136,6 +137,7 @@ def sections() -> Iterator[tuple[str, Mapping[str, Key]]]:
     yield "### [notify]\n", _keys(NotifySettings)
     yield "### [mcp_server]\n", _keys(McpServerSettings)
     yield "### [forge]\n", _keys(ForgeSettings)
+    yield "### [tickets]\n", {**_keys(TicketSettings), "arguments": Key("table", "")}
     yield "## Plans\n", _keys(Plan, "tasks")
     yield "Each `[[task]]`:\n", _keys(Task)
 

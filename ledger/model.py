@@ -201,9 +201,9 @@ class McpServer(Value):
     """Names of variables of the user's environment that the command may see."""
     network: Network = False
     """What the command may reach from its sandbox."""
-    workers: Annotated[tuple[str, ...], Field(min_length=1)]
-    """The model workers that are given its tools."""
-    tools: Annotated[tuple[str, ...], Field(min_length=1)]
+    workers: tuple[str, ...]
+    """The model workers that are given its tools; none: it is there for tickets."""
+    tools: tuple[str, ...]
     """The tools that they are given, by names with `*` and `?`."""
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """What its start, and each call, may take."""
@@ -304,6 +304,19 @@ class ForgeSettings(Value):
     """Names of branches that are never pushed to, beside the usual ones; `*` is any text."""
 
 
+class TicketSettings(Value):
+    """Where tickets come from, if not from the forge: a tool of an MCP server."""
+
+    mcp: str
+    """The name of the server."""
+    tool: Annotated[str, Field(min_length=1)]
+    """Of it, the tool that tells of a ticket."""
+    argument: Annotated[str, Field(min_length=1)] = "key"
+    """The argument of the tool that gets the ticket's key."""
+    arguments: dict[str, str | int | bool] = Field(default_factory=dict)
+    """What it gets beside that, always the same."""
+
+
 class Settings(Value):
     """What `.agent/orch.toml` says, as it stood when the run started."""
 
@@ -339,6 +352,8 @@ class Settings(Value):
     mcp_server: McpServerSettings = McpServerSettings()
     forge: ForgeSettings | None = None
     """None: nothing is said of it, and what the remote says is enough."""
+    tickets: TicketSettings | None = None
+    """None: they are the forge's issues."""
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; KeyError where there is none."""

@@ -2,8 +2,8 @@
 
 1. Three files, each over the one before: `.agent/orch.toml`, shared by the team and the only
    one that must exist; `orch.toml` in the user's configuration folder; `.agent/orch.local.toml`.
-   A key replaces the key; a `[worker.NAME]`, `[provider.NAME]` or `[mcp.NAME]` the whole of it, a
-   `[[price]]` that of the same model.
+   A key replaces the key; a `[worker.NAME]`, `[provider.NAME]`, `[mcp.NAME]` or `[tickets]` the
+   whole of it, a `[[price]]` that of the same model.
 2. Every error of every file is told at once, with its line; what a file may say is in
    `settings_rules`.
 3. What files say of each other is looked at when each is right on its own.
@@ -35,6 +35,7 @@ from ledger.model import (
     ProviderSettings,
     SandboxSettings,
     Settings,
+    TicketSettings,
     WorkerSettings,
 )
 from orchestrator.automations.rules import automations_of, problems_between_files
@@ -55,6 +56,7 @@ from orchestrator.settings_rules import (
     split_run,
 )
 from orchestrator.shape import frozen
+from orchestrator.ticket_rules import ticket_problems_between
 from orchestrator.toml_lines import Document, KeyPath, load_document
 from workers.mcp.server import variables_of
 
@@ -133,6 +135,7 @@ def load_sourced(checkout: Path, user_config_folder: Path | None = None) -> Sour
     problems += _problems_between(settings, owner, checkout)
     problems += problems_between_files(documents, settings)
     problems += secret_problems_between(settings, documents)
+    problems += ticket_problems_between(settings, owner, documents)
     if problems:
         raise Problems(in_file_order(problems))
     read = {document.name for document in documents}
@@ -252,6 +255,8 @@ def _flat(settings: Settings) -> Iterator[tuple[str, Any]]:
         yield f"price {price.model}", price
     for name, value in settings.forge or ():
         yield f"forge.{name}", value
+    for name, value in settings.tickets or ():
+        yield f"tickets.{name}", value
 
 
 # --- all files together ----------------------------------------------------------------------
@@ -268,6 +273,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
     servers: dict[str, Any] = {}
     prices: dict[str, Any] = {}
     forge: dict[str, Any] = {}
+    tickets: Mapping[str, Any] | None = None
     for document in documents:
         for name in ("run", "worker", "mcp"):
             owner.update({(name, key): document for key in document.data.get(name, {})})
@@ -278,6 +284,8 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
         providers.update(document.data.get("provider", {}))
         servers.update(document.data.get("mcp", {}))
         forge.update(document.data.get("forge", {}))
+        if "tickets" in document.data:
+            tickets, owner["tickets",] = document.data["tickets"], document
         prices.update({price["model"]: price for price in document.data.get("price", ())})
     limits, preparation, plain = (frozen(table) for table in split_run(run))
     if "sandbox" in run:
@@ -307,6 +315,7 @@ def _merge(documents: Sequence[Document]) -> tuple[Settings, Owner]:
             "forge": ForgeSettings(**frozen(forge))
             if any("forge" in document.data for document in documents)
             else None,
+            "tickets": None if tickets is None else TicketSettings(**frozen(tickets)),
         }
     )
     asked = providers_asked(settings, settings.workers)

@@ -153,6 +153,8 @@ def _commands(settings: Settings) -> Iterator[tuple[str, str]]:
         yield f"command of MCP server '{name}'", said
     if settings.notify.command is not None:
         yield "command of [notify]", settings.notify.command
+    for argument, value in settings.tickets.arguments.items() if settings.tickets else ():
+        yield f"argument '{argument}' of [tickets]", str(value)
     for command in settings.fix:
         yield "command of `fix`", command
     for command in settings.preparation.setup:

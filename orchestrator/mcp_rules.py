@@ -3,7 +3,7 @@
 1. `[mcp.NAME]` says how a server is reached: by a `command`, by a `url`, or `from` a file such as
    `.mcp.json`. A repository's file of that kind means nothing unless the settings name it.
 2. Who may use it, `workers`, and what of it, `tools`, is always said: a server that is only there
-   opens nothing.
+   opens nothing. One that `[tickets]` names may be for no worker.
 3. A secret is in no file: a header's value names the variables that hold it, `env` lists those of a
    command. The key of a provider of models is given to no server.
 4. `http://` leads to this machine alone: what goes further would be readable on its way.
@@ -136,6 +136,9 @@ def _given(document: Document, at: KeyPath, table: Mapping[str, Any]) -> Iterato
         for position, one in enumerate(values if isinstance(values, list) else ()):
             if isinstance(one, str) and not one.strip():
                 yield document.problem((*at, key, position), f"an empty name in '{key}'")
+    if table.get("tools") == [] and table.get("workers"):
+        hint = f"write: tools = {examples['tools']}"
+        yield document.problem((*at, "tools"), "'tools' must not be empty", hint)
 
 
 def _headers(document: Document, at: KeyPath, headers: Any) -> Iterator[Problem]:

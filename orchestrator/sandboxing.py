@@ -135,6 +135,19 @@ class Sandboxes:
             limits=self._limits,
         )
 
+    def confine_view(self, tree: Path, temporary: Path) -> Confinement | None:
+        """The confinement of what only looks at a folder, without git and without a network."""
+        if self.settings.mode != "bubblewrap":
+            return None
+        readable, writable = self._places
+        return Confinement(
+            readable=(*readable, tree),
+            writable=(*writable, temporary),
+            in_home=self._in_home,
+            variables=tuple(manager_variables(self.environ).items()),
+            limits=self._limits,
+        )
+
     def for_worker(
         self, confinement: Confinement | None, name: str, network: Network
     ) -> Confinement | None:

@@ -1,12 +1,12 @@
 """What one settings file may say, and how a person hears what is wrong in it.
 
 1. `[run]`, `[sandbox]`, `[[gate]]`, `[worker.NAME]`, `[provider.NAME]`, `[mcp.NAME]`, `[[price]]`,
-   `[notify]`, `[forge]`, `[mcp_server]` and `[[automation]]`, with the keys below and no others;
-   what is said of models is in `model_rules`, of MCP servers in `mcp_rules`, of forges in
-   `forge_rules`, of automations in `automations.rules`.
+   `[notify]`, `[forge]`, `[tickets]`, `[mcp_server]` and `[[automation]]`, with the keys below and
+   no others; what is said of models is in `model_rules`, of MCP servers in `mcp_rules`, of forges
+   in `forge_rules`, of tickets in `ticket_rules`, of automations in `automations.rules`.
 2. A person's own files may only say how much, with whom and who is told (`OWN_KEYS`, workers,
-   providers, MCP servers, prices, `[notify]`, `[forge]`, automations of their own), never what
-   judges: gates, the checker, set-up and protected paths are the team's.
+   providers, MCP servers, prices, `[notify]`, `[forge]`, `[tickets]`, automations of their own),
+   never what judges: gates, the checker, set-up and protected paths are the team's.
 3. A key that this version does not have yet is refused, not passed over: a budget or a sandbox
    that is silently ignored would be worse than none. So is a value that would do nothing: a
    pattern where a name is meant, a variable that is never passed on.
@@ -39,6 +39,7 @@ from orchestrator.notify_rules import notify_problems
 from orchestrator.policy.nearest import listed, nearest
 from orchestrator.policy.pattern import escape, pattern_problem
 from orchestrator.shape import shape_problems, type_in_words, unknown_key
+from orchestrator.ticket_rules import ticket_problems
 from orchestrator.toml_lines import Document, KeyPath
 from workers.environment import is_passable
 from workers.reach import LOWEST_PORT, parse_host
@@ -73,10 +74,10 @@ OWN_KEYS = (
 )
 TABLES = (
     *("run", "sandbox", "gate", "worker", "provider", "mcp", "price", "notify", "forge"),
-    *("mcp_server", "automation"),
+    *("tickets", "mcp_server", "automation"),
 )
 
-PLAIN_TABLES = ("run", "sandbox", "notify", "forge", "mcp_server")
+PLAIN_TABLES = ("run", "sandbox", "notify", "forge", "tickets", "mcp_server")
 KINDS = ("command", "model")
 LATER_KINDS = ("acp", "claude", "codex", "gemini", "aider", "opencode", "goose")
 _PATTERN_KEYS = ("setup_inputs", "protected")
@@ -142,6 +143,8 @@ def problems_of_file(document: Document) -> Iterator[Problem]:
             yield from _variable_problems(document, (key,), value.get("env"))
         elif key == "forge":
             yield from forge_problems(document, value, own=own)
+        elif key == "tickets":
+            yield from ticket_problems(document, value)
         elif key == "provider":
             yield from provider_problems(document, value, own=own)
         elif key == "mcp":

@@ -54,9 +54,15 @@ def servers_shown(ctx: typer.Context, as_json: bool) -> int:
 def _trouble(seen: ServerSeen) -> str:
     if seen.why:
         return seen.why
-    if not any(tool.allowed for tool in seen.tools):
+    if seen.workers and not any(tool.allowed for tool in seen.tools):
         return "none of its tools is allowed"
+    if seen.ticket_tool and _lacks_ticket_tool(seen):
+        return f"it has no tool '{seen.ticket_tool}', which [tickets] names"
     return ""
+
+
+def _lacks_ticket_tool(seen: ServerSeen) -> bool:
+    return not any(tool.name == seen.ticket_tool for tool in seen.tools)
 
 
 def _tell(seen: ServerSeen) -> None:
@@ -65,11 +71,20 @@ def _tell(seen: ServerSeen) -> None:
         output.answer(f"      type: edit [mcp.{seen.name}] in .agent/orch.toml, by what it said")
         return
     allowed = sum(tool.allowed for tool in seen.tools)
-    tools = f"{allowed} of {count(len(seen.tools), 'tool')} for {listed(seen.workers)}"
+    tools = count(len(seen.tools), "tool")
+    if seen.workers:
+        tools = f"{allowed} of {tools} for {listed(seen.workers)}"
+    if seen.ticket_tool and _lacks_ticket_tool(seen):
+        tools += f"; it has no tool '{seen.ticket_tool}'"
+    elif seen.ticket_tool:
+        tools += f"; {seen.ticket_tool} is asked for tickets"
     word, style = ("bad ", "bad") if _trouble(seen) else ("good", "good")
     output.answer(f"{output.colour_answer(word, style)}  {seen.name}: {tools}")
     if _trouble(seen):
-        output.answer(f"      type: tools = [...] below [mcp.{seen.name}], with names from below")
+        where = f"tools = [...] below [mcp.{seen.name}], with names from below"
+        if not seen.workers or allowed:
+            where = "tool = ... below [tickets], with a name from below"
+        output.answer(f"      type: {where}")
     for tool in seen.tools[:MOST_TOLD]:
         hint = "says it only reads" if tool.reads_only else "may change things"
         use = hint if tool.allowed else "not allowed"

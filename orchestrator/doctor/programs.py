@@ -37,6 +37,8 @@ def programs(visit: Visit) -> Iterator[Finding]:
 
 def within(workplace: Workplace, server: McpServer) -> str:
     """What of a server's command a worker can write anew, in words; empty where nothing."""
+    if not server.workers:
+        return ""  # it runs where no worker has written
     found = inside(server, workplace.checkout, workplace.environ.get("PATH", ""))
     return f"{found}: a worker can change what runs at its next start" if found else ""
 

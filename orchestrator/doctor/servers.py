@@ -57,6 +57,8 @@ class ServerSeen:
     """Why it could not be used."""
     within: str = ""
     """Why a worker can change what runs; empty where it cannot."""
+    ticket_tool: str = ""
+    """Its tool that `[tickets]` names; empty where that is another server's."""
 
 
 async def look_at_servers(
@@ -113,7 +115,14 @@ async def look_at_servers(
             await patiently(remove, "removing the workspace", on_wait)
             sandboxes.sweep(everywhere=False)
     return tuple(
-        replace(found[one], within=within(workplace, settings.mcp[one])) for one in sorted(found)
+        replace(
+            found[one],
+            within=within(workplace, settings.mcp[one]),
+            ticket_tool=settings.tickets.tool
+            if settings.tickets and settings.tickets.mcp == one
+            else "",
+        )
+        for one in sorted(found)
     )
 
 

@@ -3,8 +3,9 @@
 1. What counts is what runs, and what it is handed or let at: gates, workers, fix and set-up
    commands; variables and files that are passed on; where workspaces lie; sandbox and network;
    which models read the code, who serves them and by whose key; which servers of tools there are,
-   who may use what of them, and what they are given; by what a person is told; what automations run
-   and ask, and into which branch they may accept by themselves.
+   who may use what of them, what they are given, and which of them tickets are asked of; by what a
+   person is told; what automations run and ask, and into which branch they may accept by
+   themselves.
 2. What only says when, how often or how long does not count (`UNCOUNTED`). A field that nobody
    has put there counts: a new setting is asked about until somebody has thought about it.
 3. A line says one thing, whole, and whose it is: a difference of two texts needs no context.
@@ -55,8 +56,8 @@ UNCOUNTED: Mapping[type[BaseModel], frozenset[str]] = {
     ProviderSettings: frozenset({"parallel"}),
 }
 """Fields that start nothing, hand over nothing and open nothing."""
-_ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "mcp", "name"})
-"""Fields that are told under a name of their own."""
+_ELSEWHERE = frozenset({"limits", "preparation", "gates", "workers", "providers", "mcp"})
+"""Fields of the settings that are told under a name of their own."""
 _WORDS = {"copy_files": "copy"}
 """The file's words, where they differ from the model's."""
 
@@ -81,8 +82,10 @@ def _fields(owner: str, value: BaseModel) -> Iterator[str]:
     uncounted = UNCOUNTED.get(type(value), frozenset())
     for name, field in type(value).model_fields.items():
         now = getattr(value, name)
-        if name in uncounted or name in _ELSEWHERE:
+        if name in uncounted or name == "name":
             continue
+        if isinstance(value, Settings) and name in _ELSEWHERE:
+            continue  # a field of that name in another table is counted
         if isinstance(now, BaseModel):  # a table of its own
             yield from _fields(name, now)
         elif field.is_required() or now != field.get_default(call_default_factory=True):

@@ -25,6 +25,7 @@ TOOLS = "tests/integration/maker/test_tools.py::"
 SERVERS = "tests/integration/mcp/test_servers.py::"
 MODEL_SERVERS = "tests/integration/maker/test_servers.py::"
 SERVER_SETTINGS = "tests/integration/planning/test_mcp_settings.py"
+TICKETS = "tests/integration/tickets/test_by_mcp.py::"
 OPERATIONS = "tests/attacks/sandbox/test_operations.py"
 
 BUGS: tuple[Seeded, ...] = (
@@ -1006,6 +1007,30 @@ BUGS: tuple[Seeded, ...] = (
         'if parts.scheme == "http" and not _is_own(parts.hostname):',
         'if parts.scheme == "ftp" and not _is_own(parts.hostname):',
         (SERVER_SETTINGS,),
+    ),
+    Seeded(
+        "tickets-of-untrusted-servers",
+        "no command that a person does not trust is started for a ticket",
+        "orchestrator/cli/ticketing.py",
+        "    require_trust(workplace, sourced, attended=output.can_ask())\n",
+        "",
+        ("tests/e2e/test_tickets.py::test_a_command_that_nobody_trusts_is_not_started",),
+    ),
+    Seeded(
+        "tickets-of-another-server",
+        "which server is asked for tickets is a part of what is trusted",
+        "orchestrator/policy/commands.py",
+        "if isinstance(value, Settings) and name in _ELSEWHERE:",
+        "if name in _ELSEWHERE:",
+        ("tests/integration/planning/test_ticket_settings.py",),
+    ),
+    Seeded(
+        "tickets-tell-secrets",
+        "what a tracker's server was given is redacted in its tickets",
+        "orchestrator/tickets/by_mcp.py",
+        "return self._given.redact_text(self._hiding.text(printable(text)))",
+        "return printable(self._given.redact_text(self._hiding.text(text)))",
+        (f"{TICKETS}test_what_the_server_was_given_is_told_nowhere",),
     ),
     *FORGE_BUGS,
     *STORE_BUGS,

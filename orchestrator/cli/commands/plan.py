@@ -32,7 +32,11 @@ def plan(
     ] = None,
     issue: Annotated[
         str | None,
-        typer.Option("--issue", metavar="NUMBER", help="An issue of the forge is the goal."),
+        typer.Option(
+            "--issue",
+            metavar="KEY",
+            help="An issue of the forge, or a ticket as [tickets] says, is the goal.",
+        ),
     ] = None,
     check: Annotated[
         str | None,
@@ -115,6 +119,7 @@ def plan(
     from orchestrator.cli.options import environ_of
     from orchestrator.cli.planned import answer_plan, with_overlaps
     from orchestrator.cli.planning import Asking, planner_of, refine_plan
+    from orchestrator.cli.ticketing import goal_of_issue
     from orchestrator.errors import OrchError
     from orchestrator.planned import load_checked, shown_path, sourced_of
     from orchestrator.planning.check import check_made_plan
@@ -128,7 +133,7 @@ def plan(
     if issue is not None:
         if goal is not None or check is not None or refine is not None:
             raise OrchError("--issue is the goal", hint=f"orch plan --issue {issue}")
-        goal = _goal_of_issue(environ_of(ctx), issue)
+        goal = goal_of_issue(environ_of(ctx), issue)
     if goal is not None and check is not None:
         raise OrchError("a goal makes a plan, --check looks at one", hint="orch plan --check FILE")
     making = (for_each, batch, max_tasks, worker, prompt, base)
@@ -192,25 +197,6 @@ def plan(
     if not as_json:
         output.narrate(f"to run it: orch run {shown_path(workplace, path)}")
     return 0
-
-
-def _goal_of_issue(environ: Mapping[str, str], number: str) -> str:
-    """The goal that an issue is, said where it came from."""
-    from orchestrator.cli import output
-    from orchestrator.cli.delivering import forge_now
-    from orchestrator.cli.desk import open_here
-    from orchestrator.forges.opening import open_forge
-    from orchestrator.forges.tickets import fetch_goal, issue_number
-    from orchestrator.review.words import foreign
-
-    number = issue_number(number)  # before anything is asked of a remote or a forge
-    workplace = open_here(environ)
-    forge = open_forge(workplace, forge_now(workplace))
-    goal, ticket = fetch_goal(forge, number)
-    closed = "" if ticket.is_open else ", which is closed"
-    where = f" ({foreign(ticket.url, 300)})" if ticket.url else ""
-    output.narrate(f"issue {ticket.number}{closed}: {foreign(ticket.title)}{where}")
-    return goal
 
 
 def _edit(path: Path, environ: Mapping[str, str]) -> None:

@@ -1,0 +1,1 @@
+"""Tickets of a tracker that an MCP server reaches."""

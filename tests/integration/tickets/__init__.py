@@ -1,0 +1,1 @@
+"""Tickets by a tool of an MCP server."""

@@ -1,0 +1,10 @@
+"""What tests of tickets share."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
