@@ -19,7 +19,7 @@ from orchestrator.planned import (
 )
 from orchestrator.planning.graph import levels, longest_path, render_graph
 from orchestrator.review.foreseen import render_forecast, render_spending
-from orchestrator.review.words import count, foreign
+from orchestrator.review.words import count, foreign, headline
 from orchestrator.spending import spending_of
 from orchestrator.workplace import Workplace
 
@@ -77,7 +77,7 @@ def answer_plan(
         }
         output.answer_json(body)
         return
-    output.answer(output.colour_answer(foreign(one.plan.goal), "strong"))
+    output.answer(output.colour_answer(foreign(headline(one.plan.goal)), "strong"))
     output.answer(f"{shown_path(workplace, one.path)}, {count(len(tasks), 'task')}\n")
     # No line of it may be more than a line: titles are people's and models' words.
     output.answer([foreign_line(line) for line in render_graph(tasks, durations).splitlines()])

@@ -54,7 +54,9 @@ def report_of_run(ctx: typer.Context, wanted: str | None) -> Reported:
             sight.state, sight.alive, now, took_s, named=sight.named, target=target
         )
 
-    return Reported(f"{sight.run}: {sight.state.plan.goal}", text, document)
+    from orchestrator.review.words import headline
+
+    return Reported(f"{sight.run}: {headline(sight.state.plan.goal)}", text, document)
 
 
 def report_since(ctx: typer.Context, typed: str) -> Reported:

@@ -19,6 +19,7 @@ from ledger.model import Plan, Task, Value
 from orchestrator.errors import OrchError, Problem, Problems, in_file_order
 from orchestrator.planning.plan_text import render_plan
 from orchestrator.policy.nearest import nearest
+from orchestrator.review.words import headline
 from orchestrator.shape import repaired, shape_problems, type_in_words, unknown_key
 from orchestrator.toml_lines import Document, load_document
 
@@ -134,7 +135,7 @@ def save_plan(folder: Path, plan: Plan, comments: Sequence[str] = ()) -> Path:
     """Write a plan under a free name made from its goal; returns the file."""
     text = render_plan(plan, comments)
     folder.mkdir(parents=True, exist_ok=True)
-    name = slug(plan.goal) or "plan"
+    name = slug(headline(plan.goal)) or "plan"
     count = 1
     while True:
         path = folder / (f"{name}.toml" if count == 1 else f"{name}-{count}.toml")

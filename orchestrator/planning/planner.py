@@ -18,6 +18,7 @@ from orchestrator.errors import OrchError
 from orchestrator.planning.for_each import Grouping, plan_for_each
 from orchestrator.planning.items import TIMEOUT_S, Item, fetch_items
 from orchestrator.planning.plan_file import slug
+from orchestrator.review.words import headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +90,7 @@ def one_task(goal: str, options: PlanOptions) -> Planned:
         raise OrchError("the goal is empty", hint='orch plan "GOAL"')
     prompt = (options.prompt or "{goal}").replace("{goal}", goal)
     title = goal.splitlines()[0][:72]
-    task = Task(id=slug(goal) or "task-1", title=title, prompt=prompt, worker=options.worker)
+    task = Task(
+        id=slug(headline(goal)) or "task-1", title=title, prompt=prompt, worker=options.worker
+    )
     return Planned(Plan(goal=goal, base=options.base, tasks=(task,)))

@@ -16,7 +16,7 @@ from itertools import islice
 from ledger.state import RunState, Status, TaskState
 from orchestrator.review.spent import budget_of, said_of_waits, spent, waits
 from orchestrator.review.status import why_so
-from orchestrator.review.words import count, duration, foreign, listed, short
+from orchestrator.review.words import count, duration, foreign, headline, listed, short
 
 INDENT_AT_MOST = 6
 URGENT: tuple[Status, ...] = ("working", "held", "failed", "queued")
@@ -100,7 +100,7 @@ def board(
     rows = tuple(_row(state, state.tasks[task_id], layout, said, now) for task_id in chosen)
     took = now - state.started_at if took_s is None else took_s
     return Board(
-        title=f"{state.run}  {foreign(state.plan.goal, 80)}  {duration(took)}",
+        title=f"{state.run}  {foreign(headline(state.plan.goal), 80)}  {duration(took)}",
         rows=rows,
         hidden=len(state.tasks) - len(rows),
         queue=_queue(state, said, now),

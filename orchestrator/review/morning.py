@@ -35,6 +35,7 @@ from orchestrator.review.words import (
     count,
     day,
     duration,
+    headline,
     listed,
     money,
     result_branch,
@@ -198,7 +199,7 @@ def _run(one: Seen, cost: Line | None, holder: RunId | None) -> str:
     counts = ", ".join(f"{len(ids)} {status}" for status, ids in state.by_status.items() if ids)
     why = f": {escaped(state.finished.why, 300)}" if state.finished and state.finished.why else ""
     rows = [
-        f"### {escaped(state.plan.goal)}",
+        f"### {escaped(headline(state.plan.goal))}",
         "",
         f"- Run {code(state.run)}, {_phase(one)}{why}; {counts}",
         f"- Started {day(state.started_at)}, {by}; took {duration(one.took_s)}",

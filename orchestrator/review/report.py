@@ -33,6 +33,7 @@ from orchestrator.review.words import (
     count,
     day,
     duration,
+    headline,
     listed,
     money,
     result_branch,
@@ -60,7 +61,7 @@ def render_report(
     """
     took_s = driven.until(now) if driven else (state.finished_at or now) - state.started_at
     parts = [
-        f"# {escaped(state.plan.goal)}",
+        f"# {escaped(headline(state.plan.goal))}",
         _summary(state, alive, took_s, target),
         _warnings(state),
         section("Waiting for you", [_waiting(state, t) for t in _tasks(state, "held")]),

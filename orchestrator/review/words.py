@@ -88,6 +88,11 @@ def branch(ref: str) -> str:
     return ref.removeprefix("refs/heads/")
 
 
+def headline(goal: str) -> str:
+    """A goal's first line: what follows may be a whole ticket."""
+    return next(iter(goal.strip().splitlines()), "")
+
+
 def foreign(text: str, limit: int = 200) -> str:
     """Text that somebody else wrote, as one line that no terminal obeys."""
     from workers.text import clean_line

@@ -40,7 +40,7 @@ def test_git_lists_files_and_each_folder_becomes_a_task(checkout):
 
 def test_without_a_command_the_goal_is_one_task(checkout):
     made = plan("Do it all\nwith care", PlanOptions(checkout=checkout)).plan
-    assert [(task.id, task.title) for task in made.tasks] == [("do-it-all-with-care", "Do it all")]
+    assert [(task.id, task.title) for task in made.tasks] == [("do-it-all", "Do it all")]
     assert made.tasks[0].prompt == "Do it all\nwith care"
 
 
