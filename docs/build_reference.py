@@ -87,7 +87,8 @@ def read_sources() -> Sources:
     found = Sources()
     kinds = ("run", "attempts", "models", "servers", "queue", "persons", "forges")
     facts = [f"facts/{name}.py" for name in kinds]
-    for name in ("model.py", "guidance.py", "facts/base.py", *facts, "heartbeat.py", "events.py"):
+    nouns = ("value.py", "connectors.py", "model.py", "guidance.py")
+    for name in (*nouns, "facts/base.py", *facts, "heartbeat.py", "events.py"):
         text = (ROOT / "ledger" / name).read_text("utf-8")
         _read_module(text, found)
     return found

@@ -21,15 +21,18 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from ledger.automations import Automation
-from ledger.model import (
-    CommandWorker,
+from ledger.connectors import (
     ForgeSettings,
-    Gate,
-    Limits,
     McpServer,
     McpServerSettings,
-    ModelWorkerSettings,
     NotifySettings,
+    TicketSettings,
+)
+from ledger.model import (
+    CommandWorker,
+    Gate,
+    Limits,
+    ModelWorkerSettings,
     Plan,
     Preparation,
     Price,
@@ -37,7 +40,6 @@ from ledger.model import (
     SandboxSettings,
     Settings,
     Task,
-    TicketSettings,
 )
 from orchestrator.mcp_rules import FROM
 from orchestrator.settings_rules import PREPARATION_KEYS, RUN_KEYS

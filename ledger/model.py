@@ -9,15 +9,21 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-TASK_ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
-
-TaskId = Annotated[str, Field(pattern=TASK_ID)]
-RunId = str
-"""For example `20261122-modernise-a1`: the date, words of the goal, a counter."""
-Sha = str
-"""A full object id of the repository, 40 or 64 hexadecimal digits."""
+from ledger.connectors import (
+    ForgeSettings,
+    McpServer,
+    McpServerSettings,
+    NotifySettings,
+    TicketSettings,
+)
+from ledger.value import TASK_ID as TASK_ID
+from ledger.value import Network as Network
+from ledger.value import RunId as RunId
+from ledger.value import Sha as Sha
+from ledger.value import TaskId as TaskId
+from ledger.value import Value as Value
 
 FEWER_TESTS = "fewer-tests"
 """What a task may be allowed beside paths: that fewer tests run than before."""
@@ -25,12 +31,6 @@ LAST_GREEN = "last-green"
 """In place of a revision: the newest commit of the branch that its gates are known to pass."""
 BLOCKING_FINDINGS = "blocking-findings"
 """And that it lands although a checker blocks it."""
-
-
-class Value(BaseModel):
-    """A frozen value with no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 # --- what is wanted -------------------------------------------------------------------------
@@ -77,8 +77,6 @@ PassIf = Literal["exit-0", "no-new-failures"]
 
 
 SandboxMode = Literal["bubblewrap", "none", "external"]
-Network = bool | tuple[str, ...]
-"""False: none but a loopback of its own; True: as the user has it; hosts: only those."""
 
 
 class SandboxSettings(Value):
@@ -180,35 +178,6 @@ class Shortage(Value):
     limit: float | int
 
 
-McpOutcome = Literal[
-    "answered",
-    "refused",  # the server, or its tool, said that it could not be done
-    "lost",  # the server was not there, ended, said nothing in time, or said too much
-]
-"""What became of a call of a tool of an MCP server."""
-
-
-class McpServer(Value):
-    """A server of tools (Model Context Protocol): how it is reached, and who may use what of it."""
-
-    command: str | tuple[str, ...] | None = None
-    """Run in the attempt's sandbox, a text by `sh -c`; spoken to by its input and output."""
-    url: str | None = None
-    """Instead: where it is served as streamable HTTP."""
-    headers: dict[str, str] = Field(default_factory=dict)
-    """Of requests to `url`; `$NAME` in a value stands for that variable of the user's."""
-    env: tuple[str, ...] = ()
-    """Names of variables of the user's environment that the command may see."""
-    network: Network = False
-    """What the command may reach from its sandbox."""
-    workers: tuple[str, ...]
-    """The model workers that are given its tools; none: it is there for tickets."""
-    tools: tuple[str, ...]
-    """The tools that they are given, by names with `*` and `?`."""
-    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
-    """What its start, and each call, may take."""
-
-
 class Price(Value):
     """What a model costs, in US dollars for a million tokens."""
 
@@ -261,60 +230,6 @@ class Preparation(Value):
     """Ignored files of the user's checkout that workspaces need (`copy` in the file)."""
     copy_gates: tuple[str, ...] = ()
     """The same, for gates only."""
-
-
-class McpServerSettings(Value):
-    """What agents may do that drive orch by MCP."""
-
-    accept: tuple[str, ...] = ()
-    """Branches, by name, into which they may accept results."""
-
-
-class NotifySettings(Value):
-    """How a person is told of a run's end."""
-
-    command: str | None = None
-    """Run by `sh -c` as the user, in the checkout; it reads the message from its input."""
-    env: tuple[str, ...] = ()
-    """Names of variables of the user's environment that the command may see."""
-    webhook: str | None = None
-    """The name of the variable that holds the address to post to."""
-    shape: Literal["slack", "discord", "ntfy", "json"] = "json"
-    """Whose webhook it is."""
-    bell: bool = False
-    """Ring the terminal's bell, where there is one."""
-    when: Literal["always", "trouble"] = "always"
-    """`trouble`: only of a run that did not end with exit code 0."""
-
-
-class ForgeSettings(Value):
-    """Where results are pushed to, and pull requests opened."""
-
-    kind: Literal["github", "gitlab"] | None = None
-    """None: by the remote's host."""
-    remote: str = "origin"
-    """The remote of git's that branches are pushed to."""
-    url: str | None = None
-    """The address of its API. None: by the remote's host."""
-    repository: str | None = None
-    """`owner/name` there. None: as the remote's address says."""
-    token: str | None = None
-    """The name of the variable that holds the token. None: the usual ones, then the forge's CLI."""
-    protected: tuple[str, ...] = ()
-    """Names of branches that are never pushed to, beside the usual ones; `*` is any text."""
-
-
-class TicketSettings(Value):
-    """Where tickets come from, if not from the forge: a tool of an MCP server."""
-
-    mcp: str
-    """The name of the server."""
-    tool: Annotated[str, Field(min_length=1)]
-    """Of it, the tool that tells of a ticket."""
-    argument: Annotated[str, Field(min_length=1)] = "key"
-    """The argument of the tool that gets the ticket's key."""
-    arguments: dict[str, str | int | bool] = Field(default_factory=dict)
-    """What it gets beside that, always the same."""
 
 
 class Settings(Value):

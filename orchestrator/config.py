@@ -23,19 +23,21 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ledger.automations import Automation
-from ledger.model import (
+from ledger.connectors import (
     ForgeSettings,
-    Gate,
-    Limits,
     McpServer,
     McpServerSettings,
     NotifySettings,
+    TicketSettings,
+)
+from ledger.model import (
+    Gate,
+    Limits,
     Preparation,
     Price,
     ProviderSettings,
     SandboxSettings,
     Settings,
-    TicketSettings,
     WorkerSettings,
 )
 from orchestrator.automations.rules import automations_of, problems_between_files

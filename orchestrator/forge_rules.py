@@ -19,7 +19,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ledger.model import ForgeSettings, Settings
+from ledger.connectors import ForgeSettings
+from ledger.model import Settings
 from orchestrator.errors import Problem
 from orchestrator.forges.address import is_repository, is_safe_way
 from orchestrator.forges.tokens import WELL_KNOWN as FORGE_TOKENS

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ledger.model import McpServer, Settings
+from ledger.connectors import McpServer
+from ledger.model import Settings
 from orchestrator.errors import Problem
 from orchestrator.policy.models import WELL_KNOWN, model_workers
 from orchestrator.policy.nearest import listed, nearest

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ledger.model import NotifySettings
+from ledger.connectors import NotifySettings
 from orchestrator.errors import Problem
 from orchestrator.model_rules import KEY_VARIABLE
 from orchestrator.shape import shape_problems

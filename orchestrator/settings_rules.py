@@ -21,15 +21,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ledger.model import (
-    CommandWorker,
-    Gate,
-    Limits,
-    McpServerSettings,
-    Preparation,
-    SandboxSettings,
-    Settings,
-)
+from ledger.connectors import McpServerSettings
+from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings
 from orchestrator.automations.rules import automation_problems
 from orchestrator.errors import Problem
 from orchestrator.forge_rules import forge_problems

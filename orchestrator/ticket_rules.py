@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ledger.model import Settings, TicketSettings
+from ledger.connectors import TicketSettings
+from ledger.model import Settings
 from orchestrator.errors import Problem
 from orchestrator.model_rules import Owner
 from orchestrator.policy.nearest import listed, nearest

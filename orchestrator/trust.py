@@ -30,7 +30,8 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any, Literal
 
-from ledger.model import NotifySettings, Settings
+from ledger.connectors import NotifySettings
+from ledger.model import Settings
 from orchestrator.config import SourcedSettings
 from orchestrator.errors import OrchError
 from orchestrator.policy.commands import commands_of

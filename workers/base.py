@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ledger.model import Identity, McpOutcome, RunId, Sha, Task, Usage
+from ledger.connectors import McpOutcome
+from ledger.model import Identity, RunId, Sha, Task, Usage
 from workers.mcp.server import Access
 from workers.sandbox import Confinement
 from workers.skills import Shelf

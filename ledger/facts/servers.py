@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ledger.connectors import McpOutcome
 from ledger.facts.base import Fact
-from ledger.model import McpOutcome, TaskId
+from ledger.model import TaskId
 
 # --- servers of tools ---------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ledger.model import NotifySettings, Value
+from ledger.connectors import NotifySettings
+from ledger.model import Value
 from orchestrator.automations.turns import turn
 from orchestrator.config import readable_documents
 from orchestrator.errors import WRONG_USE, OrchError, face_of

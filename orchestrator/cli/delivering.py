@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Literal
 
-from ledger.model import ForgeSettings
+from ledger.connectors import ForgeSettings
 from ledger.store import Store
 from orchestrator.cli import output
 from orchestrator.review.judged import warnings_of

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ledger.model import McpServer
+from ledger.connectors import McpServer
 from orchestrator.doctor.findings import Finding, Visit
 from orchestrator.verification.protected import INTERPRETERS, simple_commands, unwrapped
 from orchestrator.workplace import Workplace

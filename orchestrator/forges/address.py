@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ledger.model import ForgeSettings
+from ledger.connectors import ForgeSettings
 from orchestrator.errors import OrchError
 from orchestrator.forges.base import ForgeKind, Repo
 from worktree.address import Address

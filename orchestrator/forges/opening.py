@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.model import ForgeSettings
+from ledger.connectors import ForgeSettings
 from orchestrator.forges.address import repo_of
 from orchestrator.forges.base import Forge, Repo
 from orchestrator.forges.http import Caller, Patience

@@ -17,8 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ledger import events as e
+from ledger.connectors import ForgeSettings
 from ledger.lock import EngineLock
-from ledger.model import ForgeSettings
 from ledger.state import RunState
 from ledger.store import Store
 from orchestrator.errors import OrchError

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ledger import events as e
+from ledger.connectors import ForgeSettings
 from ledger.events import HeadRef
 from ledger.lock import EngineLock
-from ledger.model import ForgeSettings, Sha
+from ledger.model import Sha
 from ledger.store import Store
 from orchestrator.errors import OrchError
 from orchestrator.forges.judging import require_judged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from ledger.model import ForgeSettings
+from ledger.connectors import ForgeSettings
 from orchestrator.accept import AcceptResult, Delivery
 from orchestrator.forges.pull_request import Opened, open_for
 from orchestrator.forges.push import Load, push_load

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ledger.model import ForgeSettings
+from ledger.connectors import ForgeSettings
 from orchestrator.errors import OrchError
 from orchestrator.forges.address import is_own_host, is_safe_way
 from orchestrator.forges.base import ForgeKind, Repo

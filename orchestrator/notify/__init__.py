@@ -19,8 +19,9 @@ from functools import partial
 
 import anyio
 
+from ledger.connectors import NotifySettings
 from ledger.events import Notified
-from ledger.model import NotifySettings, RunId, Settings
+from ledger.model import RunId, Settings
 from ledger.store import Store
 from orchestrator.hiding import Hiding, hiding_of
 from orchestrator.journal import Journal

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from ledger.model import NotifySettings
+from ledger.connectors import NotifySettings
 from orchestrator.notify.message import Message
 from orchestrator.notify.shapes import Request, request_of
 from orchestrator.workplace import Workplace

@@ -24,13 +24,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from ledger.automations import Automation
+from ledger.connectors import ForgeSettings, McpServer, NotifySettings
 from ledger.model import (
     CommandWorker,
-    ForgeSettings,
     Gate,
-    McpServer,
     ModelWorkerSettings,
-    NotifySettings,
     Preparation,
     ProviderSettings,
     Settings,

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from ledger.model import McpServer, Settings, TicketSettings
+from ledger.connectors import McpServer, TicketSettings
+from ledger.model import Settings
 from orchestrator.errors import OrchError
 from orchestrator.forges.base import FAILED, Ticket
 from orchestrator.hiding import Hiding, hiding_of

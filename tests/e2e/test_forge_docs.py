@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ledger.model import ForgeSettings
+from ledger.connectors import ForgeSettings
 from orchestrator.forge_rules import forge_problems
 from orchestrator.policy.pushing import PROTECTED
 from orchestrator.toml_lines import load_document

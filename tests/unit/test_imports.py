@@ -1,8 +1,8 @@
 """Who may import whom, and which modules stay pure.
 
-1. `ledger` and `worktree` import nothing of ours; `workers` imports `ledger.{model,books,guidance}`
-   alone; `orchestrator.policy` imports `ledger.{model,events,books,state}`, what is told of
-   automations, and itself; nothing outside `orchestrator.cli` imports it.
+1. `ledger` and `worktree` import nothing of ours; `workers` imports the nouns of `ledger` (`model`,
+   `connectors`), `books` and `guidance` alone; `orchestrator.policy` these, `events`, `state`, what
+   is told of automations, and itself; nothing outside `orchestrator.cli` imports it.
 2. Pure modules know no files, clock, chance, processes, network or git.
 3. Each outside thing has one door: one module of `worktree` imports GitPython, only
    `orchestrator.cli.output` and the live view print or import rich. A program that runs as a
@@ -27,13 +27,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("ledger", "worktree", "workers", "orchestrator")
 
+NOUNS = ("ledger.value", "ledger.connectors", "ledger.model")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "ledger": ("ledger",),
     "worktree": ("worktree",),
-    "workers": ("workers", "ledger.model", "ledger.books", "ledger.guidance"),
+    "workers": ("workers", *NOUNS, "ledger.books", "ledger.guidance"),
     "orchestrator.policy": (
         "orchestrator.policy",
-        "ledger.model",
+        *NOUNS,
         "ledger.events",
         "ledger.books",
         "ledger.state",
@@ -46,7 +47,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 """What each room may import of ours; the longest matching room counts."""
 
 PURE = (
-    "ledger.model",
+    *NOUNS,
     "ledger.guidance",
     "ledger.facts",
     "ledger.events",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from ledger.model import McpServer
+from ledger.connectors import McpServer
 from workers.environment import is_passable
 from workers.sandbox import Confinement
 

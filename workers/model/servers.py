@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from ledger.model import McpOutcome
+from ledger.connectors import McpOutcome
 from workers.base import ServerCall
 from workers.mcp.catalogue import Catalogue, Listed, Offered, make_catalogue
 from workers.mcp.server import Ground, Server, Unavailable

@@ -11,8 +11,8 @@ import pytest
 
 from ledger import heartbeat as h
 from ledger.automations import Automation
+from ledger.connectors import NotifySettings
 from ledger.lock import EngineLock
-from ledger.model import NotifySettings
 from ledger.store import Store
 from orchestrator.automations.firing import is_fired, lock_of
 from orchestrator.automations.left import LeftOver

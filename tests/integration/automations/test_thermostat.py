@@ -3,7 +3,7 @@
 import pytest
 
 from ledger import events as e
-from ledger.model import NotifySettings
+from ledger.connectors import NotifySettings
 from ledger.store import Store
 from orchestrator.errors import OrchError
 from orchestrator.journal import Journal

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.model import ForgeSettings
+from ledger.connectors import ForgeSettings
 from ledger.state import RunState
 from orchestrator.forges.http import Patience
 from tests.support.forges import TOKEN, GitHubDouble, served_forge

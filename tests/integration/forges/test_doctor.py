@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.model import ForgeSettings, Settings
+from ledger.connectors import ForgeSettings
+from ledger.model import Settings
 from orchestrator.doctor.delivery import delivery
 from orchestrator.doctor.findings import Finding, Visit
 from tests.integration.forges.conftest import Away

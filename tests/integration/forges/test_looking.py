@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ledger.model import ForgeSettings, Plan, Settings
+from ledger.connectors import ForgeSettings
+from ledger.model import Plan, Settings
 from orchestrator.forges.address import repo_of
 from orchestrator.forges.opening import open_forge
 from orchestrator.forges.overlap import find_overlaps

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.model import ForgeSettings
+from ledger.connectors import ForgeSettings
 from orchestrator.errors import OrchError
 from orchestrator.forges.pull_request import NotOpened, Opened, open_pull_request
 from tests.integration.forges.conftest import QUICK, Away

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ledger.connectors import ForgeSettings
 from ledger.lock import EngineLock, EngineRunning
-from ledger.model import ForgeSettings
 from orchestrator.errors import OrchError
 from orchestrator.forges.push import PushedResult, push_result
 from tests.integration.forges.conftest import USER, Away

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import psutil
 
-from ledger.model import McpServer
+from ledger.connectors import McpServer
 from tests.support.project import ENVIRON
 from workers.environment import build_environment
 from workers.mcp.server import Access, Ground, Server, Unavailable

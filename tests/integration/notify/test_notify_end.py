@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from ledger.connectors import NotifySettings
 from ledger.events import AttemptFinished, AttemptStarted, Notified, RunFinished, TaskGivenUp
-from ledger.model import CommandWorker, NotifySettings
+from ledger.model import CommandWorker
 from orchestrator.hiding import hiding_of
 from orchestrator.journal import Journal
 from orchestrator.notify import Told, notify_end

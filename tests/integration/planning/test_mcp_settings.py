@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from ledger.model import McpServer, Plan, Task
+from ledger.connectors import McpServer
+from ledger.model import Plan, Task
 from orchestrator.config import lacking_keys, load_settings, load_sourced
 from orchestrator.errors import OrchError, Problems
 from orchestrator.hiding import hiding_of, refuse_secrets

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.model import TicketSettings
+from ledger.connectors import TicketSettings
 from orchestrator.config import load_settings, load_sourced, settings_differences
 from orchestrator.errors import OrchError, Problems
 from orchestrator.hiding import Hiding, refuse_secrets

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from ledger.model import McpServer, TicketSettings
+from ledger.connectors import McpServer, TicketSettings
 from orchestrator.config import load_settings
 from orchestrator.errors import OrchError
 from orchestrator.forges.base import Ticket

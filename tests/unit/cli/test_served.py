@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ledger.connectors import McpOutcome
 from ledger.events import McpToolCalled
-from ledger.model import McpOutcome
 from orchestrator.review.served import calls_of, said_of_calls
 
 

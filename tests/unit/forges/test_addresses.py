@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.model import ForgeSettings
+from ledger.connectors import ForgeSettings
 from orchestrator.errors import OrchError
 from orchestrator.forges.address import is_own_host, is_safe_way, kind_of, repo_of
 from orchestrator.forges.tokens import find_token, require_token

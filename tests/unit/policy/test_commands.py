@@ -10,16 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from ledger.model import (
-    CommandWorker,
-    Gate,
-    Limits,
-    McpServerSettings,
-    Preparation,
-    SandboxSettings,
-    Settings,
-    Value,
-)
+from ledger.connectors import McpServerSettings
+from ledger.model import CommandWorker, Gate, Limits, Preparation, SandboxSettings, Settings, Value
 from orchestrator.policy.commands import UNCOUNTED, ascii_text, commands_of
 
 TEXTS = st.text(st.characters(codec=None), max_size=40) | st.text('ab\n\r"\\= .', max_size=12)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.model import McpServer
+from ledger.connectors import McpServer
 from orchestrator.doctor.programs import inside
 
 
