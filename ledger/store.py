@@ -231,6 +231,10 @@ class Store:
         )
         return tuple(StoredRun(*row) for row in rows)
 
+    def has_kind(self, kind: str) -> bool:
+        """Whether any run has an event of that kind."""
+        return bool(self._select("SELECT 1 FROM event WHERE kind = ?1 LIMIT 1", (kind,)))
+
     def runs_without_end(self, ends: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
         """The runs without an event of the kinds `ends`, or with others than `after` behind it.
 

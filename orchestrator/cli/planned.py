@@ -33,7 +33,10 @@ TEXT = 500
 
 def with_overlaps(workplace: Workplace, one: Checked) -> Checked:
     """The same with warnings of open pull requests of orch's that touch the same files."""
-    if one.settings.forge is None:
+    from orchestrator.forges.meant import forge_meant
+
+    meant = forge_meant(workplace, one.settings)
+    if meant is None:
         return one
     from orchestrator.forges.overlap import find_overlaps
     from orchestrator.trust import look
@@ -45,7 +48,7 @@ def with_overlaps(workplace: Workplace, one: Checked) -> Checked:
         why = "where [forge] sends a token was not trusted yet; orch trust shows it and asks"
         output.narrate(f"open pull requests were not looked at: {why}")
         return one
-    found = find_overlaps(workplace, one.settings, one.plan, shown_path(workplace, one.path))
+    found = find_overlaps(workplace, meant, one.plan, shown_path(workplace, one.path))
     if found.passed_over:
         output.narrate(f"open pull requests were not looked at: {found.passed_over}")
     return replace(one, problems=(*one.problems, *found.problems))

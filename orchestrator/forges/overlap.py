@@ -1,6 +1,6 @@
 """Which open pull requests of orch's touch what a plan's tasks may change.
 
-1. Only a forge that the settings name is asked, and only where there is a token.
+1. Which forge is asked is for `meant` to say; and only where there is a token.
 2. It is a warning and never more: a forge that cannot be reached, or takes too long, is passed
    over, with a word.
 3. A task without paths may change anything: it says nothing here.
@@ -11,7 +11,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from ledger.model import Plan, Settings
+from ledger.connectors import ForgeSettings
+from ledger.model import Plan
 from orchestrator.errors import OrchError, Problem
 from orchestrator.forges.address import repo_of
 from orchestrator.forges.base import PullRequest
@@ -38,17 +39,19 @@ class Overlaps:
     passed_over: str = ""
 
 
-def find_overlaps(workplace: Workplace, settings: Settings, plan: Plan, file: str) -> Overlaps:
+def find_overlaps(
+    workplace: Workplace, meant: ForgeSettings | None, plan: Plan, file: str
+) -> Overlaps:
     """Warnings of a plan whose tasks' paths an open pull request of orch's touches."""
     tasks = [task for task in plan.tasks if task.paths]
-    if settings.forge is None or not tasks:
+    if meant is None or not tasks:
         return Overlaps()
     until = time.monotonic() + WHOLE_S
     found: list[Problem] = []
     try:
-        remote = find_remote(workplace.git, workplace.environ, settings.forge.remote)
-        repo = repo_of(settings.forge, remote.address)
-        token = find_token(settings.forge, repo, workplace.environ)
+        remote = find_remote(workplace.git, workplace.environ, meant.remote)
+        repo = repo_of(meant, remote.address)
+        token = find_token(meant, repo, workplace.environ)
         if token is None:
             return Overlaps()
         forge = forge_of(repo, token, remote, workplace, IMPATIENT)

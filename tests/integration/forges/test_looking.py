@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ledger import events as e
 from ledger.connectors import ForgeSettings
 from ledger.model import Plan, Settings
 from orchestrator.forges.address import repo_of
+from orchestrator.forges.meant import forge_meant
 from orchestrator.forges.opening import open_forge
 from orchestrator.forges.overlap import find_overlaps
 from orchestrator.forges.tickets import fetch_goal
 from orchestrator.forges.tokens import find_token
+from orchestrator.journal import Journal
 from tests.integration.forges.conftest import Away
 from tests.support.forges import (
     GITLAB_TOKEN,
@@ -44,7 +47,7 @@ def test_a_plan_is_warned_of_what_an_open_pull_request_of_orchs_touches(
 ) -> None:
     github.pulls += OPEN
     settings = Settings(forge=on_github.settings)
-    found = find_overlaps(on_github.project.workplace(), settings, PLAN, "p.toml")
+    found = find_overlaps(on_github.project.workplace(), settings.forge, PLAN, "p.toml")
     (problem,) = found.problems
     assert "task core: pull request 1 (orch/ada/r1) changes src/core/a.py too" in problem.what
     assert problem.level == "warning" and not found.passed_over
@@ -53,6 +56,26 @@ def test_a_plan_is_warned_of_what_an_open_pull_request_of_orchs_touches(
         "/repos/ada/tea/pulls/1/files",
         "/repos/ada/tea/pulls/3/files",
     ]
+
+
+def test_where_a_pull_request_was_opened_the_remotes_forge_is_looked_at_without_settings(
+    away: Away,
+) -> None:
+    workplace = away.project.workplace()
+    assert forge_meant(workplace, Settings()) is None
+    with away.project.store() as store:
+        opened = e.PullRequestOpened(
+            repository="ada/tea", branch=away.branch, target="main", number=1, url="https://x"
+        )
+        journal = Journal.load(store, away.run)
+        tip = journal.state.result
+        tree = away.project.workplace().git.tree_of(tip)
+        pushed = e.Pushed(
+            remote="origin", url="x", branch=away.branch, commit=tip, tree=tree, heads=()
+        )
+        journal.append(pushed, opened)
+    assert forge_meant(workplace, Settings()) == ForgeSettings()
+    assert forge_meant(workplace, Settings(forge=away.settings)) == away.settings
 
 
 def test_a_forge_that_cannot_be_asked_keeps_no_plan_from_being_looked_at(
@@ -67,15 +90,15 @@ def test_a_forge_that_cannot_be_asked_keeps_no_plan_from_being_looked_at(
     ):
         github.asked.clear()
         github.troubles = [trouble]
-        found = find_overlaps(workplace, Settings(forge=on_github.settings), PLAN, "p")
+        found = find_overlaps(workplace, on_github.settings, PLAN, "p")
         assert found.problems == () and words in found.passed_over
         assert len(github.asked) == 1  # once is enough for a warning
     gone = on_github.settings.model_copy(update={"url": "http://127.0.0.1:9"})
-    assert "reached" in find_overlaps(workplace, Settings(forge=gone), PLAN, "p").passed_over
+    assert "reached" in find_overlaps(workplace, gone, PLAN, "p").passed_over
     github.asked.clear()
     no_token = on_github.settings.model_copy(update={"token": "NOT_SET"})
-    assert find_overlaps(workplace, Settings(forge=no_token), PLAN, "p").passed_over == ""
-    assert find_overlaps(workplace, Settings(), PLAN, "p").problems == () and not github.asked
+    assert find_overlaps(workplace, no_token, PLAN, "p").passed_over == ""
+    assert find_overlaps(workplace, None, PLAN, "p").problems == () and not github.asked
 
 
 def test_gitlab_is_looked_at_the_same_way(away: Away) -> None:
@@ -87,7 +110,7 @@ def test_gitlab_is_looked_at_the_same_way(away: Away) -> None:
             kind="gitlab", url=gitlab.url, repository="group/sub/tea", token="MINE"
         )
         workplace = away.project.workplace()
-        found = find_overlaps(workplace, Settings(forge=settings), PLAN, "p")
+        found = find_overlaps(workplace, settings, PLAN, "p")
         assert len(found.problems) == 1 and "core" in found.problems[0].what
         goal, ticket = fetch_goal(open_forge(workplace, settings), "5")
     assert goal.startswith("Tea (issue 5)\n\n") and "Hot." in goal and not ticket.is_open
