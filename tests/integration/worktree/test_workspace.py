@@ -5,8 +5,10 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -474,16 +476,24 @@ def test_whatever_was_done_to_it_the_next_hand_out_is_exact(scene: Scene, spoil:
     assert "orch-" not in scene.plain("worktree", "list")
 
 
+@pytest.fixture
+def anybodys_folder(scene: Scene) -> Iterator[Path]:
+    """Not below pytest's own folder: each pytest that starts closes that to everybody else.
+
+    By then all is imported: somebody else may not read where Python is.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="anybodys-"))
+    folder.chmod(0o777)
+    yield folder
+    remove(folder)
+
+
 @pytest.mark.parametrize(
     "spoil", ["folders_read_only", "folders_closed", "files_closed", "odd_names"]
 )
 @pytest.mark.skipif(os.geteuid() != 0, reason="anybody else is subject to modes in every test")
 @pytest.mark.sample(2)
-def test_whatever_was_done_to_it_where_modes_bind(tmp_path: Path, spoil: str):
-    os.chmod(tmp_path, 0o777)
-    for folder in tmp_path.parents:
-        if not folder.stat().st_mode & 0o001:
-            os.chmod(folder, folder.stat().st_mode | 0o011)
+def test_whatever_was_done_to_it_where_modes_bind(anybodys_folder: Path, spoil: str):
     child = os.fork()
     if child == 0:
         code = 1
@@ -491,7 +501,7 @@ def test_whatever_was_done_to_it_where_modes_bind(tmp_path: Path, spoil: str):
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
-            place = tmp_path / "mine"
+            place = anybodys_folder / "mine"
             place.mkdir()
             test_whatever_was_done_to_it_the_next_hand_out_is_exact(Scene(place), spoil)
             code = 0
@@ -561,6 +571,7 @@ def test_sixteen_at_once_never_fail_and_never_share(scene: Scene):
 
 CROWD = """
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from worktree.discovery import discover
 from worktree.git import Git
@@ -596,6 +607,7 @@ def test_other_processes_and_the_user_add_and_remove_worktrees_meanwhile(scene: 
 
 HOLDER = """
 import sys, time
+from collections.abc import Iterator
 from pathlib import Path
 from worktree.discovery import discover
 from worktree.git import Git
